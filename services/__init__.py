@@ -1,0 +1,1 @@
+"""The processes of Tocsin, and the plumbing they share."""
