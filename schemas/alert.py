@@ -1,0 +1,153 @@
+"""Alerts and duty notices: the record that routing publishes, and what an agency receives."""
+
+from enum import StrEnum
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from schemas.base import WireModel
+from schemas.vocabulary import AgencyId, AlertKind, CaseRef, CountyFips, Group, Reason, Role, Rung, Urgency
+
+ALERT_TYPE: Final = "org.tocsin.alert.v1"
+DUTY_TYPE: Final = "org.tocsin.duty.v1"
+
+
+class Command(StrEnum):
+    """What notify does with an alert record (DESIGN 3, guarantee 4)."""
+
+    DELIVER = "deliver"
+    AMEND = "amend"
+    STOP = "stop"
+
+
+class AlertForm(StrEnum):
+    """An alert discloses groups; a duty notice tells a holder of a statutory clock and carries no group."""
+
+    ALERT = "alert"
+    DUTY_NOTICE = "duty_notice"
+
+
+class AlertRecord(WireModel):
+    """One alert on `tocsin.alerts`. Key: the case reference. `sealed` opens to AlertContent or DutyNotice."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    command: Command = Command.DELIVER
+    form: AlertForm = AlertForm.ALERT
+    alert_id: UUID
+    revision: int = Field(ge=1)
+    agency: AgencyId
+    contact: Rung = Rung.PRIMARY
+    case_ref: CaseRef
+    urgency: Urgency
+    acknowledge_by: AwareDatetime
+    exercise: bool = False
+    decided_at: AwareDatetime
+    directory_version: int
+    correlation_id: str
+    key_id: UUID
+    sealed: bytes
+
+
+class DutyItem(WireModel):
+    """One statutory clock as its holder reads it; `due` is null where the law names no hour."""
+
+    duty_id: UUID
+    rule: str
+    holder: AgencyId | None
+    what: str
+    due: AwareDatetime | Literal["needs_review"] | None
+    authority: list[str]
+
+
+class AlertContent(WireModel):
+    """The webhook's `data` without `links`, which notify adds. `reason` only on rows that tell of a problem."""
+
+    alert_id: UUID
+    revision: int
+    replaces: UUID | None
+    kind: AlertKind
+    case_ref: CaseRef
+    event_id: str
+    event_type: str
+    agency: AgencyId
+    role: Role
+    rules: list[str]
+    packs: list[str]
+    urgency: Urgency
+    acknowledge_by: AwareDatetime
+    escalation: int
+    county: CountyFips | None
+    emitter_role: Role | None
+    exercise: bool
+    disclosed: dict[Group, Any]
+    duties: list[DutyItem]
+    reason: Reason | None = None
+
+
+class AlertLinks(WireModel):
+    """Where the agency's system reads the alert again and acknowledges it."""
+
+    alert: str
+    acknowledge: str
+
+
+class AlertData(AlertContent):
+    """The webhook's `data` for `content: disclosed`."""
+
+    links: AlertLinks
+
+
+class AlertPointer(WireModel):
+    """The webhook's `data` for `content: pointer`, the default: nothing of the case."""
+
+    alert_id: UUID
+    revision: int
+    urgency: Urgency
+    acknowledge_by: AwareDatetime
+    links: AlertLinks
+
+
+class NoticeDuty(WireModel):
+    """One duty in a duty notice."""
+
+    duty_id: UUID
+    rule: str
+    what: str
+    due: AwareDatetime | Literal["needs_review"] | None
+    authority: list[str]
+
+
+class DutyNotice(WireModel):
+    """`data` of `org.tocsin.duty.v1`: to a duty's holder that gets no alert for the event; no groups."""
+
+    notice_id: UUID
+    event_id: str
+    case_ref: CaseRef
+    agency: AgencyId
+    duties: list[NoticeDuty]
+
+
+class WebhookAlert(WireModel):
+    """The signed webhook body of an alert: a CloudEvent in structured mode."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str
+    type: Literal["org.tocsin.alert.v1"] = ALERT_TYPE
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    data: AlertData | AlertPointer
+
+
+class WebhookDutyNotice(WireModel):
+    """The signed webhook body of a duty notice."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str
+    type: Literal["org.tocsin.duty.v1"] = DUTY_TYPE
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    data: DutyNotice

@@ -1,0 +1,100 @@
+"""Receipts: facts about an alert or an event, on `tocsin.receipts`. Key: the case reference."""
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
+
+from schemas.base import WireModel
+from schemas.vocabulary import AgencyId, CaseRef, EventId, SourceUrn
+
+KIND_HEADER: Final = "kind"
+"""Kafka header that repeats a receipt's kind, so that a consumer can pass over what is not for it."""
+
+
+class ReceiptKind(StrEnum):
+    """What happened."""
+
+    STORED = "stored"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    ACKNOWLEDGED = "acknowledged"
+    DECIDED = "decided"
+
+
+class _AlertReceipt(WireModel):
+    """What every receipt about an alert names."""
+
+    alert_id: UUID
+    revision: int
+    agency: AgencyId
+    case_ref: CaseRef
+    at: AwareDatetime
+    correlation_id: str
+
+
+class Stored(_AlertReceipt):
+    """Notify took the alert over: it survives the loss of the log."""
+
+    kind: Literal[ReceiptKind.STORED] = ReceiptKind.STORED
+
+
+class Delivered(_AlertReceipt):
+    """One endpoint or contact has it; nobody acknowledged yet."""
+
+    kind: Literal[ReceiptKind.DELIVERED] = ReceiptKind.DELIVERED
+    delivery_id: UUID
+    channel: str
+
+
+class Failed(_AlertReceipt):
+    """One delivery is given up: refused, or out of attempts."""
+
+    kind: Literal[ReceiptKind.FAILED] = ReceiptKind.FAILED
+    delivery_id: UUID
+    channel: str
+    outcome: str
+
+
+class Acknowledged(_AlertReceipt):
+    """A person took responsibility; who it was stays, sealed, with notify."""
+
+    kind: Literal[ReceiptKind.ACKNOWLEDGED] = ReceiptKind.ACKNOWLEDGED
+
+
+class EventStatus(StrEnum):
+    """What the source of an event may learn of it."""
+
+    DECIDED = "decided"
+    REFUSED = "refused"
+    SUPERSEDED = "superseded"
+
+
+class EventError(WireModel):
+    """Why an event was refused: a JSON Pointer and what to do, never a value."""
+
+    path: str
+    message: str
+
+
+class Decided(WireModel):
+    """Routing decided an event. `duties_sealed` opens to the emitter's duties: a JSON list of NoticeDuty."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    kind: Literal[ReceiptKind.DECIDED] = ReceiptKind.DECIDED
+    source: SourceUrn
+    event_id: EventId
+    case_ref: CaseRef
+    status: EventStatus
+    errors: list[EventError] = Field(default=[])
+    key_id: UUID | None = None
+    duties_sealed: bytes | None = None
+    at: AwareDatetime
+    correlation_id: str
+
+
+Receipt = Annotated[Stored | Delivered | Failed | Acknowledged | Decided, Field(discriminator="kind")]
+
+RECEIPT: Final[TypeAdapter[Stored | Delivered | Failed | Acknowledged | Decided]] = TypeAdapter(Receipt)

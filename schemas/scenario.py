@@ -1,0 +1,108 @@
+"""Scenario files and the simulator's result (DESIGN 5): a public contract that protocol authors live by."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from schemas.base import Opt, WireModel
+from schemas.vocabulary import AgencyId, AlertKind, EventId, Group, Outcome, Reason, Role, Rung, Urgency
+
+
+class ScenarioDirectory(WireModel):
+    """Raw agencies: merged per id and field before they are read as `AgencyProfile`."""
+
+    extends: Opt[Literal["sample"]] = None
+    agencies: list[dict[str, Any]] = Field(default=[])
+    sources: list[dict[str, Any]] = Field(default=[])
+
+
+class AcknowledgeStep(WireModel):
+    """Which agency acknowledges the alerts of which event."""
+
+    agency: AgencyId
+    event: EventId
+
+
+class EventStep(WireModel):
+    """A case event arrives."""
+
+    at: AwareDatetime
+    event: dict[str, Any]
+
+
+class AcknowledgementStep(WireModel):
+    """Somebody takes responsibility."""
+
+    at: AwareDatetime
+    acknowledge: AcknowledgeStep
+
+
+class DirectoryStep(WireModel):
+    """The directory changes; merged per agency id and field, a given list replaces."""
+
+    at: AwareDatetime
+    directory: ScenarioDirectory
+
+
+Step = EventStep | AcknowledgementStep | DirectoryStep
+
+
+class OutcomeRow(WireModel):
+    """What became of one event."""
+
+    at: AwareDatetime
+    event: EventId
+    outcome: Outcome
+
+
+class DutyRow(WireModel):
+    """A duty on an alert; `due` is null where the law names no hour."""
+
+    rule: str
+    holder: AgencyId | None
+    what: str
+    due: AwareDatetime | Literal["needs_review"] | None
+
+
+class AlertRow(WireModel):
+    """One alert, external row or rung."""
+
+    at: AwareDatetime
+    event: EventId
+    agency: AgencyId
+    role: Role
+    contact: Rung | None
+    kind: AlertKind
+    rules: list[str]
+    urgency: Urgency
+    acknowledge_by: AwareDatetime
+    escalation: int
+    reason: Reason | None
+    disclosed: list[Group]
+    withheld: list[Group]
+    duties: list[DutyRow]
+
+
+class SimulationResult(WireModel):
+    """What `tocsin simulate --json` prints. Alerts sort by at, event, escalation, agency."""
+
+    outcomes: list[OutcomeRow]
+    alerts: list[AlertRow]
+
+
+class Expectation(WireModel):
+    """What a scenario expects: each listed key is compared, instants as instants, lists as sets."""
+
+    outcomes: Opt[list[dict[str, Any]]] = None
+    alerts: Opt[list[dict[str, Any]]] = None
+
+
+class Scenario(WireModel):
+    """A scenario file. Steps are kept raw here and read one by one, so that an error names its step."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    directory: ScenarioDirectory = ScenarioDirectory(extends="sample")
+    steps: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    until: Opt[AwareDatetime] = None
+    expected: Opt[Expectation] = None
