@@ -1,0 +1,60 @@
+# Needs Python 3.11 or newer and make. Everything else goes into .venv, pinned with hashes.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= python3
+ARGS ?=
+UPGRADE ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/lock.txt
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+.PHONY: help install demo up test check format bench lock clean
+
+help: ## Say what can be typed here
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(INSTALLED) ## Put everything into .venv, so that .venv/bin/tocsin runs
+
+demo: $(INSTALLED) ## Watch one case event become alerts, end to end, and end by itself
+	@$(BIN)/tocsin demo $(ARGS)
+
+up: $(INSTALLED) ## Run everything here with an embedded database and broker, until Ctrl-C
+	@$(BIN)/tocsin up --embedded $(ARGS)
+
+test: $(INSTALLED) ## Run the tests, but for faults and benchmarks (ARGS="-k words" to choose)
+	@$(BIN)/pytest -m "not faults and not bench" $(ARGS)
+
+check: $(INSTALLED) ## Judge format, lint, types and the direction of imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Format the code and mend what the linter can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED) ## Measure throughput, latency and cost on this machine
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+lock: $(INSTALLED) ## Pin what pyproject.toml asks for (UPGRADE=--upgrade for newest versions)
+	@requirements/lock $(UPGRADE)
+
+clean: ## Remove caches and build products (.venv stays)
+	@rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	@find schemas services tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp depends on what was asked for, so a second run has nothing to do. Without build isolation: the build backend
+# comes from the lock too, and nothing is fetched that has no hash.
+$(INSTALLED): $(LOCK) pyproject.toml
+	@requirements/venv $(PYTHON) $(VENV)
+	@echo "Installing $$(grep -c == $(LOCK)) pinned packages ..."
+	@$(PIP) install --quiet --require-hashes -r $(LOCK)
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "Ready: $(BIN)/tocsin"
