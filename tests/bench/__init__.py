@@ -1,0 +1,1 @@
+"""Open-loop load through the whole path, with an arrival check: see docs/performance.md."""
