@@ -1,0 +1,1 @@
+"""Plumbing that any process needs, without a word of the domain."""

@@ -1,0 +1,45 @@
+"""Time, ids and chance: the only module (beside each ``app.py``) that may ask for them."""
+
+import random
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+from uuid import UUID, uuid4
+
+_CHANCE = random.SystemRandom()
+
+
+class Clock(Protocol):
+    """What time it is, for those who may not look for themselves."""
+
+    def now(self) -> datetime:
+        """The instant, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only ever grow, for measuring lengths."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def new_id() -> UUID:
+    return uuid4()
+
+
+def new_correlation_id() -> str:
+    """32 hexadecimal digits, the shape of a W3C trace id."""
+    return uuid4().hex
+
+
+def random_fraction() -> float:
+    """At least 0 and less than 1, for jitter."""
+    return _CHANCE.random()

@@ -1,0 +1,137 @@
+"""The PostgreSQL pool: waits for its server, recovers by itself, speaks JSON, and sorts its errors.
+
+Use ``connection`` and ``transaction`` rather than the pool's own methods: they turn asyncpg's untyped "connection is
+closed" into ``DatabaseUnavailableError``, so that ``except TRANSIENT_ERRORS`` means what it says.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import asyncpg
+import orjson
+from asyncpg.pool import PoolConnectionProxy
+from pydantic import SecretStr
+
+from services.runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+else:
+    Pool = asyncpg.Pool
+    Connection = asyncpg.Connection
+
+log = get_logger()
+
+COMMAND_SECONDS: Final = 10.0
+ACQUIRE_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 0.1
+
+
+class DatabaseUnavailableError(ConnectionError):
+    """The connection is gone; whether the last statement took effect is unknown."""
+
+
+TRANSIENT_ERRORS: Final[tuple[type[Exception], ...]] = (
+    OSError,  # with ConnectionError, TimeoutError and DatabaseUnavailableError
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""Errors after which the same work may succeed if it is done again from its beginning."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether asking the database again can help."""
+    return isinstance(error, TRANSIENT_ERRORS) or _is_closed(error)
+
+
+@asynccontextmanager
+async def open_pool(url: SecretStr | str, *, size: int) -> AsyncIterator[Pool]:
+    """A pool of at most ``size`` connections; does not give up waiting for the server to answer."""
+    dsn = url.get_secret_value() if isinstance(url, SecretStr) else url
+    pool = await _connect(dsn, size)
+    try:
+        yield pool
+    finally:
+        await _close(pool)
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection from the pool. Raises DatabaseUnavailableError when it is lost."""
+    try:
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as acquired:
+            yield acquired
+    except asyncpg.InterfaceError as error:
+        if _is_closed(error):
+            raise DatabaseUnavailableError from error
+        raise
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection within one transaction. Raises DatabaseUnavailableError when it is lost."""
+    async with connection(pool) as acquired, acquired.transaction():
+        yield acquired
+
+
+async def check_database(pool: Pool) -> None:
+    """For readiness: raises one of TRANSIENT_ERRORS if the server does not answer."""
+    async with connection(pool) as acquired:
+        await acquired.execute("SELECT 1")
+
+
+async def _connect(dsn: str, size: int) -> Pool:
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            pool = await asyncpg.create_pool(
+                dsn, min_size=1, max_size=size, init=_prepare, command_timeout=COMMAND_SECONDS
+            )
+        except TRANSIENT_ERRORS as error:
+            if attempt == 1:
+                log.warning("database.unavailable", attempt=attempt, exc_info=error)
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            if attempt > 1:
+                log.info("database.available", attempt=attempt)
+            return pool
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(ACQUIRE_SECONDS):
+            await pool.close()
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        pool.terminate()
+
+
+async def _prepare(fresh: Connection) -> None:
+    for kind in ("json", "jsonb"):
+        await fresh.set_type_codec(
+            kind, schema="pg_catalog", encoder=_encode_json, decoder=orjson.loads, format="text"
+        )
+
+
+def _encode_json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _is_closed(error: BaseException) -> bool:
+    # asyncpg has no class of its own for it; DataError is also an InterfaceError and tells of our fault.
+    return (
+        isinstance(error, asyncpg.InterfaceError)
+        and not isinstance(error, ValueError)
+        and "closed" in str(error)
+    )

@@ -1,0 +1,71 @@
+"""Kafka, as this project uses it: batches of raw bytes in, every acknowledgement awaited out.
+
+Two ways to get partitions (``settings.Membership``): ``static`` is a consumer group with static members; ``sole``
+assigns every partition by hand to this process and still commits. Tansu, the embedded broker, makes a member wait
+3 to 6 s to join, so the embedded stack is ``sole``.
+"""
+
+from services.runtime.kafka.admin import (
+    KafkaAdmin,
+    TopicMismatchError,
+    committed_offsets,
+    ensure_topics,
+    open_admin,
+)
+from services.runtime.kafka.cluster import ClusterWatch, open_cluster_watch, stop_on_cluster_change
+from services.runtime.kafka.consumers import (
+    BatchHandler,
+    PartitionsReady,
+    build_broker,
+    is_passing_trouble,
+    next_pause,
+    subscribe,
+    subscriber_options,
+    topic_arguments,
+)
+from services.runtime.kafka.publisher import Publisher, open_producer, open_publisher
+from services.runtime.kafka.reading import read_topic_to_end
+from services.runtime.kafka.records import (
+    Headers,
+    PublishError,
+    ReceivedRecord,
+    Record,
+    TopicLike,
+    TopicSpec,
+    latest_by_key,
+)
+from services.runtime.kafka.waiting import KAFKA_ERRORS
+from services.runtime.settings import KafkaSettings, Membership
+
+__all__ = [
+    "KAFKA_ERRORS",
+    "BatchHandler",
+    "ClusterWatch",
+    "Headers",
+    "KafkaAdmin",
+    "KafkaSettings",
+    "Membership",
+    "PartitionsReady",
+    "PublishError",
+    "Publisher",
+    "ReceivedRecord",
+    "Record",
+    "TopicLike",
+    "TopicMismatchError",
+    "TopicSpec",
+    "build_broker",
+    "committed_offsets",
+    "ensure_topics",
+    "is_passing_trouble",
+    "latest_by_key",
+    "next_pause",
+    "open_admin",
+    "open_cluster_watch",
+    "open_producer",
+    "open_publisher",
+    "read_topic_to_end",
+    "stop_on_cluster_change",
+    "subscribe",
+    "subscriber_options",
+    "topic_arguments",
+]

@@ -1,0 +1,81 @@
+"""Publishing with every acknowledgement awaited."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
+
+from services.runtime.faults import error_type
+from services.runtime.kafka.records import PublishError, Record
+from services.runtime.kafka.waiting import KAFKA_ERRORS, start_patiently
+from services.runtime.settings import KafkaSettings
+
+ACK_SECONDS: Final = 5.0
+LINGER_MS: Final = 2
+BATCH_BYTES: Final = 128 * 1024
+
+
+class Publisher:
+    """Publishes lists of records; done when every in-sync replica has every one of them."""
+
+    def __init__(self, producer: AIOKafkaProducer, *, ack_seconds: float = ACK_SECONDS) -> None:
+        self._producer = producer
+        self._ack_seconds = ack_seconds
+
+    async def publish(self, records: Sequence[Record]) -> list[tuple[int, int]]:
+        """Partition and offset of each record, in order. Raises PublishError (some may be stored)."""
+        pending: list[asyncio.Future[object]] = []
+        try:
+            async with asyncio.timeout(self._ack_seconds):
+                for record in records:
+                    pending.append(await self._send(record))
+                stored = await asyncio.gather(*pending)
+        except MessageSizeTooLargeError:
+            raise  # no passing trouble: the same record can never be published
+        except KAFKA_ERRORS as error:
+            raise PublishError(error_type(error)) from error
+        finally:
+            for future in pending:
+                future.cancel()
+        return [(ack.partition, ack.offset) for ack in stored]
+
+    async def _send(self, record: Record) -> "asyncio.Future[object]":
+        return await self._producer.send(
+            record.topic, value=record.value, key=record.key, headers=record.headers
+        )
+
+
+@asynccontextmanager
+async def open_publisher(
+    settings: KafkaSettings, *, ack_seconds: float = ACK_SECONDS
+) -> AsyncIterator[Publisher]:
+    async with open_producer(settings, ack_seconds=ack_seconds) as producer:
+        yield Publisher(producer, ack_seconds=ack_seconds)
+
+
+@asynccontextmanager
+async def open_producer(
+    settings: KafkaSettings, *, ack_seconds: float = ACK_SECONDS
+) -> AsyncIterator[AIOKafkaProducer]:
+    """An aiokafka producer with acks=all; waits for the broker, and for what was sent when it closes."""
+
+    def build() -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            bootstrap_servers=settings.bootstrap,
+            client_id=settings.member,
+            acks="all",
+            enable_idempotence=settings.idempotence,
+            linger_ms=LINGER_MS,
+            max_batch_size=BATCH_BYTES,
+            # Also how long an unsent batch is kept: what nobody waits for any more must not be sent later.
+            request_timeout_ms=int(ack_seconds * 1000),
+        )
+
+    producer = await start_patiently(build, AIOKafkaProducer.stop)
+    try:
+        yield producer
+    finally:
+        await producer.stop()

@@ -1,0 +1,38 @@
+"""Reading a topic from its beginning to its present end, outside any group."""
+
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from services.runtime.kafka.records import ReceivedRecord, receive
+from services.runtime.kafka.waiting import start_patiently
+
+POLL_MS: Final = 100
+
+
+async def read_topic_to_end(bootstrap: str, topic: str, *, partitions: int = 1) -> list[ReceivedRecord]:
+    """Every record the topic holds now, in order within each partition; the topic must exist."""
+    consumer = await start_patiently(
+        lambda: AIOKafkaConsumer(
+            bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+        ),
+        AIOKafkaConsumer.stop,
+    )
+    try:
+        return await _read(consumer, [TopicPartition(topic, number) for number in range(partitions)])
+    finally:
+        await consumer.stop()
+
+
+async def _read(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> list[ReceivedRecord]:
+    consumer.assign(places)
+    ends = await consumer.end_offsets(places)
+    records: list[ReceivedRecord] = []
+    for place in places:
+        # By position, not by the last record's offset: compaction leaves holes, also at the end.
+        while await consumer.position(place) < ends[place]:
+            batches = await consumer.getmany(place, timeout_ms=POLL_MS)
+            records += [receive(record) for batch in batches.values() for record in batch]
+    return [
+        record for record in records if record.offset < ends[TopicPartition(record.topic, record.partition)]
+    ]
