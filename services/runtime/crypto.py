@@ -1,6 +1,6 @@
 """Sealing, key wrapping, derived keys and keyed digests. No I/O but loading and making key files.
 
-Every context and every digest is built from length-prefixed parts, so that no two lists of parts read the same.
+Every context and every digest is built from length-prefixed parts: no two lists of parts read the same.
 """
 
 import base64

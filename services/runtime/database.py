@@ -1,7 +1,7 @@
 """The PostgreSQL pool: waits for its server, recovers by itself, speaks JSON, and sorts its errors.
 
-Use ``connection`` and ``transaction`` rather than the pool's own methods: they turn asyncpg's untyped "connection is
-closed" into ``DatabaseUnavailableError``, so that ``except TRANSIENT_ERRORS`` means what it says.
+Use ``connection`` and ``transaction`` rather than the pool's own methods: they turn asyncpg's untyped
+"connection is closed" into ``DatabaseUnavailableError``, so that ``except TRANSIENT_ERRORS`` catches it.
 """
 
 import asyncio

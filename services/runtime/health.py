@@ -1,7 +1,7 @@
 """Liveness and readiness: named checks with a time-out, asked at most every 200 ms, and their routes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -19,7 +19,7 @@ log = get_logger()
 CHECK_SECONDS: Final = 1.0
 CACHE_SECONDS: Final = 0.2
 
-JsonFact: TypeAlias = str | int | float | bool | None | Mapping[str, "JsonFact"]
+JsonFact: TypeAlias = str | int | float | bool | Sequence[str] | Mapping[str, "JsonFact"] | None
 Check: TypeAlias = Callable[[], Awaitable[None]]
 Fact: TypeAlias = Callable[[], JsonFact]
 
@@ -64,10 +64,9 @@ class Probes:
         """The current readiness, at most 200 ms old."""
         async with self._asking:
             now = self._clock.monotonic()
-            if self._last is None or now - self._last_at >= CACHE_SECONDS:
-                self._remember(await self._ask_all(), now)
-            assert self._last is not None
-            return self._last
+            if self._last is not None and now - self._last_at < CACHE_SECONDS:
+                return self._last
+            return self._remember(await self._ask_all(), now)
 
     async def _ask_all(self) -> Readiness:
         answers = await asyncio.gather(*(_answer(check) for check in self._checks.values()))
@@ -75,11 +74,12 @@ class Probes:
         facts = {name: fact() for name, fact in self._facts.items()}
         return Readiness(ready=all(answer == "ok" for answer in answers), checks=checks, facts=facts)
 
-    def _remember(self, readiness: Readiness, now: float) -> None:
+    def _remember(self, readiness: Readiness, now: float) -> Readiness:
         before = self._last
         if before is None or before.ready != readiness.ready:
             log.info("readiness.changed", ready=readiness.ready, failing=readiness.failing)
         self._last, self._last_at = readiness, now
+        return readiness
 
 
 async def _answer(check: Check) -> str:

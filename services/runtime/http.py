@@ -1,4 +1,4 @@
-"""Serving an ASGI app: uvicorn on the running loop, its port bound before anything else, drained at the end."""
+"""Serving an ASGI app: uvicorn on the running loop, its port bound before all else, drained at the end."""
 
 import asyncio
 import socket
@@ -87,5 +87,5 @@ def _config(app: ASGIApp) -> uvicorn.Config:
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    listener.setblocking(False)
+    listener.settimeout(0)
     return listener

@@ -1,11 +1,11 @@
 """The case keys: made once per case, wrapped at rest, kept in memory for a minute.
 
-A key is inserted if absent and used only as read back, so that two processes that race agree. A shredded key (its
-wrapped form is null) is absent from ``ensure_keys`` and None in ``find_keys``, as one that never was.
+A key is inserted if absent and used only as read back, so that two processes that race agree. A shredded key
+(its wrapped form is null) is absent from ``ensure_keys`` and None in ``find_keys``, as one that never was.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -132,9 +132,12 @@ def _wrap_context(case_ref: str) -> tuple[str, str]:
     return ("case-key", case_ref)
 
 
-_COLUMNS = "key_id, case_ref, wrapped, kek_version"
-_SELECT_BY_REF = f"SELECT {_COLUMNS} FROM keyring.case_key WHERE case_ref = ANY($1::text[])"
-_SELECT_BY_ID = f"SELECT {_COLUMNS} FROM keyring.case_key WHERE key_id = ANY($1::uuid[])"
+_SELECT_BY_REF = """
+SELECT key_id, case_ref, wrapped, kek_version FROM keyring.case_key WHERE case_ref = ANY($1::text[])
+"""
+_SELECT_BY_ID = """
+SELECT key_id, case_ref, wrapped, kek_version FROM keyring.case_key WHERE key_id = ANY($1::uuid[])
+"""
 _INSERT = """
 INSERT INTO keyring.case_key (key_id, case_ref, wrapped, kek_version)
 SELECT key_id, case_ref, wrapped, $4

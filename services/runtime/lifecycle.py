@@ -1,6 +1,6 @@
 """A process from its first line to its exit code: uvloop, signals, drain, then stop.
 
-``main`` opens everything in one ``async with`` and ends it with ``await lifetime.wait()``; leaving the block drains.
+``main`` opens everything in one ``async with`` and ends it with ``await lifetime.wait()``; leaving it drains.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class ExitCode(IntEnum):
 
 
 class Lifetime:
-    """Whether and why this process is to stop. The first reason decides the exit code, but a fault always shows."""
+    """Whether and why this process is to stop; the first reason decides the exit code, but a fault shows."""
 
     def __init__(self) -> None:
         self._stopping = asyncio.Event()

@@ -100,7 +100,7 @@ def render_catalogue(catalogues: Mapping[str, Catalogue]) -> str:
 _PREFACE = (
     "Each line is one JSON object with `at` (UTC), `level`, `event` and `service`, and any of "
     + ", ".join(f"`{key}`" for key in sorted(COMMON_KEYS))
-    + ". Nothing else passes: a key that its event does not list is dropped and counted in `dropped_key_count`."
+    + ". Nothing else passes: a key its event does not list is dropped and counted in `dropped_key_count`."
 )
 
 

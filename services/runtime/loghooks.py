@@ -1,4 +1,4 @@
-"""Everything that would print an error or a library's text by itself, led into the log pipeline without the text."""
+"""What would print an error or a library's text by itself, led into the log pipeline without the text."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ from services.runtime.logbook import LIBRARY_LOGGED
 
 
 class LibraryHandler(logging.Handler):
-    """Keeps of a standard library log record who, how grave, which type of error, and where; never its text."""
+    """Keeps of a library's log record who, how grave, which type of error, and where; never its text."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         super().__init__()

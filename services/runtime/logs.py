@@ -1,15 +1,16 @@
 """Structured logs that cannot leak: JSON lines on stderr, and only what the catalogue allows.
 
-Every line passes one pipeline (``logline``). It keeps the keys that the event's catalogue entry lists, if their values
-are short scalars; drops and counts the rest; and withholds a line whose event nobody catalogued. What libraries log
-goes the same way without its text (``loghooks``). Errors are told by type and place, never by message: pass
-``exc_info=error``.
+Every line passes one pipeline (``logline``). It keeps the keys that the event's catalogue entry lists, if
+their values are short scalars; drops and counts the rest; and withholds a line whose event nobody catalogued.
+What libraries log goes the same way without its text (``loghooks``). Errors are told by type and place, never by
+message: pass ``exc_info=error``.
 
 ``configure`` may be called again (tests do): loggers that were handed out before follow.
 """
 
+import inspect
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -77,7 +78,7 @@ class _Pipeline:
     def __init__(self, setup: _Setup) -> None:
         self.setup = setup
 
-    def __call__(self, _: object, level: str, keys: Any) -> bytes:
+    def __call__(self, _: object, level: str, keys: MutableMapping[str, Any]) -> bytes:
         setup = self.setup
         rules = setup.rules
         if LEVELS[level] < rules.threshold:
@@ -85,7 +86,7 @@ class _Pipeline:
         if keys.get("exc_info") is True:
             keys["exc_info"] = sys.exc_info()[1]
         if keys["event"] not in rules.allowed:
-            withhold(rules, keys, where=caller_at(_LOGGING_PACKAGES, sys._getframe()))
+            withhold(rules, keys, where=caller_at(_LOGGING_PACKAGES, inspect.currentframe()))
             level = "warning"
         if rules.strict:
             check_level(rules, keys["event"], level)
@@ -129,7 +130,7 @@ _PIPELINE = _Pipeline(
         rules=build_rules(service="unconfigured", catalogue=MappingProxyType({})),
         clock=SystemClock(),
         render=render_json,
-        write=lambda line: _write_to(sys.stderr.buffer)(line),
+        write=_write_to(sys.stderr.buffer),
     )
 )
 _SINK = _Sink(_PIPELINE)
@@ -161,7 +162,7 @@ def configure(
 def get_logger() -> FilteringBoundLogger:
     """The process's logger; may be called at import time."""
     return cast(
-        FilteringBoundLogger,
+        "FilteringBoundLogger",
         structlog.wrap_logger(
             _SINK,
             processors=[_PIPELINE],

@@ -1,6 +1,5 @@
 """Database migrations: plain SQL files, run by dbmate."""
 
-import os
 import shutil
 import subprocess
 import sysconfig
@@ -22,13 +21,13 @@ class MigrationError(Exception):
 def apply_migrations(url: SecretStr | str, folder: Path, table: str) -> None:
     """Applies what is pending in the folder, recorded in ``table`` (``<schema>.schema_migrations``).
 
-    The URL is the owner's. The login roles that the migrations grant to must exist. Safe to call again, and from
-    several processes at once. Raises MigrationError.
+    The URL is the owner's. The login roles that the migrations grant to must exist. Safe to call again, and
+    from several processes at once. Raises MigrationError.
     """
     plain = url.get_secret_value() if isinstance(url, SecretStr) else url
     arguments = ["--no-dump-schema", "--migrations-dir", str(folder), "--migrations-table", table]
     # In the environment, not on the command line, where every user of the machine could read it.
-    environment = {"PATH": os.environ.get("PATH", ""), "DATABASE_URL": _with_ssl_choice(plain)}
+    environment = {"DATABASE_URL": _with_ssl_choice(plain)}
     try:
         done = subprocess.run(
             [find_dbmate(), *arguments, "--migration-lock", "--wait", "migrate"],

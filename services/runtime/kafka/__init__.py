@@ -1,8 +1,8 @@
 """Kafka, as this project uses it: batches of raw bytes in, every acknowledgement awaited out.
 
-Two ways to get partitions (``settings.Membership``): ``static`` is a consumer group with static members; ``sole``
-assigns every partition by hand to this process and still commits. Tansu, the embedded broker, makes a member wait
-3 to 6 s to join, so the embedded stack is ``sole``.
+Two ways to get partitions (``settings.Membership``): ``static`` is a consumer group with static members;
+``sole`` assigns every partition by hand to this process and still commits. Tansu, the embedded broker, makes
+a member wait 3 to 6 s to join, so the embedded stack is ``sole``.
 """
 
 from services.runtime.kafka.admin import (

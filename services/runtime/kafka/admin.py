@@ -38,7 +38,7 @@ class KafkaAdmin:
         """Creates what is missing and waits until every partition has a leader. Raises TopicMismatchError."""
         await self._create_missing(specs)
         async with asyncio.timeout(CREATE_SECONDS):
-            while not await self._are_led(specs):
+            while not await self._are_led(specs):  # noqa: ASYNC110 -- a cluster has no event to wait for
                 await asyncio.sleep(POLL_SECONDS)
 
     async def committed_offsets(self, group: str, topic: str, partitions: Iterable[int]) -> dict[int, int]:

@@ -1,20 +1,20 @@
 """Consuming in batches of raw records: FastStream's subscriber, with our own rule of what becomes of a batch.
 
-A batch that was handled is committed; one that met passing trouble is read again after a pause; any other error is a
-fault of ours and ends the process, with nothing of the batch committed.
+A batch that was handled is committed; one that met passing trouble is read again after a pause; any other
+error is a fault of ours and ends the process, with nothing of the batch committed.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from aiokafka import ConsumerRebalanceListener
 from aiokafka import TopicPartition as Place
 from aiokafka.errors import IllegalStateError
 from faststream.exceptions import StopConsume
 from faststream.kafka import KafkaBroker, KafkaMessage, Topic, TopicPartition
-from faststream.kafka.message import KafkaAckableMessage
+from faststream.kafka.message import ConsumerProtocol, KafkaAckableMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.middlewares import AckPolicy
 
@@ -81,7 +81,7 @@ class PartitionsReady(ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
         self._is_assigned = True
         log.info("consumer.partitions_assigned", group=self._group, partitions=_names(assigned))
 
-    async def on_partitions_revoked(self, revoked: set[Place]) -> None:
+    async def on_partitions_revoked(self, revoked: set[Place]) -> None:  # noqa: ARG002 -- aiokafka's signature
         self._is_assigned = False
 
     @property
@@ -101,7 +101,7 @@ class PartitionsReady(ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
 
     def describe(self) -> JsonFact:
         """For /readyz: which partitions this consumer has."""
-        return {"group": self._group, "partitions": ", ".join(_names(self.partitions))}
+        return {"group": self._group, "partitions": _names(self.partitions)}
 
 
 def subscriber_options(
@@ -111,9 +111,10 @@ def subscriber_options(
     topics: Sequence[TopicLike],
     max_records: int = MAX_RECORDS,
 ) -> dict[str, Any]:
-    """Keyword arguments of ``KafkaBroker.subscriber``: batches, manual acks, earliest, 6 s, static member or sole.
+    """Keyword arguments of ``KafkaBroker.subscriber``: batches, manual acks, earliest, 6 s session.
 
-    In a group the topics go in as positional arguments (``topic_arguments``); else every partition is assigned here.
+    In a group the topics go in as positional arguments (``topic_arguments``); else every partition of them is
+    assigned here.
     """
     options: dict[str, Any] = {
         "batch": True,
@@ -160,9 +161,10 @@ def subscribe(
     lifetime: Lifetime,
     max_records: int = MAX_RECORDS,
 ) -> PartitionsReady:
-    """Has the handler called with each batch once the broker is started; one subscription per group and process.
+    """Has the handler called with each batch once the broker is started.
 
-    Without a group every record is read from the beginning at each start and nothing is committed.
+    One subscription per group and process (a second one would be the same static member). Without a group
+    every record is read from the beginning at each start and nothing is committed.
     """
     ready = PartitionsReady(group=group, membership=settings.membership)
     subscriber = broker.subscriber(
@@ -170,7 +172,6 @@ def subscribe(
         **subscriber_options(settings, group=group, topics=topics, max_records=max_records),
         listener=ready,
     )
-    assert isinstance(subscriber, BatchSubscriber)
     ready.watch(subscriber)
     fate = _BatchFate(handler, group=group, lifetime=lifetime)
     subscriber(fate.consume, parser=_RawParser(subscriber).parse, decoder=_leave_raw)
@@ -178,16 +179,18 @@ def subscribe(
 
 
 class _RawParser:
-    """Wraps a batch as it came. FastStream's own parser decodes headers, and one bad header would lose the batch."""
+    """Wraps a batch as it came.
+
+    FastStream's own parser decodes every header; one that is not UTF-8 would lose the batch it is in.
+    """
 
     def __init__(self, subscriber: BatchSubscriber) -> None:
         self._subscriber = subscriber
 
     async def parse(self, records: tuple[Any, ...]) -> KafkaMessage:
-        assert self._subscriber.consumer is not None
-        return KafkaAckableMessage(
-            raw_message=records, body=b"", correlation_id="-", consumer=self._subscriber.consumer
-        )
+        # Typed as optional because it is None until the start; a batch comes only afterwards.
+        consumer = cast("ConsumerProtocol", self._subscriber.consumer)
+        return KafkaAckableMessage(raw_message=records, body=b"", correlation_id="-", consumer=consumer)
 
 
 async def _leave_raw(message: KafkaMessage) -> KafkaMessage:

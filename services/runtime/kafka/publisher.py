@@ -7,6 +7,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.structs import RecordMetadata
 
 from services.runtime.faults import error_type
 from services.runtime.kafka.records import PublishError, Record
@@ -27,11 +28,12 @@ class Publisher:
 
     async def publish(self, records: Sequence[Record]) -> list[tuple[int, int]]:
         """Partition and offset of each record, in order. Raises PublishError (some may be stored)."""
-        pending: list[asyncio.Future[object]] = []
+        pending: list[asyncio.Future[RecordMetadata]] = []
         try:
             async with asyncio.timeout(self._ack_seconds):
                 for record in records:
-                    pending.append(await self._send(record))
+                    # One by one, so that what was sent before a failure is known.
+                    pending.append(await self._send(record))  # noqa: PERF401
                 stored = await asyncio.gather(*pending)
         except MessageSizeTooLargeError:
             raise  # no passing trouble: the same record can never be published
@@ -42,10 +44,11 @@ class Publisher:
                 future.cancel()
         return [(ack.partition, ack.offset) for ack in stored]
 
-    async def _send(self, record: Record) -> "asyncio.Future[object]":
-        return await self._producer.send(
+    async def _send(self, record: Record) -> "asyncio.Future[RecordMetadata]":
+        future: asyncio.Future[RecordMetadata] = await self._producer.send(
             record.topic, value=record.value, key=record.key, headers=record.headers
         )
+        return future
 
 
 @asynccontextmanager
