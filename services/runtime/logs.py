@@ -2,8 +2,8 @@
 
 Every line passes one pipeline (``logline``). It keeps the keys that the event's catalogue entry lists, if
 their values are short scalars; drops and counts the rest; and withholds a line whose event nobody catalogued.
-What libraries log goes the same way without its text (``loghooks``). Errors are told by type and place, never by
-message: pass ``exc_info=error``.
+What libraries log goes the same way without its text (``loghooks``). Errors are told by type and place, never
+by message: pass ``exc_info=error``.
 
 ``configure`` may be called again (tests do): loggers that were handed out before follow.
 """

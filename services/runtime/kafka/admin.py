@@ -106,5 +106,7 @@ def _new_topic(spec: TopicSpec) -> NewTopic:
         name=spec.name,
         num_partitions=spec.partitions,
         replication_factor=spec.replication_factor,
+        # Not None, or the client refuses -1, which means "as the cluster is configured".
+        replica_assignments={} if spec.replication_factor == -1 else None,
         topic_configs=dict(spec.configs),
     )

@@ -46,7 +46,7 @@ class Publisher:
 
     async def _send(self, record: Record) -> "asyncio.Future[RecordMetadata]":
         future: asyncio.Future[RecordMetadata] = await self._producer.send(
-            record.topic, value=record.value, key=record.key, headers=record.headers
+            record.topic, value=record.value, key=record.key, headers=list(record.headers)
         )
         return future
 
