@@ -62,7 +62,7 @@ class DutyItem(WireModel):
 
 
 class AlertContent(WireModel):
-    """The webhook's `data` without `links`, which notify adds. `reason` only on rows that tell of a problem."""
+    """The webhook's `data` without `links`, which notify adds; `reason` only on rows telling of a problem."""
 
     alert_id: UUID
     revision: int

@@ -1,15 +1,20 @@
 """What every wire model shares: frozen, closed, and silent about the values it refuses."""
 
-from typing import Annotated, Any, TypeVar
+import re
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 
 class WireModel(BaseModel):
-    """A model whose errors never show the input, since the input may be a victim's name."""
+    """A model whose errors never show the input, since the input may be a victim's name.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True)
+    A field has one name on the wire: a Python name such as `from_` is an unknown key there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class _NotNull:
@@ -24,3 +29,46 @@ _T = TypeVar("_T")
 
 Opt = Annotated[_T | None, _NotNull()]
 """Optional in Python (`None` when absent), never null on the wire (DOMAIN 6.0.1 point 27)."""
+
+
+_INSTANT: Final = (
+    r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
+_DURATION: Final = r"^P(?=.)(?:([0-9]{1,4})D)?(?:T(?=.)(?:([0-9]{1,5})H)?(?:([0-9]{1,5})M)?)?$"
+
+
+def _parse_instant(value: object) -> datetime:
+    """Refuse what pydantic also reads as a time, such as "1700000000", and years that overflow a deadline."""
+    if isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and re.fullmatch(_INSTANT, value):
+            return datetime.fromisoformat(value.upper())
+    except ValueError:
+        pass  # Its text quotes the value.
+    raise ValueError("must be an RFC 3339 date-time with its zone, between the years 1900 and 2199")
+
+
+def _parse_length(value: object) -> timedelta:
+    """Refuse what pydantic also reads as a duration: bare numbers, "1:00", and months of 30 days."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str) and (match := re.fullmatch(_DURATION, value)):
+        days, hours, minutes = (int(part or 0) for part in match.groups())
+        return timedelta(days=days, hours=hours, minutes=minutes)
+    raise ValueError("must be an ISO 8601 duration of days, hours and minutes, such as PT36H")
+
+
+Instant = Annotated[
+    AwareDatetime, BeforeValidator(_parse_instant), Field(json_schema_extra={"pattern": _INSTANT})
+]
+"""A moment as an outsider writes it."""
+
+Length = Annotated[
+    timedelta,
+    Field(gt=timedelta(0)),
+    BeforeValidator(_parse_length),
+    Field(json_schema_extra={"pattern": _DURATION}),
+]
+"""A length of time as an outsider writes it; a day is 24 elapsed hours (DOMAIN 6.0.1 point 14)."""

@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import orjson
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas import groups
-from schemas.base import Opt, WireModel
+from schemas.base import Instant, Opt, WireModel
 from schemas.details import DETAILS
 from schemas.vocabulary import (
     TYPE_PREFIX,
@@ -36,7 +36,12 @@ else:
     TypeName = Literal[tuple(f"{TYPE_PREFIX}{t.value}{TYPE_SUFFIX}" for t in EventType)]
 
 
-DetailsObject = dict[Annotated[str, StringConstraints(max_length=64)], Any]
+JsonMediaType = Annotated[
+    str, StringConstraints(pattern=r"^[Aa][Pp][Pp][Ll][Ii][Cc][Aa][Tt][Ii][Oo][Nn]/[Jj][Ss][Oo][Nn]( *;.*)?$")
+]
+"""`application/json` in any case, with or without parameters ; JSON Schema has no ignore-case flag."""
+
+DetailsObject = dict[str, Any]
 """Read by the model of the event's type once that is known."""
 
 
@@ -54,7 +59,7 @@ class EventData(WireModel):
     """Routing facts (always visible as REF) and the disclosure groups; one top-level key is one group."""
 
     county: CountyFips
-    discovered_at: Opt[AwareDatetime] = None
+    discovered_at: Opt[Instant] = None
     destinations: Opt[Annotated[list[CountyFips], Field(min_length=1, max_length=100)]] = None
     corrects: Opt[EventId] = None
     retracts: Opt[EventId] = None
@@ -113,8 +118,8 @@ class CaseEvent(WireModel):
     source: SourceUrn
     type: TypeName
     subject: CaseRef
-    time: AwareDatetime
-    datacontenttype: Opt[Annotated[str, StringConstraints(pattern=r"(?i)^application/json(;.*)?$")]] = None
+    time: Instant
+    datacontenttype: Opt[JsonMediaType] = None
     data: EventData
 
     @cached_property
@@ -220,11 +225,17 @@ def _type_errors(event_type: EventType, data: Mapping[str, Any]) -> Iterator[Fie
             yield FieldError(f"/data/{path}", f"required on {event_type.value}")
     details = data.get("details")
     if isinstance(details, dict):
-        try:
-            DETAILS[event_type].model_validate_json(orjson.dumps(details), strict=True)
-        except ValidationError as error:
-            for detail in error.errors(include_url=False, include_input=False):
-                yield _field_error(detail, prefix="/data/details")
+        yield from _details_errors(event_type, details)
+
+
+def _details_errors(event_type: EventType, details: Mapping[str, Any]) -> Iterator[FieldError]:
+    try:
+        DETAILS[event_type].model_validate_json(orjson.dumps(details), strict=True)
+    except orjson.JSONEncodeError:
+        yield FieldError("/data/details", "a number beyond 64 bits, or nested too deeply")
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_input=False):
+            yield _field_error(detail, prefix="/data/details")
 
 
 def _has(data: object, path: Sequence[str]) -> bool:

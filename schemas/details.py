@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, Field, StringConstraints, create_model
+from pydantic import Field, StringConstraints, create_model
 
-from schemas.base import Opt, WireModel
+from schemas.base import Instant, Opt, WireModel
 from schemas.vocabulary import AgencyId, CountyFips, EventType
 
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/+-]{1,64}$")]
@@ -18,7 +18,6 @@ Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/+-]{1,64}$")]
 
 Tokens = Annotated[list[Token], Field(max_length=100)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
-Instant = AwareDatetime
 Agencies = Annotated[list[AgencyId], Field(min_length=1, max_length=100)]
 
 _KEYS: Final[Mapping[EventType, Mapping[str, Any]]] = {

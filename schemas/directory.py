@@ -1,12 +1,13 @@
 """The directory: agencies, their roles, contacts, endpoints and keys, and the sources that may emit."""
 
+import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from schemas.base import Opt, WireModel
+from schemas.base import Instant, Opt, WireModel
 from schemas.vocabulary import (
     ROLE_CONFIDENTIALITY,
     AgencyId,
@@ -22,7 +23,20 @@ from schemas.vocabulary import (
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s]*$", max_length=2000)]
-WebhookSecret = Annotated[str, StringConstraints(pattern=r"^whsec_[A-Za-z0-9+/]{32,}={0,2}$")]
+
+
+def _check_secret(value: str) -> str:
+    """A secret that cannot be decoded would fail at the first alert, not at the desk that typed it."""
+    try:
+        base64.b64decode(value.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        raise ValueError("must be whsec_ and base64 of 24 bytes or more") from None
+    return value
+
+
+WebhookSecret = Annotated[
+    str, StringConstraints(pattern=r"^whsec_[A-Za-z0-9+/]{32,}={0,2}$"), AfterValidator(_check_secret)
+]
 AgencyKey = Annotated[str, StringConstraints(pattern=r"^tca_[A-Za-z0-9_-]{16,}$")]
 SourceKey = Annotated[str, StringConstraints(pattern=r"^tcs_[A-Za-z0-9_-]{16,}$")]
 SampleDirectory = Literal["sample"]
@@ -47,7 +61,7 @@ class AgencyProfile(WireModel):
     counties: Literal["*"] | list[CountyFips]
     external: bool = False
     confidentiality: Opt[Confidentiality] = None
-    agreement_until: AwareDatetime | None = None
+    agreement_until: Instant | None = None
     status: AgencyStatus = AgencyStatus.ACTIVE
     contacts: list[Contact] = Field(default=[])
 
@@ -133,7 +147,7 @@ class DirectorySnapshot(WireModel):
     """One version of the directory on `tocsin.directory`. Agencies that left stay, offboarded."""
 
     version: int = Field(ge=1)
-    applied_at: AwareDatetime
+    applied_at: Instant
     agencies: list[AgencyRecord]
     sources: list[SourceRecord]
 

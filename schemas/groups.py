@@ -7,9 +7,9 @@ import re
 from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from schemas.base import Opt, WireModel
+from schemas.base import Instant, Opt, WireModel
 from schemas.vocabulary import (
     AgeBand,
     AgencyId,
@@ -102,7 +102,7 @@ class LastSeen(WireModel):
     """LSEEN."""
 
     place: Opt[Line] = None
-    at: Opt[AwareDatetime] = None
+    at: Opt[Instant] = None
 
 
 class PhysicalDescription(WireModel):
@@ -138,7 +138,7 @@ class SuspectStatus(WireModel):
     """SUSPST."""
 
     custody: Opt[Code] = None
-    release_at: Opt[AwareDatetime] = None
+    release_at: Opt[Instant] = None
 
 
 class Citizenship(WireModel):
@@ -174,22 +174,22 @@ class Court(WireModel):
 
     court: Opt[Line] = None
     hearing_type: Opt[Code] = None
-    at: Opt[AwareDatetime] = None
+    at: Opt[Instant] = None
 
 
 class ProtectiveOrder(WireModel):
     """ORDER."""
 
     type: Opt[Code] = None
-    expires_at: Opt[AwareDatetime] = None
+    expires_at: Opt[Instant] = None
 
 
 class Appointment(WireModel):
     """APPT."""
 
     place: Opt[Line] = None
-    start: Opt[AwareDatetime] = None
-    end: Opt[AwareDatetime] = None
+    start: Opt[Instant] = None
+    end: Opt[Instant] = None
     interview_type: Opt[Code] = None
 
 
@@ -210,9 +210,12 @@ class Consent(WireModel):
     recipients: Opt[Annotated[list[Recipient], Field(max_length=100)]] = None
     groups: Opt[Annotated[list[Group], Field(max_length=len(Group))]] = None
     purpose: Opt[Line] = None
-    from_: Annotated[Opt[AwareDatetime], Field(alias="from")] = None
-    to: Opt[AwareDatetime] = None
+    from_: Annotated[Opt[Instant], Field(alias="from")] = None
+    to: Opt[Instant] = None
     part2: Opt[bool] = None
 
 
-DateOfBirth = Annotated[date, Field(description="RFC 3339 full-date")]
+DateOfBirth = Annotated[
+    date, Field(ge=date(1900, 1, 1), lt=date(2200, 1, 1), description="RFC 3339 full-date")
+]
+"""Within years whose eighteenth birthday the calendar can hold."""

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from schemas.base import Opt, WireModel
+from schemas.base import Instant, Length, Opt, WireModel
 from schemas.vocabulary import Basis, ConsentMode, CountyFips, EventType, Group, Role, RuleId, Urgency
 
 PackName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -32,10 +32,6 @@ class BusinessDays(WireModel):
 
     business_days: Annotated[int, Field(ge=1, le=366)]
     calendar: Literal["US-CA"]
-
-
-Length = Annotated[timedelta, Field(gt=timedelta(0))]
-"""ISO 8601 duration. Hours are elapsed hours; a day is 24 of them (DOMAIN 6.0.1 point 14)."""
 
 
 class FlaggedLength(WireModel):
@@ -99,7 +95,7 @@ class ProtocolPack(WireModel):
     version: PackVersion
     title: Sentence
     notice: Sentence
-    in_force_from: AwareDatetime
+    in_force_from: Instant
     applies_in: Opt[Annotated[list[CountyFips], Field(min_length=1)]] = None
     timezone: str = "America/Los_Angeles"
     urgencies: Urgencies = Urgencies()

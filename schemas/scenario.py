@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from schemas.base import Opt, WireModel
+from schemas.base import Instant, Opt, WireModel
 from schemas.vocabulary import AgencyId, AlertKind, EventId, Group, Outcome, Reason, Role, Rung, Urgency
 
 
@@ -26,21 +26,21 @@ class AcknowledgeStep(WireModel):
 class EventStep(WireModel):
     """A case event arrives."""
 
-    at: AwareDatetime
+    at: Instant
     event: dict[str, Any]
 
 
 class AcknowledgementStep(WireModel):
     """Somebody takes responsibility."""
 
-    at: AwareDatetime
+    at: Instant
     acknowledge: AcknowledgeStep
 
 
 class DirectoryStep(WireModel):
     """The directory changes; merged per agency id and field, a given list replaces."""
 
-    at: AwareDatetime
+    at: Instant
     directory: ScenarioDirectory
 
 
@@ -50,7 +50,7 @@ Step = EventStep | AcknowledgementStep | DirectoryStep
 class OutcomeRow(WireModel):
     """What became of one event."""
 
-    at: AwareDatetime
+    at: Instant
     event: EventId
     outcome: Outcome
 
@@ -61,13 +61,13 @@ class DutyRow(WireModel):
     rule: str
     holder: AgencyId | None
     what: str
-    due: AwareDatetime | Literal["needs_review"] | None
+    due: Instant | Literal["needs_review"] | None
 
 
 class AlertRow(WireModel):
     """One alert, external row or rung."""
 
-    at: AwareDatetime
+    at: Instant
     event: EventId
     agency: AgencyId
     role: Role
@@ -75,7 +75,7 @@ class AlertRow(WireModel):
     kind: AlertKind
     rules: list[str]
     urgency: Urgency
-    acknowledge_by: AwareDatetime
+    acknowledge_by: Instant
     escalation: int
     reason: Reason | None
     disclosed: list[Group]
@@ -104,5 +104,5 @@ class Scenario(WireModel):
 
     directory: ScenarioDirectory = ScenarioDirectory(extends="sample")
     steps: Annotated[list[dict[str, Any]], Field(min_length=1)]
-    until: Opt[AwareDatetime] = None
+    until: Opt[Instant] = None
     expected: Opt[Expectation] = None
