@@ -1,0 +1,47 @@
+"""A small HTTP client for services on the loopback; proxies of the environment do not apply."""
+
+import asyncio
+import http.client
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service said."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; empty if it is none."""
+        try:
+            read = json.loads(self.body)
+        except ValueError:
+            return {}
+        return cast("dict[str, Any]", read) if isinstance(read, dict) else {}
+
+
+async def ask(method: str, url: str, *, key: str | None = None, body: bytes | None = None) -> Answer | None:
+    """None when nobody answers, which during a start is no surprise."""
+    return await asyncio.to_thread(_ask, method, url, key, body)
+
+
+def _ask(method: str, url: str, key: str | None, body: bytes | None) -> Answer | None:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
+    headers = {"Content-Type": "application/json"} if body is not None else {}
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
+    try:
+        connection.request(method, parts.path or "/", body=body, headers=headers)
+        response = connection.getresponse()
+        return Answer(response.status, response.read())
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,152 @@
+"""The composition root of `tocsin up`: from options and a locked data directory to a stack."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.topics import TOPICS
+from services.devstack.account import find_account
+from services.devstack.cluster import Cluster, place_cluster
+from services.devstack.datadir import DEFAULT_DATA_DIR, DataDirectory, write_atomically
+from services.devstack.directory import complete_keys, read_directory
+from services.devstack.kafka import BrokerKind, EmbeddedBroker, require_available
+from services.devstack.keys import ensure_key_files, ensure_keys, ensure_passwords
+from services.devstack.members import (
+    SERVICES,
+    MailSinkProgram,
+    ServiceContext,
+    ServiceProgram,
+    build_environment,
+)
+from services.devstack.orphans import build_guard
+from services.devstack.ports import LOOPBACK, find_port
+from services.devstack.postgres import EmbeddedPostgres
+from services.devstack.postgres_config import PostgresSettings
+from services.devstack.process import SupervisedProcess, Surroundings
+from services.devstack.programs import SHARED_CACHE, PostgresPrograms, find_broker, find_postgres
+from services.devstack.stack import Parts, Stack
+from services.devstack.state import Board
+from services.runtime.clock import SystemClock, new_id, random_fraction
+from services.runtime.crypto import hash_api_key
+
+PORTS = (*SERVICES, "kafka", "postgres", "mail")
+SHOWN = (*SERVICES, "kafka", "postgres")
+"""The processes whose pids the ready line tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """What a user may choose."""
+
+    data_dir: Path = DEFAULT_DATA_DIR
+    directory_file: Path | None = None
+    smtp: str | None = None
+    """`host:port` of a mail server; None keeps mails as files."""
+    broker: BrokerKind = BrokerKind.EMBEDDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programs:
+    """The bundled programs, found and known to run."""
+
+    broker: Path
+    postgres: PostgresPrograms
+
+
+def find_programs(options: StackOptions) -> Programs:
+    """Raises UnsupportedPlatformError or NotAvailableError; touches nothing of the data directory."""
+    require_available(options.broker)
+    account = find_account(effective_uid=os.geteuid())
+    return Programs(
+        broker=find_broker(_path_from_environment("TOCSIN_EMBEDDED_KAFKA")),
+        postgres=find_postgres(
+            _path_from_environment("TOCSIN_EMBEDDED_POSTGRES"), account=account, cache=SHARED_CACHE
+        ),
+    )
+
+
+def build_stack(directory: DataDirectory, options: StackOptions, programs: Programs) -> Stack:
+    """Makes what is missing in the data directory, and builds every part. Raises StackError."""
+    ensure_key_files(directory)
+    keys = ensure_keys(directory)
+    asked_for = None
+    if options.directory_file is not None:
+        keys = complete_keys(keys)
+        asked_for = read_directory(options.directory_file, keys)
+    board = Board(directory, shown=SHOWN)
+    around = Surroundings(guard=build_guard(), clock=SystemClock(), on_start=board.record)
+    ports = find_ports(directory, chance=random_fraction)
+    broker = EmbeddedBroker(
+        programs.broker,
+        port=ports["kafka"],
+        topics=TOPICS,
+        new_cluster_id=_new_cluster_id,
+        surroundings=around,
+    )
+    postgres = _build_postgres(directory, programs.postgres, port=ports["postgres"], around=around)
+    sink = MailSinkProgram(port=ports["mail"], folder=directory.mail) if options.smtp is None else None
+    context = ServiceContext(
+        directory=directory,
+        broker=broker,
+        database_urls={name: postgres.url(f"tocsin_{name}") for name in SERVICES},
+        ports=ports,
+        smtp=options.smtp or f"{LOOPBACK}:{ports['mail']}",
+        operator_key_hash=hash_api_key(keys.operator),
+    )
+    return Stack(
+        Parts(
+            directory=directory,
+            board=board,
+            broker=broker,
+            postgres=postgres,
+            services={name: _build_service(name, context, around) for name in SERVICES},
+            mail=SupervisedProcess(sink, around) if sink is not None else None,
+            ports=ports,
+            smtp=context.smtp,
+            keys=keys,
+            asked_for=asked_for,
+            clock=around.clock,
+        )
+    )
+
+
+def find_ports(directory: DataDirectory, *, chance: Callable[[], float]) -> dict[str, int]:
+    """A free port for each process; that of the last time if it still is, so that links stay good."""
+    try:
+        before = json.loads(directory.ports_file.read_text())
+    except (OSError, ValueError):
+        before = {}
+    ports: dict[str, int] = {}
+    for name in PORTS:
+        ports[name] = find_port(preferred=before.get(name), taken=set(ports.values()), chance=chance)
+    write_atomically(directory.ports_file, json.dumps(ports) + "\n")
+    return ports
+
+
+def _build_postgres(
+    directory: DataDirectory, programs: PostgresPrograms, *, port: int, around: Surroundings
+) -> EmbeddedPostgres:
+    account = find_account(effective_uid=os.geteuid())
+    home = place_cluster(directory.postgres, account=account)
+    return EmbeddedPostgres(
+        Cluster(home=home, programs=programs, account=account),
+        PostgresSettings(port=port),
+        passwords=ensure_passwords(directory),
+        log_file=directory.postgres_log,
+        surroundings=around,
+    )
+
+
+def _build_service(name: str, context: ServiceContext, around: Surroundings) -> SupervisedProcess:
+    return SupervisedProcess(ServiceProgram(name=name, environment=build_environment(name, context)), around)
+
+
+def _new_cluster_id() -> str:
+    return new_id().hex
+
+
+def _path_from_environment(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None

@@ -1,0 +1,133 @@
+"""The data directory: its layout, its lock, and files that are never half-written."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.devstack.errors import DataDirectoryError, DataDirectoryInUseError
+
+DEFAULT_DATA_DIR = Path(".tocsin")
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """Where one stack keeps everything."""
+
+    root: Path
+
+    @property
+    def lock_file(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def stack_file(self) -> Path:
+        return self.root / "stack.json"
+
+    @property
+    def pids_file(self) -> Path:
+        return self.root / "pids.json"
+
+    @property
+    def ports_file(self) -> Path:
+        return self.root / "ports.json"
+
+    @property
+    def keys_file(self) -> Path:
+        return self.root / "keys.json"
+
+    @property
+    def secrets(self) -> Path:
+        return self.root / "secrets"
+
+    @property
+    def kek_file(self) -> Path:
+        return self.secrets / "kek.json"
+
+    @property
+    def deployment_key_file(self) -> Path:
+        return self.secrets / "deployment.key"
+
+    @property
+    def passwords_file(self) -> Path:
+        return self.secrets / "postgres.json"
+
+    @property
+    def postgres(self) -> Path:
+        return self.root / "postgres"
+
+    @property
+    def postgres_log(self) -> Path:
+        return self.root / "postgres.log"
+
+    @property
+    def mail(self) -> Path:
+        return self.root / "mail"
+
+
+@contextlib.contextmanager
+def open_data_directory(path: Path) -> Iterator[DataDirectory]:
+    """Makes the directory if need be and holds its lock. Raises DataDirectoryError.
+
+    The lock is the kernel's and goes with its holder, so a killed stack leaves none behind.
+    """
+    directory = DataDirectory(path.resolve())
+    _make(directory)
+    with directory.lock_file.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataDirectoryInUseError(
+                f"{directory.root} is in use by the stack with process id {find_holder(directory)}.\n"
+                "Stop that one first, or choose another directory with --data-dir."
+            ) from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield directory
+
+
+def find_holder(directory: DataDirectory) -> int | None:
+    """The process that holds the directory's lock; None if nobody does, or nobody any more."""
+    try:
+        pid = int(directory.lock_file.read_text())
+    except (OSError, ValueError):
+        return None
+    return pid if is_alive(pid) else None
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Readers see the old content or the new, whole."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _make(directory: DataDirectory) -> None:
+    try:
+        directory.root.mkdir(parents=True, exist_ok=True)
+        # Others may pass through but not look: `nobody`'s PostgreSQL must reach its own directory.
+        directory.root.chmod(0o711)
+        directory.secrets.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise DataDirectoryError(
+            f"{directory.root} cannot be used as data directory: {error.strerror}.\n"
+            "Choose another with --data-dir."
+        ) from error

@@ -1,0 +1,110 @@
+"""The directory a stack starts with: the sample with keys of its own, or a file, which may extend it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import ScalarNode
+
+from schemas.directory import DirectoryFile, find_directory_errors, merge_directories
+from services.devstack.errors import DirectoryRefusedError
+from services.devstack.keys import Keys, complete
+
+SAMPLE_FILE = Path(__file__).with_name("sample_directory.yaml")
+
+RawDirectory = Mapping[str, object]
+
+
+def load_sample() -> RawDirectory:
+    """The sample as it is shipped, without keys."""
+    return _load_yaml(SAMPLE_FILE)
+
+
+def complete_keys(keys: Keys) -> Keys:
+    """Keys for every source of the sample and every agency of it that is not external."""
+    sample = load_sample()
+    return complete(
+        keys,
+        sources=[str(source["source"]) for source in _entries(sample, "sources")],
+        agencies=[str(agency["id"]) for agency in _entries(sample, "agencies") if not agency.get("external")],
+    )
+
+
+def build_sample(keys: Keys) -> RawDirectory:
+    """The sample with these keys in their places."""
+    sample = load_sample()
+    return {
+        "agencies": [
+            {**agency, "keys": [keys.agencies[str(agency["id"])]]}
+            if str(agency["id"]) in keys.agencies
+            else agency
+            for agency in _entries(sample, "agencies")
+        ],
+        "sources": [
+            {**source, "key": keys.sources[str(source["source"])]} for source in _entries(sample, "sources")
+        ],
+    }
+
+
+def read_directory(path: Path | None, keys: Keys) -> DirectoryFile:
+    """The file, merged into the sample if it extends it; without a file, the sample.
+
+    *keys* must be complete for the sample. Raises DirectoryRefusedError, which names places and never values.
+    """
+    raw = build_sample(keys) if path is None else _load_yaml(path)
+    if raw.get("extends") == "sample":
+        raw = merge_directories(build_sample(keys), raw)
+    name = str(path or SAMPLE_FILE.name)
+    try:
+        directory = DirectoryFile.model_validate(raw)
+    except ValidationError as error:
+        raise _refusal(name, _list_troubles(error)) from error
+    troubles = list(find_directory_errors(directory.agencies, directory.sources))
+    if troubles:
+        raise _refusal(name, troubles)
+    return directory
+
+
+def _list_troubles(error: ValidationError) -> Iterator[tuple[str, str]]:
+    for trouble in error.errors(include_input=False, include_url=False, include_context=False):
+        yield "/" + "/".join(str(part) for part in trouble["loc"]), trouble["msg"]
+
+
+def _refusal(name: str, troubles: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> DirectoryRefusedError:
+    lines = [f"  {path}: {message}" for path, message in troubles]
+    return DirectoryRefusedError("\n".join([f"{name} is not a directory file:", *lines]))
+
+
+def _entries(raw: RawDirectory, key: str) -> list[dict[str, object]]:
+    return cast("list[dict[str, object]]", raw.get(key, []))
+
+
+class _Constructor(SafeConstructor):
+    """Leaves instants as they are written: the model reads them, with their offset."""
+
+
+def _construct_text(_: SafeConstructor, node: ScalarNode) -> str:
+    return str(node.value)
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _construct_text)
+
+
+def _load_yaml(path: Path) -> RawDirectory:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _Constructor
+    try:
+        raw = yaml.load(path.read_text())
+    except OSError as error:
+        raise DirectoryRefusedError(f"{path} cannot be read: {error.strerror}.") from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
+        raise DirectoryRefusedError(f"{path} is not YAML{where}.") from error
+    if not isinstance(raw, dict):
+        raise DirectoryRefusedError(f"{path} is not a directory file: it must be a mapping with `agencies`.")
+    return raw

