@@ -1,0 +1,257 @@
+"""What a decision is made of and what it concludes: values only, no I/O, no clock."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from schemas.case_event import FieldError
+from schemas.directory import AgencyProfile
+from schemas.vocabulary import (
+    NON_GOVERNMENT_ROLES,
+    AgencyId,
+    AgencyStatus,
+    AlertKind,
+    Confidentiality,
+    CountyFips,
+    Group,
+    Outcome,
+    Reason,
+    Role,
+    Rung,
+    Urgency,
+)
+
+
+class Verdict(StrEnum):
+    """What became of one rule, for one role in one county, or of one agency under it."""
+
+    NOT_MATCHED = "not_matched"
+    ALERTED = "alerted"
+    ALTERNATE_ALERTED = "alternate_alerted"
+    EXTERNAL = "external"
+    SELF = "self"
+    CONFLICT = "conflict"
+    OFFBOARDED = "offboarded"
+    AGREEMENT_EXPIRED = "agreement_expired"
+    NO_AGENCY = "no_agency"
+    CONSENT_REQUIRED = "consent_required"
+    NOT_HONOURED = "not_honoured"
+
+
+class Gate(StrEnum):
+    """Which filter took a group of the rule's lists away from one agency (DOMAIN 6.0 steps 7 to 9)."""
+
+    EMITTER_CONSENT = "emitter_consent"
+    RULE_CONSENT = "rule_consent"
+    ROLE = "role"
+    PRIVILEGED = "privileged"
+    SUBSTANCE_USE = "substance_use"
+    SAFE_AT_HOME = "safe_at_home"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDuty:
+    """One statutory clock: no `holder` when nobody can hold it, no `due` where the law names no hour."""
+
+    rule: str
+    holder: AgencyId | None
+    what: str
+    due: datetime | None
+    authority: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAlert:
+    """One row: what one agency is told about one event. Unique in a decision by (`agency`, `cause`).
+
+    `contact` is None exactly for external rows, which are never sent. `rules` are sorted. `disclosed` is empty
+    on system rows; for a quarantined event so is `withheld`.
+    """
+
+    agency: AgencyId
+    role: Role
+    contact: Rung | None
+    kind: AlertKind
+    rules: tuple[str, ...]
+    packs: tuple[str, ...]
+    urgency: Urgency
+    acknowledge_by: datetime
+    reason: Reason | None
+    disclosed: frozenset[Group]
+    withheld: frozenset[Group]
+    duties: tuple[PlannedDuty, ...]
+    emitter_role: Role | None
+    county: CountyFips | None
+    exercise: bool
+    escalation: int = 0
+    replaces: str | None = None
+
+    @property
+    def external(self) -> bool:
+        """Whether the row is for a body that Tocsin never contacts."""
+        return self.contact is None
+
+    @property
+    def cause(self) -> str:
+        """`rules`, or the problem a row of the system rules tells of: part of an alert's identity."""
+        return "rules" if self.reason is None else self.reason_cause
+
+    @property
+    def reason_cause(self) -> str:
+        """The system rule of the row, or `QUARANTINED`."""
+        return self.rules[0] if self.rules else Reason.QUARANTINED.value
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedNotice:
+    """A duty notice: to a holder whose duties are on no alert of its own. One per event and holder."""
+
+    agency: AgencyId
+    duties: tuple[PlannedDuty, ...]
+    urgency: Urgency
+    acknowledge_by: datetime
+    exercise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyVerdict:
+    """What became of one holder of the role; `removed` names the gate that took each group away."""
+
+    agency: AgencyId
+    verdict: Verdict
+    disclosed: frozenset[Group] = frozenset()
+    removed: Mapping[Group, Gate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleConsidered:
+    """One candidate rule; matched rules once per role and county."""
+
+    rule: str
+    pack: str
+    verdict: Verdict
+    role: Role | None = None
+    county: CountyFips | None = None
+    agencies: tuple[AgencyVerdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What routing concluded from one event.
+
+    `duties` are all duties it created, each once, those that nobody holds included. `conflicts` are agencies
+    this event names as conflicted: they belong into the case's state. `undeliverable` says what no coordinator
+    could be told of because the directory has none: the decision is then a dead letter and alarms.
+    """
+
+    outcome: Outcome
+    alerts: tuple[PlannedAlert, ...] = ()
+    notices: tuple[PlannedNotice, ...] = ()
+    considered: tuple[RuleConsidered, ...] = ()
+    packs: tuple[str, ...] = ()
+    duties: tuple[PlannedDuty, ...] = ()
+    errors: tuple[FieldError, ...] = ()
+    conflicts: frozenset[AgencyId] = frozenset()
+    undeliverable: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseState:
+    """What earlier events of the case settled. Conflicted agencies are told nothing of it."""
+
+    conflicts: frozenset[AgencyId] = frozenset()
+
+    @classmethod
+    def empty(cls) -> "CaseState":
+        """A case of which nothing is known."""
+        return _EMPTY_CASE
+
+
+_EMPTY_CASE: Final = CaseState()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An agency with what decisions ask of it worked out once per directory version."""
+
+    id: AgencyId
+    profile: AgencyProfile
+    roles: tuple[Role, ...]
+    gate: Confidentiality
+    external: bool
+    offboarded: bool
+    government: bool
+    agreement_until: datetime | None
+    nationwide: bool
+    counties: frozenset[str]
+
+    @classmethod
+    def of(cls, profile: AgencyProfile) -> "Member":
+        """Read a profile."""
+        return cls(
+            id=profile.id,
+            profile=profile,
+            roles=tuple(profile.roles),
+            gate=profile.gate,
+            external=profile.external,
+            offboarded=profile.status is AgencyStatus.OFFBOARDED,
+            government=any(role not in NON_GOVERNMENT_ROLES for role in profile.roles),
+            agreement_until=profile.agreement_until,
+            nationwide=profile.counties == "*",
+            counties=frozenset() if profile.counties == "*" else frozenset(profile.counties),
+        )
+
+
+def _holders_by_role(members: Iterable[Member]) -> dict[Role, tuple[Member, ...]]:
+    by_role: defaultdict[Role, list[Member]] = defaultdict(list)
+    for member in sorted(members, key=lambda member: member.id):
+        for role in dict.fromkeys(member.roles):
+            by_role[role].append(member)
+    return {role: tuple(holders) for role, holders in by_role.items()}
+
+
+class Directory:
+    """One version of the directory, indexed by role and county. Offboarded agencies are in it."""
+
+    def __init__(self, agencies: Sequence[AgencyProfile], *, version: int = 1) -> None:
+        self.version = version
+        self._members: Final = {profile.id: Member.of(profile) for profile in agencies}
+        self._by_role: Final = _holders_by_role(self._members.values())
+        counties = {c for m in self._members.values() for c in m.counties}
+        self._holders: Final = {
+            (role, county): tuple(m for m in members if m.nationwide or county in m.counties)
+            for role, members in self._by_role.items()
+            for county in counties
+        }
+        self._nationwide: Final = {
+            role: tuple(m for m in members if m.nationwide) for role, members in self._by_role.items()
+        }
+
+    def find(self, agency_id: AgencyId) -> AgencyProfile | None:
+        """The agency's profile, or None."""
+        member = self._members.get(agency_id)
+        return member.profile if member else None
+
+    def find_member(self, agency_id: AgencyId) -> Member | None:
+        """The agency as decisions see it, or None."""
+        return self._members.get(agency_id)
+
+    def holders(self, role: Role, county: CountyFips) -> tuple[Member, ...]:
+        """Every agency with the role in the county, whatever its standing, by id."""
+        found = self._holders.get((role, county))
+        return self._nationwide.get(role, ()) if found is None else found
+
+    def coordinators(
+        self, county: CountyFips | None, *, excluding: Collection[AgencyId] = ()
+    ) -> tuple[Member, ...]:
+        """Who is told of problems: the county's coordinators, else every other one (DOMAIN 6.0.1 point 5)."""
+        everywhere = [
+            m
+            for m in self._by_role.get(Role.TF_COORDINATOR, ())
+            if not (m.offboarded or m.external or m.id in excluding)
+        ]
+        here = tuple(m for m in everywhere if m.nationwide or county in m.counties)
+        return here or tuple(everywhere)
