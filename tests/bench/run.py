@@ -1,0 +1,202 @@
+"""`make bench`: the figures of docs/performance.md, printed and stored as JSON.
+
+python -m tests.bench.run                 everything: about three minutes
+python -m tests.bench.run --quick         a short run to see that it works
+python -m tests.bench.run --rate 800      another load (events per second)
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.bench.floor_run import measure_floor
+from tests.bench.mail_run import measure_mail
+from tests.bench.measure import MemoryWatch, Usage, check_arrivals, percentiles
+from tests.bench.mix import build_directory, build_events
+from tests.bench.stack import Receiver, run_load, running_receiver, running_stack
+
+OURS: Final = ("intake", "routing", "notify")
+_SETTLE_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How long and how much."""
+
+    rate: int
+    seconds: int
+    half_seconds: int
+    warm_seconds: int
+    mail_rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part of the run showed."""
+
+    rate: int
+    seconds: int
+    accepted: int
+    refused: int
+    accepted_per_second: float
+    delivered_per_second: float
+    backlog_after_one_second: int
+    arrivals: dict[str, Any]
+    accepted_to_received_ms: dict[str, float]
+    scheduled_to_answered_ms: dict[str, float]
+
+
+class Bench:
+    """One stack, one receiver, several loads."""
+
+    def __init__(self, *, folder: Path, ready: Mapping[str, Any], key: str, receiver: Receiver) -> None:
+        self._folder = folder
+        self._ready = ready
+        self._key = key
+        self._receiver = receiver
+        self.sent: dict[str, dict[str, Any]] = {}
+        self.load_cpu = 0.0
+
+    def run(self, name: str, *, rate: int, seconds: int) -> int:
+        """Send one load, wait for its arrivals; return how many were missing a second after its end."""
+        before = self._receiver.count()
+        expected = sum(len(event.expected) for event in build_events(rate * seconds, run=name))
+        plan = {
+            "url": self._ready["intake"] + "/v1/events",
+            "key": self._key,
+            "run": name,
+            "rate": rate,
+            "seconds": seconds,
+        }
+        self.sent[name], cpu = run_load(self._folder, plan, module=("tests.bench.load",))
+        self.load_cpu += cpu
+        last_answer = max(answered for _, _, answered, _ in self.sent[name]["sent"])
+        time.sleep(max(0.0, last_answer + 1.0 - time.time()))
+        missing = expected - (self._receiver.count() - before)
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while self._receiver.count() - before < expected and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return missing
+
+
+def summarise(
+    sent: Mapping[str, Any], received: Mapping[str, Any], *, name: str, plan: tuple[int, int, int]
+) -> Part:
+    """Join what was sent with what arrived; latency runs from the scheduled instant to the verified receipt."""
+    rate, seconds, backlog = plan
+    due = {event_id: at for event_id, at, _, _ in sent["sent"]}
+    mine = [row for row in received["arrivals"] if row[1].split("/")[0] in due]
+    accepted = [row for row in sent["sent"] if row[3] == 202]
+    ids = {row[0] for row in accepted}
+    expected = [
+        what for event in build_events(rate * seconds, run=name) if event.id in ids for what in event.expected
+    ]
+    first, last = min(due.values()), max(at for _, _, at in mine)
+    return Part(
+        rate=rate,
+        seconds=seconds,
+        accepted=len(accepted),
+        refused=len(sent["sent"]) - len(accepted),
+        accepted_per_second=round(len(accepted) / (max(row[2] for row in accepted) - first), 1),
+        delivered_per_second=round(len(mine) / (last - first), 1),
+        backlog_after_one_second=backlog,
+        arrivals=asdict(check_arrivals(expected, {"arrivals": mine, "refused": received["refused"]})),
+        accepted_to_received_ms=percentiles(at - due[what.split("/")[0]] for _, what, at in mine),
+        scheduled_to_answered_ms=percentiles(row[2] - row[1] for row in sent["sent"]),
+    )
+
+
+def measure_webhooks(folder: Path, size: Size) -> dict[str, Any]:
+    """Warm up, sustain the full rate, then half of it; then sum up."""
+    directory, key, secrets = build_directory(port=0, mail=False)
+    with running_receiver(folder / "receiver", secrets) as receiver:
+        for agency in directory["agencies"]:
+            for endpoint in agency["endpoints"]:
+                endpoint["url"] = endpoint["url"].replace(":0/", f":{receiver.port}/")
+        with running_stack(folder / "stack", directory=directory) as ready:
+            bench = Bench(folder=folder, ready=ready, key=key, receiver=receiver)
+            bench.run("warm", rate=size.rate // 2, seconds=size.warm_seconds)
+            with _watched(ready["pids"], receiver.pid) as usage:
+                full = bench.run("full", rate=size.rate, seconds=size.seconds)
+            half = bench.run("half", rate=size.rate // 2, seconds=size.half_seconds)
+            received = receiver.finish()
+    parts = {
+        "full": summarise(bench.sent["full"], received, name="full", plan=(size.rate, size.seconds, full)),
+        "half": summarise(
+            bench.sent["half"], received, name="half", plan=(size.rate // 2, size.half_seconds, half)
+        ),
+    }
+    delivered = parts["full"].arrivals["arrived"]
+    return {
+        "ready_seconds": ready["ready_seconds"],
+        **{name: asdict(part) for name, part in parts.items()},
+        "cpu_us_per_delivered_alert": _per_alert(usage["cpu"], delivered),
+        "memory": usage["memory"],
+    }
+
+
+@contextmanager
+def _watched(pids: Mapping[str, int], receiver: int) -> Iterator[dict[str, Any]]:
+    report: dict[str, Any] = {}
+    usage = Usage(dict(pids) | {"receiver": receiver})
+    usage.start()
+    with MemoryWatch({name: pids[name] for name in OURS}) as memory:
+        yield report
+    report["cpu"], report["memory"] = usage.stop(), memory.report()
+
+
+def _per_alert(cpu: Mapping[str, float], delivered: int) -> dict[str, float]:
+    each = {name: round(seconds / delivered * 1e6, 1) for name, seconds in cpu.items()}
+    ours = round(sum(each[name] for name in OURS), 1)
+    return {**each, "ours": ours, "all": round(sum(each.values()), 1)}
+
+
+def _parse() -> tuple[Size, Path]:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rate", type=int, default=1000, help="events per second of the full part")
+    parser.add_argument("--seconds", type=int, default=60, help="length of the full part")
+    parser.add_argument("--quick", action="store_true", help="a few seconds of each part")
+    parser.add_argument("--out", type=Path, default=Path(".bench/latest.json"), help="where the JSON goes")
+    options = parser.parse_args()
+    if options.quick:
+        return Size(options.rate, 5, 5, 2, 20), options.out
+    return Size(options.rate, options.seconds, 30, 5, 40), options.out
+
+
+def main() -> int:
+    """Run every part, print and store the figures; fail if anything did not arrive."""
+    size, out = _parse()
+    with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as name:
+        folder = Path(name)
+        result = {
+            "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
+            "webhooks": measure_webhooks(folder / "webhooks", size),
+            "email": measure_mail(folder / "mail", rate=size.mail_rate, seconds=min(size.seconds, 15)),
+            "floor": measure_floor(folder / "floor", rate=size.rate, seconds=min(size.seconds, 20)),
+        }
+    ours, floor = (
+        result["webhooks"]["cpu_us_per_delivered_alert"]["all"],
+        result["floor"]["cpu_us_per_delivered_alert"],
+    )
+    result["cpu_over_floor"] = round(ours / floor["all"], 2)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=2) + "\n")
+    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    parts = (result["webhooks"]["full"], result["webhooks"]["half"])
+    lost = any(part["arrivals"]["missing"] or part["arrivals"]["unexpected"] for part in parts)
+    return 1 if lost or result["email"]["missing"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
