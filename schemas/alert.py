@@ -65,7 +65,7 @@ class AlertContent(WireModel):
     """The webhook's `data` without `links`, which notify adds; `reason` only on rows telling of a problem."""
 
     alert_id: UUID
-    revision: int
+    revision: int = Field(ge=1)
     replaces: UUID | None
     kind: AlertKind
     case_ref: CaseRef
@@ -77,7 +77,7 @@ class AlertContent(WireModel):
     packs: list[str]
     urgency: Urgency
     acknowledge_by: AwareDatetime
-    escalation: int
+    escalation: int = Field(ge=0)
     county: CountyFips | None
     emitter_role: Role | None
     exercise: bool
@@ -103,7 +103,7 @@ class AlertPointer(WireModel):
     """The webhook's `data` for `content: pointer`, the default: nothing of the case."""
 
     alert_id: UUID
-    revision: int
+    revision: int = Field(ge=1)
     urgency: Urgency
     acknowledge_by: AwareDatetime
     links: AlertLinks

@@ -156,7 +156,7 @@ class InvalidEventError(Exception):
 
 _ADAPTER: Final = TypeAdapter(CaseEvent)
 
-_REQUIRED: Final[Mapping[EventType, tuple[str, ...]]] = {
+REQUIRED: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.CONSENT_GRANTED: (
         "consent/consent_id",
         "consent/granted_by",
@@ -220,7 +220,7 @@ def _all_errors(raw: bytes, error: ValidationError) -> list[FieldError]:
 
 
 def _type_errors(event_type: EventType, data: Mapping[str, Any]) -> Iterator[FieldError]:
-    for path in _REQUIRED.get(event_type, ()):
+    for path in REQUIRED.get(event_type, ()):
         if not _has(data, path.split("/")):
             yield FieldError(f"/data/{path}", f"required on {event_type.value}")
     details = data.get("details")

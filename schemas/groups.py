@@ -5,7 +5,7 @@ Every model refuses unknown keys, so that a new fact cannot travel in a group wh
 
 import re
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -36,14 +36,16 @@ Code = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Codes = Annotated[list[Code], Field(max_length=100)]
 
 
+_RECIPIENT: Final = f"^({'|'.join(Role)}|[a-z0-9][a-z0-9-]{{0,63}})$"
+
+
 def _check_recipient(value: str) -> str:
-    if value in Role.__members__ or re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", value):
+    if re.fullmatch(_RECIPIENT, value):
         return value
-    msg = "must be a role or an agency id"
-    raise ValueError(msg)
+    raise ValueError("must be a role or an agency id")
 
 
-Recipient = Annotated[str, AfterValidator(_check_recipient)]
+Recipient = Annotated[str, AfterValidator(_check_recipient), Field(json_schema_extra={"pattern": _RECIPIENT})]
 """A role (`VICTIM_SERVICES`) or an agency id (`ag-kern-vsp`)."""
 
 

@@ -27,7 +27,7 @@ class _AlertReceipt(WireModel):
     """What every receipt about an alert names."""
 
     alert_id: UUID
-    revision: int
+    revision: int = Field(ge=1)
     agency: AgencyId
     case_ref: CaseRef
     at: AwareDatetime

@@ -9,7 +9,7 @@ from schemas.vocabulary import AgencyId, AlertKind, EventId, Group, Outcome, Rea
 
 
 class ScenarioDirectory(WireModel):
-    """Raw agencies: merged per id and field before they are read as `AgencyProfile`."""
+    """Raw agencies: merged per id and field before they are read as `Agency`."""
 
     extends: Opt[Literal["sample"]] = None
     agencies: list[dict[str, Any]] = Field(default=[])

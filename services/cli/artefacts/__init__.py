@@ -1,0 +1,1 @@
+"""What `tocsin schemas` generates from the code."""
