@@ -9,9 +9,9 @@ from pathlib import Path
 from schemas.topics import TOPICS
 from services.devstack.account import find_account
 from services.devstack.cluster import Cluster, place_cluster
-from services.devstack.datadir import DEFAULT_DATA_DIR, DataDirectory, write_atomically
+from services.devstack.datadir import DataDirectory, write_atomically
 from services.devstack.directory import complete_keys, read_directory
-from services.devstack.kafka import BrokerKind, EmbeddedBroker, require_available
+from services.devstack.kafka import EmbeddedBroker, require_available
 from services.devstack.keys import ensure_key_files, ensure_keys, ensure_passwords
 from services.devstack.members import (
     SERVICES,
@@ -20,6 +20,7 @@ from services.devstack.members import (
     ServiceProgram,
     build_environment,
 )
+from services.devstack.options import StackOptions
 from services.devstack.orphans import build_guard
 from services.devstack.ports import LOOPBACK, find_port
 from services.devstack.postgres import EmbeddedPostgres
@@ -34,17 +35,6 @@ from services.runtime.crypto import hash_api_key
 PORTS = (*SERVICES, "kafka", "postgres", "mail")
 SHOWN = (*SERVICES, "kafka", "postgres")
 """The processes whose pids the ready line tells."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackOptions:
-    """What a user may choose."""
-
-    data_dir: Path = DEFAULT_DATA_DIR
-    directory_file: Path | None = None
-    smtp: str | None = None
-    """`host:port` of a mail server; None keeps mails as files."""
-    broker: BrokerKind = BrokerKind.EMBEDDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,23 +6,16 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from schemas.topics import Topic
 from services.devstack.errors import NotAvailableError
+from services.devstack.options import BrokerKind
 from services.devstack.ports import LOOPBACK, wait_for_listener
 from services.devstack.process import Launch, StopStep, SupervisedProcess, Surroundings
 from services.devstack.topics import make_topics
 from services.runtime.settings import Durability, Membership
-
-
-class BrokerKind(StrEnum):
-    """What `tocsin up --kafka` offers."""
-
-    EMBEDDED = "embedded"
-    APACHE = "apache"
 
 
 class Broker(Protocol):

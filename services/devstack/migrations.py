@@ -4,7 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
+
 import services
+from services.devstack.database import ensure_roles
 from services.devstack.errors import StartError
 from services.runtime.migrate import KEYRING_MIGRATIONS, KEYRING_TABLE, MigrationError, apply_migrations
 
@@ -25,6 +28,22 @@ OF_SERVICES = tuple(
     for name in ("intake", "routing", "notify")
 )
 ALL = (KEYRING, *OF_SERVICES)
+
+
+async def migrate_database(admin_url: str) -> None:
+    """Makes the roles and applies what is pending, on a database of somebody else's. Raises StartError."""
+    try:
+        connection = await asyncpg.connect(admin_url)
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # The type alone: the text may repeat the URL, with its password.
+        raise StartError(f"The database cannot be reached ({type(error).__name__}).") from error
+    try:
+        await ensure_roles(connection)
+    except asyncpg.PostgresError as error:
+        raise StartError(f"The services' roles cannot be made ({type(error).__name__}).") from error
+    finally:
+        await connection.close()
+    await migrate_all(admin_url)
 
 
 async def migrate_all(admin_url: str) -> None:

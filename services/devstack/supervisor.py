@@ -5,8 +5,9 @@ import os
 import signal
 from collections.abc import Callable
 
-from services.devstack.build import Programs, StackOptions, build_stack, find_programs
+from services.devstack.build import Programs, build_stack, find_programs
 from services.devstack.datadir import DataDirectory, open_data_directory
+from services.devstack.options import StackOptions
 from services.devstack.stack import Stack
 from services.devstack.state import StackState, remove_pointer, write_pointer
 from services.runtime.logs import get_logger

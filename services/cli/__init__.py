@@ -1,0 +1,1 @@
+"""The `tocsin` command, and the only code that may see every service."""
