@@ -62,7 +62,7 @@ class WireSchema(GenerateJsonSchema):
         """A constant, such as `specversion`, is always there although our own code need not write it."""
         inner = field["schema"]
         if inner["type"] == "default" and inner["schema"]["type"] == "literal":
-            return inner["schema"]["expected"] == [inner.get("default")]
+            return bool(inner["schema"]["expected"] == [inner.get("default")])
         return super().field_is_required(field, total)
 
 
@@ -131,7 +131,7 @@ def _require(schema: dict[str, Any], path: list[str]) -> None:
 
 
 def scenario_schema() -> dict[str, Any]:
-    """The scenario with steps and agencies spelled out; the models keep them raw, to merge and to name a step."""
+    """Steps and agencies spelled out; the model keeps them raw, to merge them and to name the step at fault."""
     schema = Scenario.model_json_schema(schema_generator=WireSchema)
     steps = TypeAdapter[Any](Step).json_schema(schema_generator=WireSchema)
     agency = Agency.model_json_schema(schema_generator=WireSchema)
