@@ -106,7 +106,7 @@ def test_the_lock_is_complete_on_every_platform(platform: dict[str, str]) -> Non
         ("services/intake", []),
         ("services/routing", []),
         ("services/notify", []),
-        ("services/devstack", ["embedded"]),
+        ("services/devstack", ["embedded", "demo"]),
         ("services/cli", ["embedded", "demo"]),
         ("tests", ["embedded", "demo", "dev"]),
     ],
