@@ -65,10 +65,10 @@ def keyed_digest(key: bytes, *parts: str | bytes) -> bytes:
 
 def keyed_uuid(key: bytes, *parts: str) -> UUID:
     """A UUID (version 8) that only a holder of the key can compute from the parts."""
-    number = int.from_bytes(keyed_digest(key, *parts)[:16])
-    number = number & ~(0xF << 76) | 0x8 << 76
-    number = number & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=number)
+    raw = bytearray(keyed_digest(key, *parts)[:16])
+    raw[6] = raw[6] & 0x0F | 0x80
+    raw[8] = raw[8] & 0x3F | 0x80
+    return UUID(bytes=bytes(raw))
 
 
 def hash_api_key(secret: str) -> str:

@@ -80,7 +80,7 @@ CATALOGUE: Catalogue = MappingProxyType(
             "warning",
             "A library wrote a log line; its text may hold data, so only where it came from is kept. "
             "The level is the library's.",
-            ("logger", "where"),
+            ("logger", "where", "repeat_count"),
         ),
         UNCATALOGUED: LogEntry(
             "warning",

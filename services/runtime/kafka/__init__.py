@@ -14,16 +14,16 @@ from services.runtime.kafka.admin import (
 )
 from services.runtime.kafka.cluster import ClusterWatch, open_cluster_watch, stop_on_cluster_change
 from services.runtime.kafka.consumers import (
-    BatchHandler,
-    PartitionsReady,
+    Pace,
     build_broker,
-    is_passing_trouble,
-    next_pause,
+    open_consumers,
     subscribe,
     subscriber_options,
     topic_arguments,
 )
-from services.runtime.kafka.publisher import Publisher, open_producer, open_publisher
+from services.runtime.kafka.fate import BatchHandler, is_passing_trouble, next_pause
+from services.runtime.kafka.publisher import ProducerDeadError, Publisher, open_producer, open_publisher
+from services.runtime.kafka.readiness import PartitionsReady
 from services.runtime.kafka.reading import read_topic_to_end
 from services.runtime.kafka.records import (
     Headers,
@@ -45,7 +45,9 @@ __all__ = [
     "KafkaAdmin",
     "KafkaSettings",
     "Membership",
+    "Pace",
     "PartitionsReady",
+    "ProducerDeadError",
     "PublishError",
     "Publisher",
     "ReceivedRecord",
@@ -61,6 +63,7 @@ __all__ = [
     "next_pause",
     "open_admin",
     "open_cluster_watch",
+    "open_consumers",
     "open_producer",
     "open_publisher",
     "read_topic_to_end",

@@ -19,6 +19,10 @@ LINGER_MS: Final = 2
 BATCH_BYTES: Final = 128 * 1024
 
 
+class ProducerDeadError(Exception):
+    """The producer will never send again."""
+
+
 class Publisher:
     """Publishes lists of records; done when every in-sync replica has every one of them."""
 
@@ -27,7 +31,10 @@ class Publisher:
         self._ack_seconds = ack_seconds
 
     async def publish(self, records: Sequence[Record]) -> list[tuple[int, int]]:
-        """Partition and offset of each record, in order. Raises PublishError (some may be stored)."""
+        """Partition and offset of each record, in order.
+
+        Raises PublishError (transient; some may be stored) or ProducerDeadError (a fault: start anew).
+        """
         pending: list[asyncio.Future[RecordMetadata]] = []
         try:
             async with asyncio.timeout(self._ack_seconds):
@@ -38,11 +45,18 @@ class Publisher:
         except MessageSizeTooLargeError:
             raise  # no passing trouble: the same record can never be published
         except KAFKA_ERRORS as error:
+            self._check_alive()
             raise PublishError(error_type(error)) from error
         finally:
             for future in pending:
                 future.cancel()
         return [(ack.partition, ack.offset) for ack in stored]
+
+    def _check_alive(self) -> None:
+        # aiokafka's sender ends for good on what it cannot handle (a fenced producer, its own bugs).
+        sender = self._producer._sender.sender_task  # noqa: SLF001 -- nothing public tells
+        if sender is not None and sender.done():
+            raise ProducerDeadError
 
     async def _send(self, record: Record) -> "asyncio.Future[RecordMetadata]":
         future: asyncio.Future[RecordMetadata] = await self._producer.send(

@@ -1,0 +1,91 @@
+"""What becomes of a batch: committed, read again, or the end of the process."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from aiokafka.errors import IllegalStateError
+from faststream.exceptions import StopConsume
+from faststream.kafka import KafkaMessage
+
+from services.runtime.database import is_transient as is_database_trouble
+from services.runtime.kafka.records import PublishError, ReceivedRecord, receive
+from services.runtime.kafka.waiting import KAFKA_ERRORS
+from services.runtime.lifecycle import Lifetime
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+BatchHandler: TypeAlias = Callable[[Sequence[ReceivedRecord]], Awaitable[None]]
+
+COMMIT_SECONDS: Final = 5.0
+FIRST_PAUSE_SECONDS: Final = 0.05
+LONGEST_PAUSE_SECONDS: Final = 1.0
+
+
+def is_passing_trouble(error: BaseException) -> bool:
+    """Whether a batch that met this error is worth reading again."""
+    return isinstance(error, (PublishError, *KAFKA_ERRORS)) or is_database_trouble(error)
+
+
+def next_pause(attempt: int) -> float:
+    """Seconds before the batch is read again: doubling, never more than a second."""
+    return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempt - 1, 10))
+
+
+class BatchFate:
+    """Calls the handler and settles the batch: committed, read again, or the end of the process."""
+
+    def __init__(self, handler: BatchHandler, *, group: str | None, lifetime: Lifetime) -> None:
+        self._handler = handler
+        self._group = group
+        self._lifetime = lifetime
+        self._attempt = 0
+
+    async def consume(self, message: KafkaMessage) -> None:
+        records = [receive(record) for record in message.raw_message]
+        try:
+            await self._handler(records)
+        except Exception as error:  # noqa: BLE001 -- the edge of the consuming loop: every error decides a fate
+            if not is_passing_trouble(error):
+                self._give_up(records, error)
+            await self._postpone(message, records, error)
+        else:
+            self._attempt = 0
+            await self._commit(message, records)
+
+    async def _commit(self, message: KafkaMessage, records: Sequence[ReceivedRecord]) -> None:
+        if self._group is None:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await message.ack()
+        except (IllegalStateError, *KAFKA_ERRORS) as error:
+            log.warning("batch.not_committed", **self._facts(records), exc_info=error)
+
+    async def _postpone(
+        self, message: KafkaMessage, records: Sequence[ReceivedRecord], error: Exception
+    ) -> None:
+        self._attempt += 1
+        pause = next_pause(self._attempt)
+        log.warning(
+            "batch.postponed",
+            **self._facts(records),
+            attempt=self._attempt,
+            pause_ms=int(pause * 1000),
+            exc_info=error,
+        )
+        await asyncio.sleep(pause)
+        try:
+            await message.nack()
+        except IllegalStateError:
+            # The partition went to another member meanwhile, who starts from the last commit.
+            return
+
+    def _give_up(self, records: Sequence[ReceivedRecord], error: Exception) -> None:
+        log.error("batch.failed", **self._facts(records), exc_info=error)
+        self._lifetime.fail(error)
+        raise StopConsume
+
+    def _facts(self, records: Sequence[ReceivedRecord]) -> Mapping[str, Any]:
+        return {"topic": records[0].topic, "group": self._group, "record_count": len(records)}
