@@ -1,0 +1,1 @@
+"""Takes case events from member systems: authenticated, checked, sealed, and on Kafka before the answer."""

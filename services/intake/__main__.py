@@ -1,0 +1,7 @@
+"""`python -m services.intake`."""
+
+import sys
+
+from services.intake.app import main
+
+sys.exit(main())

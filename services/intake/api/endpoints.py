@@ -1,0 +1,180 @@
+"""What each request does: read, hand to the handlers, answer, and one log line."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Final
+
+from fastapi import Path
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from services.intake.api.requests import (
+    LongBodyError,
+    RefusedRequestError,
+    authenticate,
+    correlate,
+    find_header,
+    read_body,
+)
+from services.intake.api.responses import refuse, respond
+from services.intake.handlers.intake import Intake
+from services.intake.handlers.receiving import Submission
+from services.intake.handlers.status import EventReport
+from services.intake.ingress import refusals
+from services.intake.ingress.access import Access, Caller
+from services.intake.ingress.answer import ACCEPTED, Answer, Outcome, build_answer, build_refusal
+from services.intake.ingress.content import (
+    MalformedError,
+    Mode,
+    UnsupportedMediaError,
+    find_mode,
+    read_events,
+)
+from services.intake.ingress.refusals import Refusal
+from services.runtime.clock import Clock
+from services.runtime.database import TRANSIENT_ERRORS
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+MAX_BYTES_IN_HAND: Final = 32 * 1024 * 1024
+"""Of bodies that wait for PostgreSQL or Kafka at the same time; what comes on top is told 503."""
+
+
+class IntakeApi:
+    """The endpoints. Until `intake` is connected every answer is 503."""
+
+    def __init__(self, *, durability: str, clock: Clock, new_id: Callable[[], str]) -> None:
+        self.intake: Intake | None = None
+        self._durability = durability
+        self._clock = clock
+        self._new_id = new_id
+        self._bytes_in_hand = 0
+
+    async def post_events(self, request: Request) -> Response:
+        started = self._clock.monotonic()
+        headers = request.scope["headers"]
+        correlation_id = self.correlate(request)
+        caller: Caller | None = None
+        outcomes: Sequence[Outcome] = ()
+        try:
+            intake, access = self._find_intake(refusals.refuse_unavailable())
+            caller = authenticate(headers, access)
+            outcomes = await self._receive(request, caller, intake, correlation_id)
+            answer = build_answer(outcomes, durability=self._durability)
+        except RefusedRequestError as refused:
+            answer = build_refusal(refused.refusal, durability=self._durability)
+        self._log_received(caller, outcomes, answer, started, correlation_id)
+        return respond(answer, correlation_id=correlation_id)
+
+    async def get_event(
+        self,
+        request: Request,
+        event_id: Annotated[str, Path(description="The event's `id`, as this source sent it.")],
+    ) -> Response:
+        correlation_id = self.correlate(request)
+        try:
+            report = await self._find_report(request, event_id)
+        except RefusedRequestError as refused:
+            return refuse(refused.refusal, correlation_id=correlation_id)
+        return respond(Answer(200, _render_report(report), is_problem=False), correlation_id=correlation_id)
+
+    def correlate(self, request: Request) -> str:
+        """The request's correlation id, the same however often it is asked for."""
+        known: str | None = request.scope.get("tocsin.correlation_id")
+        if known is None:
+            known = correlate(request.scope["headers"], self._new_id)
+            request.scope["tocsin.correlation_id"] = known
+        return known
+
+    def _find_intake(self, otherwise: Refusal) -> tuple[Intake, Access]:
+        if self.intake is None or self.intake.directory.access is None:
+            raise RefusedRequestError(otherwise)
+        return self.intake, self.intake.directory.access
+
+    async def _receive(
+        self, request: Request, caller: Caller, intake: Intake, correlation_id: str
+    ) -> Sequence[Outcome]:
+        mode = _find_mode(request)
+        try:
+            body = await read_body(request, max_bytes=mode.max_bytes)
+        except LongBodyError:
+            return _refuse_long(mode)
+        except ClientDisconnect:
+            raise RefusedRequestError(refusals.refuse_malformed("The request ended early.")) from None
+        events = _read_events(mode, request, body)
+        return await self._submit(intake, Submission(caller, events, correlation_id), size_bytes=len(body))
+
+    async def _submit(self, intake: Intake, submission: Submission, *, size_bytes: int) -> Sequence[Outcome]:
+        if self._bytes_in_hand + size_bytes > MAX_BYTES_IN_HAND:
+            raise RefusedRequestError(refusals.refuse_overload())
+        self._bytes_in_hand += size_bytes
+        try:
+            return await intake.receiver.receive(submission)
+        finally:
+            self._bytes_in_hand -= size_bytes
+
+    async def _find_report(self, request: Request, event_id: str) -> EventReport:
+        intake, access = self._find_intake(refusals.refuse_unreadable_status())
+        caller = authenticate(request.scope["headers"], access)
+        if not caller.is_active:
+            raise RefusedRequestError(refusals.refuse_offboarded())
+        try:
+            report = await intake.statuses.find_report(source=caller.source, event_id=event_id)
+        except TRANSIENT_ERRORS:
+            raise RefusedRequestError(refusals.refuse_unreadable_status()) from None
+        if report is None:
+            raise RefusedRequestError(refusals.refuse_undecided())
+        return report
+
+    def _log_received(
+        self,
+        caller: Caller | None,
+        outcomes: Sequence[Outcome],
+        answer: Answer,
+        started: float,
+        correlation_id: str,
+    ) -> None:
+        accepted = sum(1 for outcome in outcomes if outcome.status == ACCEPTED)
+        log.info(
+            "events.received",
+            source=None if caller is None else caller.source,
+            status=answer.status,
+            event_count=len(outcomes),
+            accepted_count=accepted,
+            refused_count=len(outcomes) - accepted,
+            duration_ms=round((self._clock.monotonic() - started) * 1000, 1),
+            correlation_id=correlation_id,
+        )
+
+
+def _find_mode(request: Request) -> Mode:
+    headers = request.scope["headers"]
+    encoding = find_header(headers, b"content-encoding")
+    if encoding is not None and encoding.lower() != b"identity":
+        raise RefusedRequestError(refusals.refuse_media_type("Send the body without a content encoding."))
+    try:
+        return find_mode(headers)
+    except UnsupportedMediaError as error:
+        raise RefusedRequestError(refusals.refuse_media_type(str(error))) from None
+
+
+def _read_events(mode: Mode, request: Request, body: bytes) -> list[object]:
+    try:
+        return read_events(mode, request.scope["headers"], body)
+    except MalformedError as error:
+        raise RefusedRequestError(refusals.refuse_malformed(str(error))) from None
+
+
+def _refuse_long(mode: Mode) -> Sequence[Outcome]:
+    if mode is Mode.BATCH:
+        raise RefusedRequestError(refusals.refuse_large_request(mode.max_bytes))
+    return [Outcome(0, None, refusals.refuse_large_event(mode.max_bytes))]
+
+
+def _render_report(report: EventReport) -> dict[str, object]:
+    return {
+        "id": report.event_id,
+        "status": report.status,
+        "errors": [error.model_dump() for error in report.errors],
+        "duties": [duty.model_dump(mode="json") for duty in report.duties],
+    }

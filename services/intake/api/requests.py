@@ -1,0 +1,56 @@
+"""Reading a request: its correlation, its key, and its body no further than allowed."""
+
+from collections.abc import Callable, Sequence
+
+from starlette.requests import Request
+
+from services.intake.ingress.access import Access, Caller
+from services.intake.ingress.content import Header
+from services.intake.ingress.refusals import Refusal, refuse_unauthenticated
+from services.intake.ingress.trace import find_trace_id
+from services.runtime.crypto import hash_api_key
+
+
+class RefusedRequestError(Exception):
+    """The request is refused as a whole, before its events are judged."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.problem.title)
+        self.refusal = refusal
+
+
+class LongBodyError(Exception):
+    """The body is longer than its mode allows; the rest of it was not read."""
+
+
+def find_header(headers: Sequence[Header], name: bytes) -> bytes | None:
+    """The header's value; None if it is missing or given more than once."""
+    values = [value for given, value in headers if given == name]
+    return values[0] if len(values) == 1 else None
+
+
+def correlate(headers: Sequence[Header], new_id: Callable[[], str]) -> str:
+    """The caller's trace id, else a new one."""
+    return find_trace_id(find_header(headers, b"traceparent")) or new_id()
+
+
+def authenticate(headers: Sequence[Header], access: Access) -> Caller:
+    """Raises RefusedRequestError (401) unless the key belongs to a source."""
+    scheme, _, secret = (find_header(headers, b"authorization") or b"").decode("latin-1").partition(" ")
+    caller = access.find_caller(hash_api_key(secret.strip())) if scheme.lower() == "bearer" else None
+    if caller is None:
+        raise RefusedRequestError(refuse_unauthenticated())
+    return caller
+
+
+async def read_body(request: Request, *, max_bytes: int) -> bytes:
+    """The body. Raises LongBodyError as soon as it is known to be too long."""
+    declared = find_header(request.scope["headers"], b"content-length")
+    if declared is not None and int(declared) > max_bytes:
+        raise LongBodyError
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise LongBodyError
+    return bytes(body)

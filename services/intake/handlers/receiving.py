@@ -1,0 +1,120 @@
+"""Receiving events: judge each, seal what may be stored, publish, and only then say accepted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.intake.handlers.keydesk import KeyDesk
+from services.intake.handlers.sealing import seal_event
+from services.intake.ingress.access import Caller
+from services.intake.ingress.answer import Outcome
+from services.intake.ingress.judgement import Admitted, find_event_id, judge_event
+from services.intake.ingress.rate import RateLimiter
+from services.intake.ingress.refusals import (
+    Refusal,
+    refuse_destroyed_case,
+    refuse_too_many,
+    refuse_unavailable,
+    refuse_unconfirmed,
+)
+from services.runtime.clock import Clock
+from services.runtime.database import TRANSIENT_ERRORS
+from services.runtime.health import Check, NotReadyError
+from services.runtime.kafka import Publisher, PublishError, Record
+from services.runtime.keyring import CaseKey
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+_AWAY: Final[tuple[type[Exception], ...]] = (NotReadyError, *TRANSIENT_ERRORS)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The events of one request, as parsed JSON, and who sent them."""
+
+    caller: Caller
+    events: Sequence[object]
+    correlation_id: str
+
+
+class Receiver:
+    """The path of an event from a request to Kafka."""
+
+    def __init__(
+        self, *, limiter: RateLimiter, keys: KeyDesk, publisher: Publisher, kafka: Check, clock: Clock
+    ) -> None:
+        self._limiter = limiter
+        self._keys = keys
+        self._publisher = publisher
+        self._kafka = kafka
+        self._clock = clock
+
+    async def receive(self, submission: Submission) -> list[Outcome]:
+        """One outcome for each event, in order. An accepted one is on every in-sync replica."""
+        judged = self._judge(submission)
+        admitted = {index: event for index, event in enumerate(judged) if isinstance(event, Admitted)}
+        refused = {index: event for index, event in enumerate(judged) if isinstance(event, Refusal)}
+        if admitted:
+            refused.update(await self._store(admitted, submission.correlation_id))
+        self._log_accepted(submission, admitted, refused)
+        return [
+            Outcome(index, _id_of(event, submission.events[index]), refused.get(index))
+            for index, event in enumerate(judged)
+        ]
+
+    def _judge(self, submission: Submission) -> list[Admitted | Refusal]:
+        """Events beyond the source's rate are not looked at."""
+        events = submission.events
+        allowance = self._limiter.take(submission.caller.source, len(events), now=self._clock.monotonic())
+        judged = [judge_event(raw, caller=submission.caller) for raw in events[: allowance.granted_count]]
+        beyond = len(events) - len(judged)
+        return [*judged, *[refuse_too_many(allowance.retry_after)] * beyond]
+
+    async def _store(self, admitted: Mapping[int, Admitted], correlation_id: str) -> dict[int, Refusal]:
+        """The refusals of what could not be stored."""
+        try:
+            await self._kafka()
+            keys = await self._keys.ensure_keys({each.event.subject for each in admitted.values()})
+            open_cases = {index: each for index, each in admitted.items() if each.event.subject in keys}
+            await self._publisher.publish(self._seal(open_cases.values(), keys, correlation_id))
+        except _AWAY as error:
+            return _refuse_all(admitted, refuse_unavailable(), error, correlation_id)
+        except PublishError as error:
+            return _refuse_all(admitted, refuse_unconfirmed(), error, correlation_id)
+        return {index: refuse_destroyed_case() for index in admitted.keys() - open_cases.keys()}
+
+    def _seal(
+        self, admitted: Iterable[Admitted], keys: Mapping[str, CaseKey], correlation_id: str
+    ) -> list[Record]:
+        received_at = self._clock.now()
+        return [
+            seal_event(
+                each, key=keys[each.event.subject], correlation_id=correlation_id, received_at=received_at
+            )
+            for each in admitted
+        ]
+
+    def _log_accepted(
+        self, submission: Submission, admitted: Mapping[int, Admitted], refused: Mapping[int, Refusal]
+    ) -> None:
+        for index, each in admitted.items():
+            if index not in refused:
+                log.info(
+                    "event.accepted",
+                    event_id=each.event.id,
+                    source=each.event.source,
+                    case_ref=each.event.subject,
+                    correlation_id=submission.correlation_id,
+                )
+
+
+def _id_of(judged: Admitted | Refusal, raw: object) -> str | None:
+    return judged.event.id if isinstance(judged, Admitted) else find_event_id(raw)
+
+
+def _refuse_all(
+    admitted: Mapping[int, Admitted], refusal: Refusal, error: Exception, correlation_id: str
+) -> dict[int, Refusal]:
+    log.warning("events.not_stored", event_count=len(admitted), correlation_id=correlation_id, exc_info=error)
+    return dict.fromkeys(admitted, refusal)

@@ -1,0 +1,41 @@
+"""What intake reads from Kafka: every version of the directory, and what routing decided."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from faststream.kafka import KafkaBroker
+
+from schemas.topics import DIRECTORY, RECEIPTS
+from services.intake.handlers.directory import Directory
+from services.intake.handlers.status import StatusDesk
+from services.runtime.kafka import KafkaSettings, PartitionsReady, subscribe
+from services.runtime.lifecycle import Lifetime
+
+RECEIPTS_GROUP: Final = "tocsin.intake"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """For readiness."""
+
+    directory: PartitionsReady
+    receipts: PartitionsReady
+
+
+def subscribe_all(
+    broker: KafkaBroker,
+    settings: KafkaSettings,
+    *,
+    directory: Directory,
+    statuses: StatusDesk,
+    lifetime: Lifetime,
+) -> Subscriptions:
+    return Subscriptions(
+        # Without a group: each intake reads the whole topic at each start and has all of it in memory.
+        directory=subscribe(
+            broker, settings, directory.follow, group=None, topics=[DIRECTORY], lifetime=lifetime
+        ),
+        receipts=subscribe(
+            broker, settings, statuses.record, group=RECEIPTS_GROUP, topics=[RECEIPTS], lifetime=lifetime
+        ),
+    )
