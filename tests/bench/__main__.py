@@ -1,8 +1,8 @@
 """`make bench`: the figures of docs/performance.md, printed and stored as JSON.
 
-python -m tests.bench.run                 everything: about three minutes
-python -m tests.bench.run --quick         a short run to see that it works
-python -m tests.bench.run --rate 800      another load (events per second)
+python -m tests.bench                 everything: about three minutes
+python -m tests.bench --quick         a short run to see that it works
+python -m tests.bench --rate 800      another load (events per second)
 """
 
 import argparse
@@ -91,7 +91,7 @@ class Bench:
 def summarise(
     sent: Mapping[str, Any], received: Mapping[str, Any], *, name: str, plan: tuple[int, int, int]
 ) -> Part:
-    """Join what was sent with what arrived; latency runs from the scheduled instant to the verified receipt."""
+    """Join what was sent with what arrived; latency runs from the scheduled instant to the receipt."""
     rate, seconds, backlog = plan
     due = {event_id: at for event_id, at, _, _ in sent["sent"]}
     mine = [row for row in received["arrivals"] if row[1].split("/")[0] in due]
