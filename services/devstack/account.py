@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,20 +25,6 @@ def find_account(*, effective_uid: int) -> Account | None:
     except KeyError:
         return Account(_NOBODY, _NOBODY)
     return Account(entry.pw_uid, entry.pw_gid)
-
-
-def can_write(directory: Path, account: Account | None) -> bool:
-    """Whether the account reaches the directory, through all of its parents, and may write there."""
-    if account is None:
-        return os.access(directory, os.W_OK | os.X_OK)
-    test = subprocess.run(
-        ["/bin/sh", "-c", 'test -w "$0" && test -x "$0"', str(directory)],
-        user=account.uid,
-        group=account.gid,
-        extra_groups=[],
-        check=False,
-    )
-    return test.returncode == 0
 
 
 def give(path: Path, account: Account | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from schemas.topics import TOPICS
 from services.devstack.account import find_account
-from services.devstack.cluster import Cluster, place_cluster
+from services.devstack.cluster import Cluster
 from services.devstack.datadir import DataDirectory, write_atomically
 from services.devstack.directory import complete_keys, read_directory
 from services.devstack.kafka import EmbeddedBroker, require_available
@@ -68,15 +68,8 @@ def build_stack(directory: DataDirectory, options: StackOptions, programs: Progr
     board = Board(directory, shown=SHOWN)
     around = Surroundings(guard=build_guard(), clock=SystemClock(), on_start=board.record)
     ports = find_ports(directory, chance=random_fraction)
-    broker = EmbeddedBroker(
-        programs.broker,
-        port=ports["kafka"],
-        topics=TOPICS,
-        new_cluster_id=_new_cluster_id,
-        surroundings=around,
-    )
+    broker = build_broker(programs.broker, port=ports["kafka"], around=around)
     postgres = _build_postgres(directory, programs.postgres, port=ports["postgres"], around=around)
-    sink = MailSinkProgram(port=ports["mail"], folder=directory.mail) if options.smtp is None else None
     context = ServiceContext(
         directory=directory,
         broker=broker,
@@ -87,18 +80,22 @@ def build_stack(directory: DataDirectory, options: StackOptions, programs: Progr
     )
     return Stack(
         Parts(
-            directory=directory,
+            context=context,
             board=board,
-            broker=broker,
             postgres=postgres,
             services={name: _build_service(name, context, around) for name in SERVICES},
-            mail=SupervisedProcess(sink, around) if sink is not None else None,
-            ports=ports,
-            smtp=context.smtp,
+            mail=_build_sink(context, around) if options.smtp is None else None,
             keys=keys,
             asked_for=asked_for,
             clock=around.clock,
         )
+    )
+
+
+def build_broker(executable: Path, *, port: int, around: Surroundings) -> EmbeddedBroker:
+    """The embedded broker with Tocsin's topics."""
+    return EmbeddedBroker(
+        executable, port=port, topics=TOPICS, new_cluster_id=lambda: new_id().hex, surroundings=around
     )
 
 
@@ -119,9 +116,8 @@ def _build_postgres(
     directory: DataDirectory, programs: PostgresPrograms, *, port: int, around: Surroundings
 ) -> EmbeddedPostgres:
     account = find_account(effective_uid=os.geteuid())
-    home = place_cluster(directory.postgres, account=account)
     return EmbeddedPostgres(
-        Cluster(home=home, programs=programs, account=account),
+        Cluster(home=directory.postgres, programs=programs, account=account),
         PostgresSettings(port=port),
         passwords=ensure_passwords(directory),
         log_file=directory.postgres_log,
@@ -133,8 +129,10 @@ def _build_service(name: str, context: ServiceContext, around: Surroundings) -> 
     return SupervisedProcess(ServiceProgram(name=name, environment=build_environment(name, context)), around)
 
 
-def _new_cluster_id() -> str:
-    return new_id().hex
+def _build_sink(context: ServiceContext, around: Surroundings) -> SupervisedProcess:
+    return SupervisedProcess(
+        MailSinkProgram(port=context.ports["mail"], folder=context.directory.mail), around
+    )
 
 
 def _path_from_environment(variable: str) -> Path | None:

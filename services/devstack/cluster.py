@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import shutil
 import signal
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.devstack.account import Account, can_write, give
+from services.devstack.account import Account, give
 from services.devstack.commands import run_once
 from services.devstack.database import ADMIN
 from services.devstack.datadir import is_alive
@@ -23,8 +22,7 @@ from services.runtime.logs import get_logger
 
 log = get_logger()
 
-SHARED_STATE = Path("/var/lib/tocsin")
-"""Where root keeps clusters whose data directory `nobody` cannot reach, as below /root."""
+_HERE = "/proc/self/cwd"
 
 _POLL_SECONDS = 0.05
 _ORPHAN_POLLS = 200
@@ -43,42 +41,32 @@ class Cluster:
     def data(self) -> Path:
         return self.home / "data"
 
+    def shown(self, folder: Path) -> str:
+        """How a program whose working directory is *folder* names it.
+
+        The account of root's server may have no way to the folder, as below /root; but a process has a way to
+        its own working directory, which it was put into before it became that account.
+        """
+        return _HERE if self.account is not None and Path(_HERE).exists() else str(folder)
+
     @property
     def exists(self) -> bool:
         return self.data.is_dir()
-
-
-def place_cluster(wanted: Path, *, account: Account | None, shared_state: Path = SHARED_STATE) -> Path:
-    """*wanted*, or a place below *shared_state*, linked from there, if the account cannot reach it."""
-    if wanted.is_symlink():
-        return wanted.resolve()
-    _make_for(wanted, account)
-    if can_write(wanted, account):
-        return wanted
-    digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]
-    place = shared_state / digest
-    place.mkdir(parents=True, exist_ok=True)
-    for folder in (shared_state, place):
-        folder.chmod(0o711)
-    _make_for(place / "postgres", account)
-    if not can_write(place / "postgres", account):
-        raise DataDirectoryError(
-            f"PostgreSQL cannot run as root, and its account can write neither below {wanted} nor {place}."
-        )
-    wanted.rmdir()
-    wanted.symlink_to(place / "postgres")
-    return place / "postgres"
 
 
 async def create_cluster(cluster: Cluster, *, admin_password: str) -> None:
     """`initdb` beside the final place and one rename, so that a half-made cluster is never taken for one."""
     unfinished = cluster.home / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    with _password_file(admin_password, cluster) as password_file:
+    for folder in (cluster.home, unfinished):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        give(folder, cluster.account)
+    shown = cluster.shown(unfinished)
+    with _password_file(admin_password, cluster) as name:
         await run_once(
             [
                 cluster.programs.initdb,
-                *("--pgdata", unfinished, "--username", ADMIN, "--pwfile", password_file),
+                *("--pgdata", shown, "--username", ADMIN, "--pwfile", f"{shown}/../{name}"),
                 *(
                     "--auth",
                     "scram-sha-256",
@@ -90,7 +78,7 @@ async def create_cluster(cluster: Cluster, *, admin_password: str) -> None:
                 ),
             ],
             environment=clean_environment(),
-            directory=cluster.home,
+            directory=unfinished,
             account=cluster.account,
         )
     unfinished.rename(cluster.data)
@@ -136,18 +124,14 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
-def _make_for(folder: Path, account: Account | None) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    give(folder, account)
-
-
 @contextlib.contextmanager
-def _password_file(password: str, cluster: Cluster) -> Iterator[Path]:
+def _password_file(password: str, cluster: Cluster) -> Iterator[str]:
+    """Its name in the cluster's home, for as long as `initdb` needs it."""
     with tempfile.NamedTemporaryFile("w", dir=cluster.home, suffix=".pw") as file:
         file.write(password)
         file.flush()
         give(Path(file.name), cluster.account)
-        yield Path(file.name)
+        yield Path(file.name).name
 
 
 def _read_pid(pid_file: Path) -> int | None:
@@ -160,12 +144,11 @@ def _read_pid(pid_file: Path) -> int | None:
 def _serves(pid: int, cluster: Cluster) -> bool:
     """Whether the process is a server on this very directory, and not a newcomer with the same number."""
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        return Path(f"/proc/{pid}/cwd").readlink() == cluster.data
     except OSError:
         ask = ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)]
         listed = subprocess.run(ask, capture_output=True, check=False)
-        command = listed.stdout
-    return os.fsencode(cluster.data) in command
+        return os.fsencode(cluster.data) in listed.stdout
 
 
 async def _end_orphan(pid: int) -> None:

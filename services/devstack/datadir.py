@@ -122,9 +122,7 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
 
 def _make(directory: DataDirectory) -> None:
     try:
-        directory.root.mkdir(parents=True, exist_ok=True)
-        # Others may pass through but not look: `nobody`'s PostgreSQL must reach its own directory.
-        directory.root.chmod(0o711)
+        directory.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.secrets.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise DataDirectoryError(

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -68,11 +68,10 @@ class TansuProgram:
     new_cluster_id: Callable[[], str]
     cluster_id: str = ""
     name: str = "kafka"
-    stop_steps: tuple[StopStep, ...] = field(
-        default=(
-            StopStep(signal.SIGTERM, timedelta(seconds=3)),
-            StopStep(signal.SIGKILL, timedelta(seconds=3)),
-        )
+    # It would wait for its clients to go, and has nothing to lose that its end does not lose anyway.
+    stop_steps: tuple[StopStep, ...] = (
+        StopStep(signal.SIGTERM, timedelta(milliseconds=300)),
+        StopStep(signal.SIGKILL, timedelta(seconds=3)),
     )
     orphan_signal: signal.Signals = signal.SIGKILL
 

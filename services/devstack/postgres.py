@@ -55,9 +55,9 @@ class PostgresProgram:
 
     def prepare(self) -> Launch:
         return Launch(
-            command=(str(self.cluster.programs.postgres), "-D", str(self.cluster.data)),
+            command=(str(self.cluster.programs.postgres), "-D", self.cluster.shown(self.cluster.data)),
             environment=clean_environment(),
-            directory=self.cluster.home,
+            directory=self.cluster.data,
             output=self.log_file,
             account=self.cluster.account,
         )
@@ -88,7 +88,7 @@ class EmbeddedPostgres:
         self._cluster = cluster
         self._settings = settings
         self._passwords = passwords
-        self._log_file = log_file
+        self.log_file = log_file
         self.process = SupervisedProcess(
             PostgresProgram(
                 cluster=cluster,
@@ -136,5 +136,5 @@ class EmbeddedPostgres:
             await connection.close()
 
     def _last_words(self) -> str:
-        lines = self._log_file.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
-        return "\n".join(["The end of its log:", *lines, f"All of it: {self._log_file}"])
+        lines = self.log_file.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
+        return "\n".join(["The end of its log:", *lines, f"All of it: {self.log_file}"])

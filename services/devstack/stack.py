@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from schemas.directory import DirectoryFile
 from services.devstack.database import ADMIN
-from services.devstack.datadir import DataDirectory
 from services.devstack.directory import complete_keys, read_directory
-from services.devstack.kafka import Broker
 from services.devstack.keys import Keys, with_directory, write_keys
-from services.devstack.members import INTAKE, NOTIFY, ROUTING, SERVICES
+from services.devstack.members import INTAKE, NOTIFY, ROUTING, SERVICES, ServiceContext
 from services.devstack.migrations import migrate_all
 from services.devstack.ports import LOOPBACK
 from services.devstack.postgres import EmbeddedPostgres
@@ -27,14 +25,11 @@ log = get_logger()
 class Parts:
     """Everything a stack is made of, built but not started."""
 
-    directory: DataDirectory
+    context: ServiceContext
     board: Board
-    broker: Broker
     postgres: EmbeddedPostgres
     services: dict[str, SupervisedProcess]
     mail: SupervisedProcess | None
-    ports: dict[str, int]
-    smtp: str
     keys: Keys
     asked_for: DirectoryFile | None
     """The directory to apply whatever is in force; None is the sample, where there is none yet."""
@@ -52,7 +47,7 @@ class Stack:
         parts, began = self._parts, self._parts.clock.monotonic()
         # What an earlier stack said here: nobody may take it for ours.
         parts.board.wipe()
-        await _together(parts.broker.start(), self._start_database())
+        await _together(parts.context.broker.start(), self._start_database())
         mail = [parts.mail.start()] if parts.mail is not None else []
         await _together(*(process.start() for process in parts.services.values()), *mail)
         version = await self._settle_directory()
@@ -60,7 +55,7 @@ class Stack:
         state = self._describe()
         parts.board.announce(state)
         seconds = round(parts.clock.monotonic() - began, 2)
-        log.info("stack.ready", seconds=seconds, data_dir=str(parts.directory.root))
+        log.info("stack.ready", seconds=seconds, data_dir=str(parts.context.directory.root))
         return state
 
     async def stop(self, *, hurry: asyncio.Event) -> None:
@@ -68,7 +63,7 @@ class Stack:
         parts, began = self._parts, self._parts.clock.monotonic()
         outer = [*parts.services.values(), *([parts.mail] if parts.mail is not None else [])]
         await asyncio.gather(*(process.stop(hurry=hurry) for process in outer))
-        await parts.broker.stop(hurry=hurry)
+        await parts.context.broker.stop(hurry=hurry)
         await parts.postgres.stop(hurry=hurry)
         parts.board.wipe()
         log.info("stack.stopped", seconds=round(parts.clock.monotonic() - began, 2))
@@ -76,7 +71,7 @@ class Stack:
     async def watch(self) -> None:
         """Never returns while every process is being looked after; raises what went wrong with that."""
         parts = self._parts
-        inner = (parts.broker.process, parts.postgres.process)
+        inner = (parts.context.broker.process, parts.postgres.process)
         await asyncio.gather(*(process.watch() for process in (*inner, *parts.services.values())))
 
     async def _start_database(self) -> None:
@@ -98,25 +93,25 @@ class Stack:
         keys = complete_keys(parts.keys)
         directory = parts.asked_for or read_directory(None, keys)
         # New keys are kept before they count, and old ones until they no longer do.
-        write_keys(parts.directory.keys_file, keys)
+        write_keys(parts.context.directory.keys_file, keys)
         version = await apply_directory(routing, directory, operator_key=operator, clock=parts.clock)
-        write_keys(parts.directory.keys_file, with_directory(keys, directory))
+        write_keys(parts.context.directory.keys_file, with_directory(keys, directory))
         return version
 
     def _urls(self) -> dict[str, str]:
-        return {name: f"http://{LOOPBACK}:{self._parts.ports[name]}" for name in SERVICES}
+        return {name: f"http://{LOOPBACK}:{self._parts.context.ports[name]}" for name in SERVICES}
 
     def _describe(self) -> StackState:
         parts, urls = self._parts, self._urls()
         return StackState(
-            durability=parts.broker.durability,
+            durability=parts.context.broker.durability,
             intake=urls[INTAKE],
             notify=urls[NOTIFY],
             routing=urls[ROUTING],
-            kafka=parts.broker.bootstrap,
+            kafka=parts.context.broker.bootstrap,
             postgres=parts.postgres.url(ADMIN),
-            smtp=parts.smtp,
-            data_dir=parts.directory.root,
+            smtp=parts.context.smtp,
+            data_dir=parts.context.directory.root,
             pids=parts.board.pids,
         )
 

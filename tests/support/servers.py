@@ -1,0 +1,193 @@
+"""A real PostgreSQL and a real Kafka broker for tests; each test gets a migrated database of its own.
+
+Name the fixtures in a folder's conftest.py:
+
+    from tests.support.servers import broker, database, postgres_server, server_loop  # noqa: F401
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import asyncpg
+import pytest
+
+from services.devstack.account import find_account
+from services.devstack.build import build_broker
+from services.devstack.cluster import Cluster
+from services.devstack.database import ADMIN, DATABASE, ROLES
+from services.devstack.kafka import EmbeddedBroker
+from services.devstack.migrations import migrate_all
+from services.devstack.orphans import build_guard
+from services.devstack.ports import find_port
+from services.devstack.postgres import EmbeddedPostgres
+from services.devstack.postgres_config import PostgresSettings
+from services.devstack.process import Surroundings
+from services.devstack.programs import SHARED_CACHE, find_broker, find_postgres
+from services.runtime.clock import SystemClock, random_fraction
+
+T = TypeVar("T")
+
+_SERIAL = count(1)
+
+
+class LoopThread:
+    """An event loop in a thread: servers outlive the loops of single tests."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="test servers", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """The same from another loop."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A server for the whole test session, with a migrated database to clone."""
+
+    postgres: EmbeddedPostgres
+    template: str
+
+    def url(self, role: str, database: str) -> str:
+        return self.postgres.url(role, database=database)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A migrated database of one test's own."""
+
+    server: PostgresServer
+    name: str
+
+    @property
+    def admin(self) -> str:
+        """libpq URL of the owner of all tables, a superuser."""
+        return self.server.url(ADMIN, self.name)
+
+    def url(self, service: str) -> str:
+        """libpq URL for `intake`, `routing` or `notify`, with that service's own role."""
+        return self.server.url(f"tocsin_{service}", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A broker of one test's own, with Tocsin's topics, that may be killed and restarted."""
+
+    embedded: EmbeddedBroker
+    loop: LoopThread
+
+    @property
+    def bootstrap(self) -> str:
+        return self.embedded.bootstrap
+
+    @property
+    def cluster_id(self) -> str:
+        return self.embedded.cluster_id
+
+    async def restart(self) -> None:
+        """Returns when it answers, empty, as another cluster, with the topics made again."""
+        await self.loop.finish(self.embedded.restart())
+
+    async def stop(self) -> None:
+        await self.loop.finish(self.embedded.stop())
+
+    async def start(self) -> None:
+        await self.loop.finish(self.embedded.start())
+
+
+def free_port() -> int:
+    return find_port(preferred=None, taken=set(), chance=random_fraction)
+
+
+def build_surroundings() -> Surroundings:
+    return Surroundings(guard=build_guard(), clock=SystemClock(), on_start=lambda _name, _pid: None)
+
+
+def build_postgres(home: Path, *, surroundings: Surroundings) -> EmbeddedPostgres:
+    """Without fsync: nobody misses a test's data."""
+    account = find_account(effective_uid=os.geteuid())
+    programs = find_postgres(None, account=account, cache=SHARED_CACHE)
+    return EmbeddedPostgres(
+        Cluster(home=home / "postgres", programs=programs, account=account),
+        PostgresSettings(port=free_port(), durable=False),
+        passwords={role: f"secret-of-{role}" for role in ROLES},
+        log_file=home / "postgres.log",
+        surroundings=surroundings,
+    )
+
+
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _start_server(postgres: EmbeddedPostgres) -> PostgresServer:
+    await postgres.start()
+    await migrate_all(postgres.url(ADMIN))
+    return PostgresServer(postgres, template=DATABASE)
+
+
+@pytest.fixture(scope="session")
+def server_loop() -> Iterator[LoopThread]:
+    with LoopThread() as loop:
+        yield loop
+
+
+@pytest.fixture(scope="session")
+def postgres_server(server_loop: LoopThread) -> Iterator[PostgresServer]:
+    """One PostgreSQL for the session, every schema migrated."""
+    home = Path(tempfile.mkdtemp(prefix="tocsin-test-"))
+    postgres = build_postgres(home, surroundings=build_surroundings())
+    try:
+        yield server_loop.run(_start_server(postgres))
+    finally:
+        server_loop.run(postgres.stop())
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
+    """A database of this test's own, cloned from the migrated one."""
+    name = f"test_{os.getpid()}_{next(_SERIAL)}"
+    maintenance = postgres_server.url(ADMIN, "postgres")
+    await execute(maintenance, f'create database "{name}" template "{postgres_server.template}"')
+    try:
+        yield Database(postgres_server, name)
+    finally:
+        await execute(maintenance, f'drop database "{name}" with (force)')
+
+
+@pytest.fixture
+async def broker(server_loop: LoopThread) -> AsyncIterator[Broker]:
+    """A broker of this test's own; it starts in a few hundredths of a second."""
+    embedded = build_broker(find_broker(None), port=free_port(), around=build_surroundings())
+    own = Broker(embedded, server_loop)
+    await own.start()
+    try:
+        yield own
+    finally:
+        await own.stop()
