@@ -26,6 +26,7 @@ from services.runtime.kafka import (
     Publisher,
     build_broker,
     open_cluster_watch,
+    open_consumers,
     open_publisher,
     stop_on_cluster_change,
 )
@@ -85,21 +86,31 @@ async def open_intake(
         open_pool(settings.database_url, size=POOL_SIZE) as pool,
         open_cluster_watch(settings.kafka) as watch,
         open_publisher(kafka) as publisher,
-        build_broker(kafka) as broker,
     ):
-        intake = _build_intake(settings, pool=pool, kek=kek, publisher=publisher, watch=watch)
+        intake = _build_intake(
+            settings, pool=pool, kek=kek, publisher=publisher, watch=watch, lifetime=lifetime
+        )
         await intake.directory.load()
+        broker = build_broker(kafka)
         subscriptions = subscribe_all(
             broker, kafka, directory=intake.directory, statuses=intake.statuses, lifetime=lifetime
         )
         _add_probes(probes, pool=pool, watch=watch, directory=intake.directory, subscriptions=subscriptions)
-        await broker.start()
-        async with background(lifetime, stop_on_cluster_change(watch, lifetime)):
+        async with (
+            open_consumers(broker),
+            background(lifetime, stop_on_cluster_change(watch, lifetime)),
+        ):
             yield intake
 
 
 def _build_intake(
-    settings: IntakeSettings, *, pool: Pool, kek: Kek, publisher: Publisher, watch: ClusterWatch
+    settings: IntakeSettings,
+    *,
+    pool: Pool,
+    kek: Kek,
+    publisher: Publisher,
+    watch: ClusterWatch,
+    lifetime: Lifetime,
 ) -> Intake:
     repository = Repository(pool)
     keyring = Keyring(pool, kek)
@@ -109,6 +120,7 @@ def _build_intake(
         publisher=publisher,
         kafka=watch.check,
         clock=SystemClock(),
+        fail=lifetime.fail,
     )
     return Intake(Directory(repository), receiver, StatusDesk(repository, keyring))
 

@@ -8,7 +8,7 @@ from faststream.kafka import KafkaBroker
 from schemas.topics import DIRECTORY, RECEIPTS
 from services.intake.handlers.directory import Directory
 from services.intake.handlers.status import StatusDesk
-from services.runtime.kafka import KafkaSettings, PartitionsReady, subscribe
+from services.runtime.kafka import KafkaSettings, Pace, PartitionsReady, subscribe
 from services.runtime.lifecycle import Lifetime
 
 RECEIPTS_GROUP: Final = "tocsin.intake"
@@ -30,12 +30,23 @@ def subscribe_all(
     statuses: StatusDesk,
     lifetime: Lifetime,
 ) -> Subscriptions:
-    return Subscriptions(
-        # Without a group: each intake reads the whole topic at each start and has all of it in memory.
-        directory=subscribe(
-            broker, settings, directory.follow, group=None, topics=[DIRECTORY], lifetime=lifetime
-        ),
-        receipts=subscribe(
-            broker, settings, statuses.record, group=RECEIPTS_GROUP, topics=[RECEIPTS], lifetime=lifetime
-        ),
+    # Without a group: each intake reads the whole topic at each start and has all of it in memory.
+    followed = subscribe(
+        broker,
+        settings,
+        directory.follow,
+        group=None,
+        topics=[DIRECTORY],
+        lifetime=lifetime,
+        pace=Pace.CALM,
     )
+    recorded = subscribe(
+        broker,
+        settings,
+        statuses.record,
+        group=RECEIPTS_GROUP,
+        topics=[RECEIPTS],
+        lifetime=lifetime,
+        pace=Pace.CALM,
+    )
+    return Subscriptions(directory=followed, receipts=recorded)

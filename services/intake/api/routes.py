@@ -12,6 +12,7 @@ from services.intake.api import documents
 from services.intake.api.endpoints import IntakeApi
 from services.intake.api.responses import refuse
 from services.intake.ingress.refusals import refuse_fault, refuse_method, refuse_unknown_path
+from services.runtime.clock import SystemClock, new_correlation_id
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -49,6 +50,12 @@ def build_app(api: IntakeApi, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
     app.openapi = lambda: documents.build_openapi(app)  # type: ignore[method-assign] # FastAPI's way to extend it
     _handle_errors(app, api)
     return app
+
+
+def build_document() -> dict[str, Any]:
+    """The OpenAPI document, of an app that is connected to nothing."""
+    api = IntakeApi(durability="memory", clock=SystemClock(), new_id=new_correlation_id)
+    return build_app(api).openapi()
 
 
 def _handle_errors(app: FastAPI, api: IntakeApi) -> None:

@@ -1,6 +1,6 @@
 """Receiving events: judge each, seal what may be stored, publish, and only then say accepted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +20,7 @@ from services.intake.ingress.refusals import (
 from services.runtime.clock import Clock
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.health import Check, NotReadyError
-from services.runtime.kafka import Publisher, PublishError, Record
+from services.runtime.kafka import ProducerDeadError, Publisher, PublishError, Record
 from services.runtime.keyring import CaseKey
 from services.runtime.logs import get_logger
 
@@ -42,13 +42,21 @@ class Receiver:
     """The path of an event from a request to Kafka."""
 
     def __init__(
-        self, *, limiter: RateLimiter, keys: KeyDesk, publisher: Publisher, kafka: Check, clock: Clock
+        self,
+        *,
+        limiter: RateLimiter,
+        keys: KeyDesk,
+        publisher: Publisher,
+        kafka: Check,
+        clock: Clock,
+        fail: Callable[[Exception], None],
     ) -> None:
         self._limiter = limiter
         self._keys = keys
         self._publisher = publisher
         self._kafka = kafka
         self._clock = clock
+        self._fail = fail
 
     async def receive(self, submission: Submission) -> list[Outcome]:
         """One outcome for each event, in order. An accepted one is on every in-sync replica."""
@@ -80,7 +88,9 @@ class Receiver:
             await self._publisher.publish(self._seal(open_cases.values(), keys, correlation_id))
         except _AWAY as error:
             return _refuse_all(admitted, refuse_unavailable(), error, correlation_id)
-        except PublishError as error:
+        except (PublishError, ProducerDeadError) as error:
+            if isinstance(error, ProducerDeadError):
+                self._fail(error)
             return _refuse_all(admitted, refuse_unconfirmed(), error, correlation_id)
         return {index: refuse_destroyed_case() for index in admitted.keys() - open_cases.keys()}
 

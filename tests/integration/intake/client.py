@@ -1,0 +1,72 @@
+"""A member system: sends requests to intake, and sees all of the answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from tests.integration.intake.directories import POLICE, key_of
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+    @property
+    def statuses(self) -> list[int]:
+        return [event["status"] for event in self.body["events"]]
+
+    @property
+    def paths(self) -> list[str]:
+        return sorted(error["path"] for error in self.body["errors"])
+
+
+class MemberSystem:
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self.url = url
+
+    async def post(
+        self,
+        body: bytes,
+        content_type: str | None = STRUCTURED,
+        *,
+        key: str | None = key_of(POLICE),
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        sent = dict(headers or {})
+        if content_type is not None:
+            sent["Content-Type"] = content_type
+        if key is not None:
+            sent["Authorization"] = f"Bearer {key}"
+        return await self.ask("POST", "/v1/events", data=body, headers=sent)
+
+    async def send(self, event: Any, **options: Any) -> Reply:
+        return await self.post(orjson.dumps(event), **options)
+
+    async def send_batch(self, events: Any, **options: Any) -> Reply:
+        return await self.post(orjson.dumps(events), BATCH, **options)
+
+    async def status_of(self, event_id: str, *, source: str = POLICE) -> Reply:
+        headers = {"Authorization": f"Bearer {key_of(source)}"}
+        return await self.ask("GET", f"/v1/events/{event_id}", headers=headers)
+
+    async def ask(self, method: str, path: str, **options: Any) -> Reply:
+        async with self._session.request(
+            method, self.url + path, skip_auto_headers=["Content-Type"], **options
+        ) as response:
+            content = await response.read()
+            is_json = content and "json" in response.headers.get("content-type", "")
+            body = orjson.loads(content) if is_json else content
+            return Reply(response.status, response.headers, body)
