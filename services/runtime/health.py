@@ -44,7 +44,8 @@ class Readiness:
 class Probes:
     """The checks that this process is ready by, and the facts it tells beside them."""
 
-    def __init__(self, *, clock: Clock | None = None) -> None:
+    def __init__(self, *, clock: Clock | None = None, check_seconds: float = CHECK_SECONDS) -> None:
+        self._check_seconds = check_seconds
         self._clock = clock or SystemClock()
         self._checks: dict[str, Check] = {}
         self._facts: dict[str, Fact] = {}
@@ -69,7 +70,9 @@ class Probes:
             return self._remember(await self._ask_all(), now)
 
     async def _ask_all(self) -> Readiness:
-        answers = await asyncio.gather(*(_answer(check) for check in self._checks.values()))
+        answers = await asyncio.gather(
+            *(_answer(check, self._check_seconds) for check in self._checks.values())
+        )
         checks = dict(zip(self._checks, answers, strict=True))
         facts = {name: fact() for name, fact in self._facts.items()}
         return Readiness(ready=all(answer == "ok" for answer in answers), checks=checks, facts=facts)
@@ -82,9 +85,9 @@ class Probes:
         return readiness
 
 
-async def _answer(check: Check) -> str:
+async def _answer(check: Check, seconds: float) -> str:
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(seconds):
             await check()
     except NotReadyError as error:
         return str(error)

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -64,4 +64,6 @@ def _with_ssl_choice(url: str) -> str:
 
 def _without_password(text: str, url: str) -> str:
     password = urlsplit(url).password
-    return text.replace(password, "***").strip() if password else text.strip()
+    for form in (password, unquote(password)) if password else ():
+        text = text.replace(form, "***")
+    return text.strip()
