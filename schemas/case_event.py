@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from schemas import groups
 from schemas.base import Instant, Opt, WireModel
 from schemas.details import DETAILS
+from schemas.pointer import pointer
 from schemas.vocabulary import (
     TYPE_PREFIX,
     TYPE_SUFFIX,
@@ -257,8 +258,3 @@ def _field_error(detail: ErrorDetails, *, prefix: str = "") -> FieldError:
     elif detail["type"] == "literal_error" and detail["loc"] == ("type",):
         message = "not a type of the event catalogue"
     return FieldError(prefix + pointer(detail["loc"]), message.removeprefix("Value error, "))
-
-
-def pointer(location: Sequence[str | int]) -> str:
-    """RFC 6901 JSON Pointer of a location; the whole document is the empty string."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
