@@ -1,0 +1,187 @@
+"""The demonstration itself, act by act; what it prints is in `programme`."""
+
+import asyncio
+import smtplib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from services.cli.demonstration import claims, search, story
+from services.cli.demonstration.receivers import Receivers, open_receivers
+from services.cli.demonstration.stage import Stage, open_stage
+from services.devstack.directory import load_sample
+
+ARRIVAL_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.05
+Announce = Callable[[str], None]
+
+
+@dataclass
+class Performance:
+    """What happened, and every claim about it."""
+
+    control: str
+    webhooks: list[claims.Webhook] = field(default_factory=list)
+    claims: list[claims.Claim] = field(default_factory=list)
+    ready: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Every claim held."""
+        return bool(self.claims) and all(claim.held for claim in self.claims)
+
+
+async def perform(folder: Path, *, control: str, announce: Announce) -> Performance:
+    """Play every act in a folder. `control` is an opaque word planted wherever the name is searched for."""
+    show = Performance(control)
+    agencies = [str(a["id"]) for a in load_sample()["agencies"] if not a.get("external")]  # type: ignore[attr-defined]
+    async with open_receivers(agencies) as receivers:
+        announce("Starting PostgreSQL, a Kafka broker, intake, routing and notify on this machine ...")
+        async with open_stage(folder, source=story.SOURCE, endpoints=receivers.endpoints) as stage:
+            show.ready = stage.ready
+            async with aiohttp.ClientSession() as session:
+                await _Acts(show, stage, receivers, session, announce).play()
+            announce(
+                "Searching every log line, e-mail, Kafka record and PostgreSQL file for the victim's name ..."
+            )
+            show.claims.extend([claims.check_finding(each) async for each in _search(stage, control)])
+    return show
+
+
+class _Acts:
+    """The acts, in order; each adds its claims."""
+
+    def __init__(
+        self,
+        show: Performance,
+        stage: Stage,
+        receivers: Receivers,
+        session: aiohttp.ClientSession,
+        announce: Announce,
+    ) -> None:
+        self._show = show
+        self._stage = stage
+        self._receivers = receivers
+        self._session = session
+        self._announce = announce
+        self._headers = {"Authorization": f"Bearer {stage.source_key}"}
+        self._now = datetime.now(UTC).replace(microsecond=0)
+        self._event = story.build_event(event_id=show.control, case_ref=f"{show.control}.case", now=self._now)
+
+    async def play(self) -> None:
+        await self._report()
+        await self._replay()
+        await self._tamper()
+
+    async def _report(self) -> None:
+        self._announce("City police report a 15-year-old found half an hour ago ...")
+        status = await self._post(self._event)
+        self._claim(
+            claims.Claim(
+                "Intake accepted the event (HTTP 202)",
+                held=status == HTTPStatus.ACCEPTED,
+                seen=f"HTTP {status}",
+            )
+        )
+        wanted = len(story.EXPECTED) + 1
+        await self._receivers.wait_for(wanted, seconds=ARRIVAL_SECONDS)
+        mails = await self._wait_for_mails(wanted)
+        await self._decided(self._event["id"])
+        self._show.webhooks = list(self._receivers.webhooks)
+        ids = {hook.agency: hook.webhook_id.rsplit("_", 1)[0] for hook in self._show.webhooks}
+        for claim in claims.check_alerts(self._show.webhooks):
+            self._claim(claim)
+        discovered = datetime.fromisoformat(self._event["data"]["discovered_at"])
+        self._claim(claims.check_duty(self._show.webhooks, discovered_at=discovered))
+        self._claim(claims.check_silence(self._show.webhooks, listening=list(self._receivers.secrets)))
+        self._claim(claims.check_postcards([_text(mail) for mail in mails], ids=ids))
+
+    async def _replay(self) -> None:
+        self._announce("The same event is sent again, as a member system does when it saw no answer ...")
+        mails = len(_mails(self._stage))
+        await self._post(self._event)
+        sentinel = story.build_sentinel(
+            event_id=f"{self._show.control}.after", case_ref=self._event["subject"], now=self._now
+        )
+        await self._post(sentinel)
+        await self._decided(sentinel["id"])
+        counts = (mails, len(_mails(self._stage)))
+        self._claim(claims.check_replay(self._show.webhooks, self._receivers.webhooks, mails=counts))
+
+    async def _tamper(self) -> None:
+        self._announce("A webhook is changed on its way ...")
+        change = (b'"urgency":"immediate"', b'"urgency":"routine"')
+        changed, untouched = await self._receivers.probe(change=change)
+        self._claim(claims.check_tampering(changed=changed, untouched=untouched))
+
+    def _claim(self, claim: claims.Claim) -> None:
+        self._show.claims.append(claim)
+
+    async def _post(self, event: Mapping[str, Any]) -> int:
+        url = self._stage.ready["intake"] + "/v1/events"
+        content_type = {"Content-Type": "application/cloudevents+json"}
+        async with self._session.post(url, json=event, headers=self._headers | content_type) as response:
+            return response.status
+
+    async def _decided(self, event_id: str) -> None:
+        """Wait until intake knows that routing decided; a claim that never comes true fails."""
+        url = f"{self._stage.ready['intake']}/v1/events/{event_id}"
+        try:
+            async with asyncio.timeout(ARRIVAL_SECONDS):
+                while True:
+                    async with self._session.get(url, headers=self._headers) as response:
+                        if response.status == HTTPStatus.OK:
+                            return
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            self._claim(claims.Claim("Intake told the emitter that its event was decided", held=False))
+
+    async def _wait_for_mails(self, count: int) -> list[bytes]:
+        try:
+            async with asyncio.timeout(ARRIVAL_SECONDS):
+                while len(found := _mails(self._stage)) < count:  # noqa: ASYNC110 - files give no event
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            found = _mails(self._stage)
+        return found
+
+
+def _mails(stage: Stage) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((stage.data_dir / "mail").glob("*.eml"))]
+
+
+def _text(mail: bytes) -> str:
+    """A mail as a person sees it: its headers and its decoded parts."""
+    message = message_from_bytes(mail, policy=policy.default)
+    lines = [f"{name}: {value}" for name, value in message.items()]
+    lines += [part.get_content() for part in message.walk() if part.get_content_maintype() == "text"]
+    return "\n".join(lines)
+
+
+async def _search(stage: Stage, control: str) -> AsyncIterator[search.Finding]:
+    _mail_control(stage, control)
+    places = {
+        "any log line": [stage.log_file.read_bytes()],
+        "any e-mail": search.read_mails(_mails(stage)),
+        "any Kafka record": await search.read_topics(stage.ready["kafka"]),
+        "any PostgreSQL file": search.read_files(stage.data_dir),
+    }
+    for place, chunks in places.items():
+        yield search.search(place, chunks, names=story.VICTIM, control=control)
+
+
+def _mail_control(stage: Stage, control: str) -> None:
+    """Plant the control in the mailbox, through the same server; elsewhere it is the event's own opaque id."""
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "demo@localhost", "control@localhost", "control"
+    mail.set_content(control)
+    host, _, port = str(stage.ready["smtp"]).rpartition(":")
+    with smtplib.SMTP(host, int(port)) as server:
+        server.send_message(mail)
