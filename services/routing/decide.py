@@ -1,13 +1,27 @@
 """The decision: one event in, every alert, duty and refusal out. Pure: no I/O, no clock."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from schemas.case_event import CaseEvent, FieldError
-from schemas.vocabulary import AgencyId, CountyFips, Group
-from services.routing.decision import CaseState, Decision, Directory
-from services.routing.rules import PackSet
+from schemas.pack import Urgencies
+from schemas.vocabulary import AgencyId, AlertKind, CountyFips, Group, Outcome, Reason, Role, Rung, Urgency
+from services.routing.age import read_age
+from services.routing.decision import CaseState, Decision, Directory, PlannedAlert, RuleConsidered
+from services.routing.duties import plan_duties, plan_notices
+from services.routing.matching import Settlement, match_rules, settle
+from services.routing.recipients import first_reason
+from services.routing.refusals import find_conflicts, find_refusals
+from services.routing.rows import Problem, consent_rows, coordinator_rows, merge_hits
+from services.routing.rules import PackSet, PackVersion, ReadyRule
+from services.routing.situation import Situation, build_situation
+
+DEFAULT_ZONE: Final = ZoneInfo("America/Los_Angeles")
+_SYSTEM_TIMES: Final = Urgencies()
+"""How soon a refusal is to be acknowledged: it belongs to no pack."""
 
 
 def decide(
@@ -15,10 +29,74 @@ def decide(
 ) -> Decision:
     """Conclude from one event who is told what, and why not.
 
-    Total for every event that parses. An event that corrects, retracts or names a conflict is quarantined,
-    because those are not honoured yet; the agencies it names are in `Decision.conflicts` and told nothing.
+    An event that corrects, retracts or names a conflict is quarantined, because those are not honoured yet;
+    the agencies it names are in `Decision.conflicts` and told nothing. Raises ConditionError when the engine of
+    the conditions fails, and OverflowError on times beyond the calendar: nothing may be concluded then.
     """
-    raise NotImplementedError
+    conflicts = find_conflicts(event, directory)
+    emitter = directory.find_member(event.agency)
+    refusals = find_refusals(event, emitter, conflicts)
+    if emitter is None or refusals:
+        return quarantine(
+            county=event.data.county,
+            named_agencies=conflicts | case.conflicts,
+            directory=directory,
+            now=now,
+            errors=refusals,
+            exercise=event.data.flags.exercise,
+        )
+    situation = build_situation(event, emitter, case=case, directory=directory, now=now.astimezone(UTC))
+    versions = [v for v in packs.in_force(now) if v.applies_in(event.data.county)]
+    return _decide_by(versions, situation)
+
+
+def _decide_by(versions: Sequence[PackVersion], situation: Situation) -> Decision:
+    settlements: list[Settlement] = []
+    not_matched: list[RuleConsidered] = []
+    for rule, matched in match_rules(situation, versions):
+        if matched:
+            settlements += settle(rule, situation)
+        else:
+            not_matched.append(rule.not_matched)
+    duties = plan_duties(settlements, situation)
+    untold = [*_find_untold(settlements), *(_untold(rule, reason) for rule, reason in duties.unheld)]
+    told = tuple(coordinator_rows(untold, situation))
+    hits = [hit for settlement in settlements for hit in settlement.hits]
+    rows = (*merge_hits(hits, duties.of_agency, situation), *told, *_consent_rows(settlements, situation))
+    rules = {settlement.rule.id: settlement.rule for settlement in settlements}
+    return Decision(
+        outcome=Outcome.ROUTED,
+        alerts=tuple(sorted(rows, key=_row_order)),
+        notices=tuple(plan_notices(duties.all, rows, rules, situation)),
+        considered=(*(settlement.considered for settlement in settlements), *not_matched),
+        packs=tuple(version.label for version in versions),
+        duties=duties.all,
+        undeliverable=first_reason(p.reason for p in untold) if untold and not told else None,
+    )
+
+
+def _find_untold(settlements: Iterable[Settlement]) -> Iterator[Problem]:
+    """Every rule, role and county without an eligible agency (S-04)."""
+    for settlement in settlements:
+        if settlement.reason is not None:
+            yield _untold(settlement.rule, settlement.reason)
+
+
+def _untold(rule: ReadyRule, reason: Reason) -> Problem:
+    return Problem(rule, reason, Urgency.IMMEDIATE if rule.mandated else rule.urgency)
+
+
+def _consent_rows(settlements: Iterable[Settlement], situation: Situation) -> Iterator[PlannedAlert]:
+    skipped = [
+        Problem(settlement.rule, Reason.CONSENT_REQUIRED, settlement.rule.urgency)
+        for settlement in settlements
+        if settlement.skipped
+    ]
+    return consent_rows(skipped, situation)
+
+
+def _row_order(row: PlannedAlert) -> tuple[str, str]:
+    return row.agency, row.cause
 
 
 def quarantine(
@@ -28,23 +106,93 @@ def quarantine(
     directory: Directory,
     now: datetime,
     errors: Sequence[FieldError],
+    exercise: bool = False,
 ) -> Decision:
     """An event nobody may act on: its coordinators are told, but for agencies it names as conflicted."""
-    raise NotImplementedError
+    call = _Call((), AlertKind.ERROR, Urgency.IMMEDIATE, Reason.QUARANTINED, county, exercise=exercise)
+    return _refuse(call, named_agencies=named_agencies, directory=directory, now=now, errors=errors)
 
 
 def refuse_reused_id(
-    *, county: CountyFips | None, named_agencies: Collection[AgencyId], directory: Directory, now: datetime
+    *,
+    county: CountyFips | None,
+    named_agencies: Collection[AgencyId],
+    directory: Directory,
+    now: datetime,
+    exercise: bool = False,
 ) -> Decision:
     """The (source, id) of an earlier event with other content: quarantined, with S-05 to the coordinators.
 
     `county` is that of the first event with the id (DOMAIN 6.0.1 point 26).
     """
-    raise NotImplementedError
+    call = _Call(("S-05",), AlertKind.ALERT, Urgency.URGENT, Reason.ID_REUSE, county, exercise=exercise)
+    errors = [FieldError("/id", "an earlier event of this source has the same id and other content")]
+    return _refuse(call, named_agencies=named_agencies, directory=directory, now=now, errors=errors)
 
 
 def disclosed_values(
-    event: CaseEvent, raw_data: Mapping[str, Any], groups: frozenset[Group], *, now: datetime
+    event: CaseEvent,
+    raw_data: Mapping[str, Any],
+    groups: frozenset[Group],
+    *,
+    now: datetime,
+    zone: ZoneInfo = DEFAULT_ZONE,
 ) -> dict[Group, Any]:
     """The values of the disclosed groups as they were sent; `age` is derived: `{band, presumed_minor}`."""
-    raise NotImplementedError
+    values: dict[Group, Any] = {
+        group: raw_data[group.value] for group in sorted(groups) if group is not Group.AGE
+    }
+    if Group.AGE in groups:
+        age = read_age(event.data, now.astimezone(zone).date())
+        values[Group.AGE] = {"band": age.band.value, "presumed_minor": age.presumed_minor}
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What coordinators are told of an event that was refused."""
+
+    rules: tuple[str, ...]
+    kind: AlertKind
+    urgency: Urgency
+    reason: Reason
+    county: CountyFips | None
+    exercise: bool
+
+
+def _refuse(
+    call: _Call,
+    *,
+    named_agencies: Collection[AgencyId],
+    directory: Directory,
+    now: datetime,
+    errors: Sequence[FieldError],
+) -> Decision:
+    told = directory.coordinators(call.county, excluding=named_agencies)
+    return Decision(
+        outcome=Outcome.QUARANTINED,
+        alerts=tuple(_refusal_row(call, member.id, now.astimezone(UTC)) for member in told),
+        errors=tuple(errors),
+        conflicts=frozenset(named_agencies),
+        undeliverable=None if told else call.reason,
+    )
+
+
+def _refusal_row(call: _Call, coordinator: AgencyId, now: datetime) -> PlannedAlert:
+    return PlannedAlert(
+        agency=coordinator,
+        role=Role.TF_COORDINATOR,
+        contact=Rung.PRIMARY,
+        kind=call.kind,
+        rules=call.rules,
+        packs=(),
+        urgency=call.urgency,
+        acknowledge_by=now + _SYSTEM_TIMES.time_for(call.urgency),
+        reason=call.reason,
+        disclosed=frozenset(),
+        withheld=frozenset(),
+        duties=(),
+        emitter_role=None,
+        county=call.county,
+        exercise=call.exercise,
+    )

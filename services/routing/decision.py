@@ -67,8 +67,8 @@ class PlannedDuty:
 class PlannedAlert:
     """One row: what one agency is told about one event. Unique in a decision by (`agency`, `cause`).
 
-    `contact` is None exactly for external rows, which are never sent. `rules` are sorted. `disclosed` is empty
-    on system rows; for a quarantined event so is `withheld`.
+    `contact` is None exactly for external rows, which are never sent. `rules` are sorted. `disclosed` is
+    empty on system rows; for a quarantined event so is `withheld`.
     """
 
     agency: AgencyId
@@ -142,9 +142,9 @@ class RuleConsidered:
 class Decision:
     """What routing concluded from one event.
 
-    `duties` are all duties it created, each once, those that nobody holds included. `conflicts` are agencies
-    this event names as conflicted: they belong into the case's state. `undeliverable` says what no coordinator
-    could be told of because the directory has none: the decision is then a dead letter and alarms.
+    `duties` are all duties it created, each once, those that nobody holds included. `conflicts` are the
+    agencies this event names as conflicted: they belong into the case's state. `undeliverable` says what no
+    coordinator could be told of because the directory has none: a dead letter, which alarms.
     """
 
     outcome: Outcome

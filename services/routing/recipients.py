@@ -1,0 +1,112 @@
+"""Who can be told under a rule: role and county, never the emitter, only the eligible, else the alternate."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from schemas.vocabulary import AgencyId, CountyFips, Reason, Role
+from services.routing.decision import AgencyVerdict, Directory, Member, Verdict
+from services.routing.rules import Target
+
+REASON_ORDER: Final = (
+    Reason.CONFLICT,
+    Reason.OFFBOARDED,
+    Reason.AGREEMENT_EXPIRED,
+    Reason.NO_AGENCY,
+    Reason.CONSENT_REQUIRED,
+)
+"""Of several reasons the first of these is the one told (DOMAIN 6.0.1 point 10)."""
+
+_REASON_OF: Final = {
+    Verdict.CONFLICT: Reason.CONFLICT,
+    Verdict.OFFBOARDED: Reason.OFFBOARDED,
+    Verdict.AGREEMENT_EXPIRED: Reason.AGREEMENT_EXPIRED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What eligibility depends on besides the directory."""
+
+    emitter: AgencyId
+    conflicts: frozenset[AgencyId]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Who is told under one role in one county; `reason` when its holders could not be.
+
+    `role` is the one they are told under: the alternate's when it stepped in. `only_self` when the emitter
+    alone holds the role, so that there is nobody to tell and nothing to complain of.
+    """
+
+    role: Role
+    eligible: tuple[Member, ...]
+    refused: tuple[AgencyVerdict, ...]
+    reason: Reason | None = None
+    only_self: bool = False
+
+
+def find_recipients(
+    target: Target, county: CountyFips, directory: Directory, standing: Standing, *, mandated: bool
+) -> Recipients:
+    """Resolve one role in one county (DOMAIN 6.0 steps 4 to 6, 6.0.1 points 4 and 10)."""
+    holders = directory.holders(target.role, county)
+    others = [member for member in holders if member.id != standing.emitter]
+    if holders and not others:
+        return Recipients(target.role, (), (AgencyVerdict(standing.emitter, Verdict.SELF),), only_self=True)
+    eligible, refused = _sort_out(others, standing, mandated=mandated)
+    if len(others) < len(holders):
+        refused = (AgencyVerdict(standing.emitter, Verdict.SELF), *refused)
+    if eligible:
+        return Recipients(target.role, eligible, refused)
+    reason = _first_reason(refused)
+    if target.alternate is None:
+        return Recipients(target.role, (), refused, reason)
+    stand_ins = [m for m in directory.holders(target.alternate, county) if m.id != standing.emitter]
+    eligible, refused_too = _sort_out(stand_ins, standing, mandated=mandated)
+    return Recipients(target.alternate, eligible, refused + refused_too, reason)
+
+
+def find_ineligibility(member: Member, standing: Standing, *, mandated: bool) -> Verdict | None:
+    """Why an agency may not be told, in the order of DOMAIN 6.0 step 5; None when it may."""
+    if member.id in standing.conflicts:
+        return Verdict.CONFLICT
+    if member.offboarded:
+        return Verdict.OFFBOARDED
+    if mandated or member.external:
+        return None
+    if member.agreement_until is None or standing.now > member.agreement_until:
+        return Verdict.AGREEMENT_EXPIRED
+    return None
+
+
+def first_reason(reasons: Iterable[Reason]) -> Reason:
+    """The one of several reasons that is told."""
+    return min(reasons, key=REASON_ORDER.index)
+
+
+def _sort_out(
+    members: Iterable[Member], standing: Standing, *, mandated: bool
+) -> tuple[tuple[Member, ...], tuple[AgencyVerdict, ...]]:
+    eligible: list[Member] = []
+    refused: list[AgencyVerdict] = []
+    for member in members:
+        verdict = find_ineligibility(member, standing, mandated=mandated)
+        if verdict is None:
+            eligible.append(member)
+        else:
+            refused.append(AgencyVerdict(member.id, verdict))
+    return tuple(eligible), tuple(refused)
+
+
+def _first_reason(refused: Iterable[AgencyVerdict]) -> Reason:
+    return first_reason([*_reasons(refused), Reason.NO_AGENCY])
+
+
+def _reasons(refused: Iterable[AgencyVerdict]) -> Iterator[Reason]:
+    for entry in refused:
+        if entry.verdict in _REASON_OF:
+            yield _REASON_OF[entry.verdict]
