@@ -20,7 +20,7 @@ from tests.support.examples import (
     refused_examples,
 )
 
-DOCUMENTS = {**MODELS, "scenario": Scenario}
+DOCUMENTS: dict[str, type[BaseModel]] = {**MODELS, "scenario": Scenario}
 
 
 def parse_document(schema: str, raw: bytes) -> BaseModel:

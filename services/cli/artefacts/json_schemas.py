@@ -131,7 +131,7 @@ def _require(schema: dict[str, Any], path: list[str]) -> None:
 
 
 def scenario_schema() -> dict[str, Any]:
-    """Steps and agencies spelled out; the model keeps them raw, to merge them and to name the step at fault."""
+    """Steps and agencies spelled out; the model keeps them raw, to merge them and to name a step at fault."""
     schema = Scenario.model_json_schema(schema_generator=WireSchema)
     steps = TypeAdapter[Any](Step).json_schema(schema_generator=WireSchema)
     agency = Agency.model_json_schema(schema_generator=WireSchema)

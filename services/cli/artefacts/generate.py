@@ -1,0 +1,37 @@
+"""Every generated file of the repository, and which of them no longer says what the code does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from services.cli.artefacts.artefact import Artefact
+from services.cli.artefacts.asyncapi import build_asyncapi
+from services.cli.artefacts.json_schemas import build_json_schemas
+
+GENERATED_FOLDERS: Final = ("schemas/json", "schemas/openapi")
+"""Folders that hold nothing written by hand."""
+
+
+def build_artefacts() -> Iterator[Artefact]:
+    yield from build_json_schemas()
+    yield build_asyncapi()
+
+
+def find_drift(root: Path) -> list[str]:
+    """Files that differ from what the code generates, are missing, or are generated no longer."""
+    return [*_find_stale(root), *find_leftovers(root)]
+
+
+def find_leftovers(root: Path) -> list[str]:
+    """Files in the generated folders that nothing generates any more."""
+    generated = {artefact.path for artefact in build_artefacts()}
+    present = (path for folder in GENERATED_FOLDERS for path in sorted((root / folder).glob("*")))
+    names = (path.relative_to(root).as_posix() for path in present)
+    return [name for name in names if name not in generated]
+
+
+def _find_stale(root: Path) -> Iterator[str]:
+    for artefact in build_artefacts():
+        path = root / artefact.path
+        if not path.exists() or path.read_text() != artefact.text:
+            yield artefact.path
