@@ -30,6 +30,9 @@ ACQUIRE_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 0.1
 
 
+_CLOSED: Final = ("connection is closed", "pool is clos", "has been released back to the pool")
+
+
 class DatabaseUnavailableError(ConnectionError):
     """The connection is gone; whether the last statement took effect is unknown."""
 
@@ -129,9 +132,8 @@ def _encode_json(value: object) -> str:
 
 
 def _is_closed(error: BaseException) -> bool:
-    # asyncpg has no class of its own for it; DataError is also an InterfaceError and tells of our fault.
-    return (
-        isinstance(error, asyncpg.InterfaceError)
-        and not isinstance(error, ValueError)
-        and "closed" in str(error)
-    )
+    # asyncpg has no class of its own for it, and DataError (also an InterfaceError) tells of our fault.
+    if not isinstance(error, asyncpg.InterfaceError) or isinstance(error, ValueError):
+        return False
+    text = str(error)
+    return any(words in text for words in _CLOSED)

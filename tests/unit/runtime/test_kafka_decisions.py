@@ -56,7 +56,7 @@ def test_trouble_that_passes_is_worth_another_reading(error: Exception) -> None:
         asyncpg.UniqueViolationError(),
         asyncpg.UndefinedTableError(),
         asyncpg.InsufficientPrivilegeError(),
-        asyncpg.DataError("invalid input for query argument $1: 'closed' (a value)"),
+        asyncpg.DataError("invalid input for query argument $1: 'connection is closed' (a value)"),
         asyncpg.InterfaceError("the server expects 1 argument for this query, 2 were passed"),
     ],
 )

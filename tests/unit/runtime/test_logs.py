@@ -225,7 +225,7 @@ def test_lines_go_to_standard_error_and_nothing_to_standard_output() -> None:
     [
         ("raise ValueError('Maria')", "service.failed", "ValueError"),
         (
-            "import threading as t\na = t.Thread(target={}.__getitem__, args=('Maria',))\na.start(); a.join()",
+            "import threading\nthreading.Thread(target={}.__getitem__, args=('Maria',)).start()",
             "task.failed",
             "KeyError",
         ),

@@ -1,0 +1,126 @@
+"""The pool against a PostgreSQL that comes, goes and comes back."""
+
+import asyncio
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from services.runtime.database import (
+    TRANSIENT_ERRORS,
+    DatabaseUnavailableError,
+    Pool,
+    check_database,
+    connection,
+    is_transient,
+    open_pool,
+    transaction,
+)
+from services.runtime.logs import capture_logs
+from tests.integration.runtime.servers import PostgresServer
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    server.create()
+    yield server
+    server.destroy()
+
+
+async def answers(pool: Pool) -> None:
+    """Returns when the pool serves again."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await check_database(pool)
+            except TRANSIENT_ERRORS:
+                await asyncio.sleep(0.02)
+            else:
+                return
+
+
+async def test_json_goes_in_and_comes_out_as_python(pool: Pool) -> None:
+    value = {"rules": ["K-03"], "age": {"band": "13to15"}, "none": None, "ü": 1.5}
+    async with connection(pool) as acquired:
+        assert await acquired.fetchval("SELECT $1::jsonb", value) == value
+        assert await acquired.fetchval("SELECT $1::json", value) == value
+        assert await acquired.fetchval("SELECT $1::jsonb[]", [value, 1]) == [value, 1]
+
+
+async def test_a_transaction_that_raises_leaves_nothing(pool: Pool) -> None:
+    async with connection(pool) as acquired:
+        await acquired.execute("CREATE TABLE IF NOT EXISTS left_over (n int)")
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 -- the block is what is tested
+        async with transaction(pool) as acquired:
+            await acquired.execute("INSERT INTO left_over VALUES (1)")
+            raise ZeroDivisionError
+    async with connection(pool) as acquired:
+        assert await acquired.fetchval("SELECT count(*) FROM left_over") == 0
+
+
+async def test_a_fault_of_ours_is_not_called_transient(pool: Pool) -> None:
+    for statement, arguments in (
+        ("SELECT * FROM nowhere", ()),
+        ("SELECT 1", (1,)),
+        ("SELECT $1::int", ("x",)),
+    ):
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as caught:
+            async with connection(pool) as acquired:
+                await acquired.fetch(statement, *arguments)
+        assert not is_transient(caught.value), statement
+
+
+async def test_a_server_that_comes_later_is_waited_for_and_a_crash_survived(
+    own_postgres: PostgresServer,
+) -> None:
+    own_postgres.kill()
+    with capture_logs({}) as lines:
+        opening = asyncio.create_task(hold_pool(own_postgres))
+        while not lines:  # noqa: ASYNC110 -- the line is the fact waited for
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(own_postgres.start)
+        await opening
+    assert [line["event"] for line in lines] == ["database.unavailable", "database.available"]
+
+
+async def hold_pool(server: PostgresServer) -> None:
+    """Opens a pool, crashes the server within a transaction, and goes on when it is back."""
+    async with open_pool(SecretStr(server.url()), size=2) as pool:
+        with pytest.raises(TRANSIENT_ERRORS):  # noqa: PT012 -- the block is what is tested
+            async with transaction(pool) as acquired:
+                await acquired.execute("SELECT 1")
+                await asyncio.to_thread(server.kill)
+                await acquired.execute("SELECT 1")
+        with pytest.raises(TRANSIENT_ERRORS):
+            await check_database(pool)
+        await asyncio.to_thread(server.start)
+        await answers(pool)
+        async with connection(pool) as acquired:
+            assert await acquired.fetchval("SELECT 1") == 1
+
+
+async def test_a_connection_closed_under_our_hands_is_the_database_s_trouble(pool: Pool) -> None:
+    with pytest.raises(DatabaseUnavailableError):  # noqa: PT012 -- the block is what is tested
+        async with connection(pool) as acquired:
+            await acquired.close()
+            await acquired.fetchval("SELECT 1")
+    await check_database(pool)
+
+
+async def test_a_connection_the_server_ended_is_the_database_s_trouble(pool: Pool) -> None:
+    with pytest.raises(TRANSIENT_ERRORS):  # noqa: PT012 -- the block is what is tested
+        async with connection(pool) as acquired:
+            pid = await acquired.fetchval("SELECT pg_backend_pid()")
+            async with connection(pool) as other:
+                await other.execute("SELECT pg_terminate_backend($1)", pid)
+            while True:
+                await acquired.fetchval("SELECT 1")
+    await check_database(pool)
+
+
+async def test_a_statement_that_takes_too_long_is_cut_off_as_transient(postgres: PostgresServer) -> None:
+    async with open_pool(postgres.url(), size=1) as pool, connection(pool) as acquired:
+        with pytest.raises(TRANSIENT_ERRORS):
+            await acquired.execute("SELECT pg_sleep(60)", timeout=0.05)
