@@ -1,8 +1,8 @@
 """A member system: sends requests to intake, and sees all of the answer."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import aiohttp
 import orjson
@@ -32,6 +32,13 @@ class Reply:
         return sorted(error["path"] for error in self.body["errors"])
 
 
+class Options(TypedDict, total=False):
+    """What may differ from one request to the next."""
+
+    key: str | None
+    headers: Mapping[str, str]
+
+
 class MemberSystem:
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
@@ -39,7 +46,7 @@ class MemberSystem:
 
     async def post(
         self,
-        body: bytes,
+        body: bytes | AsyncIterable[bytes],
         content_type: str | None = STRUCTURED,
         *,
         key: str | None = key_of(POLICE),
@@ -50,23 +57,29 @@ class MemberSystem:
             sent["Content-Type"] = content_type
         if key is not None:
             sent["Authorization"] = f"Bearer {key}"
-        return await self.ask("POST", "/v1/events", data=body, headers=sent)
+        return await self.ask("POST", "/v1/events", headers=sent, body=body)
 
-    async def send(self, event: Any, **options: Any) -> Reply:
+    async def send(self, event: object, **options: Unpack[Options]) -> Reply:
         return await self.post(orjson.dumps(event), **options)
 
-    async def send_batch(self, events: Any, **options: Any) -> Reply:
+    async def send_batch(self, events: object, **options: Unpack[Options]) -> Reply:
         return await self.post(orjson.dumps(events), BATCH, **options)
 
     async def status_of(self, event_id: str, *, source: str = POLICE) -> Reply:
         headers = {"Authorization": f"Bearer {key_of(source)}"}
         return await self.ask("GET", f"/v1/events/{event_id}", headers=headers)
 
-    async def ask(self, method: str, path: str, **options: Any) -> Reply:
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | AsyncIterable[bytes] | None = None,
+    ) -> Reply:
         async with self._session.request(
-            method, self.url + path, skip_auto_headers=["Content-Type"], **options
+            method, self.url + path, headers=headers, data=body, skip_auto_headers=["Content-Type"]
         ) as response:
             content = await response.read()
             is_json = content and "json" in response.headers.get("content-type", "")
-            body = orjson.loads(content) if is_json else content
-            return Reply(response.status, response.headers, body)
+            return Reply(response.status, response.headers, orjson.loads(content) if is_json else content)

@@ -1,4 +1,4 @@
-"""One PostgreSQL and one broker for the session, with one directory; a new intake for every test."""
+"""A new intake for every test, on a database and a broker of its own, with one directory."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,15 +10,15 @@ from services.runtime.crypto import Kek, generate_key_file
 from services.runtime.logs import capture_logs
 from tests.integration.intake.client import MemberSystem
 from tests.integration.intake.directories import build_snapshot
-from tests.integration.intake.stack import (
-    RunningIntake,
-    Servers,
-    make_topics,
-    migrate,
-    open_intake,
-    publish_directory,
+from tests.integration.intake.stack import RunningIntake, Servers, open_intake
+from tests.support.servers import (  # noqa: F401 -- fixtures
+    Broker,
+    Database,
+    broker,
+    database,
+    postgres_server,
+    server_loop,
 )
-from tests.integration.runtime.servers import KafkaServer, PostgresServer
 
 
 @pytest.fixture(scope="session")
@@ -29,23 +29,16 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def started(secrets: Path) -> Iterator[Servers]:
-    servers = Servers(PostgresServer(), KafkaServer(), secrets)
-    servers.postgres.create()
-    migrate(servers.postgres)
-    servers.kafka.start()
-    yield servers
-    servers.kafka.kill()
-    servers.postgres.destroy()
+@pytest.fixture
+def bare_servers(database: Database, broker: Broker, secrets: Path) -> Servers:  # noqa: F811 -- pytest's way
+    """Without a directory."""
+    return Servers(database.url("intake"), broker.bootstrap, secrets)
 
 
 @pytest.fixture
-async def servers(started: Servers) -> Servers:
-    """With the topics and the first directory."""
-    await make_topics(started)
-    await publish_directory(started, build_snapshot())
-    return started
+async def servers(bare_servers: Servers) -> Servers:
+    await bare_servers.publish_directory(build_snapshot())
+    return bare_servers
 
 
 @pytest.fixture

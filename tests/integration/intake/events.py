@@ -7,7 +7,7 @@ from tests.integration.intake.directories import POLICE
 Json = dict[str, Any]
 
 
-def build_event(event_id: str = "e1", **changes: Any) -> Json:
+def build_event(event_id: str = "e1", **changes: object) -> Json:
     """A valid event; a change to None leaves the attribute out."""
     event = {
         "specversion": "1.0",

@@ -1,70 +1,95 @@
 """Intake in this process, on the servers of the test."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import orjson
 from pydantic import SecretStr
 
-import services.intake
 from schemas.directory import DirectorySnapshot
-from schemas.topics import DIRECTORY, TOPICS
+from schemas.sealed import SealedContent, SealedEvent
+from schemas.topics import CASE_EVENTS, DIRECTORY, Topic
 from services.intake.app import run_intake
 from services.intake.settings import IntakeSettings
-from services.runtime.kafka import KafkaSettings, Record, TopicSpec, ensure_topics, open_publisher
+from services.runtime.crypto import Kek, open_sealed
+from services.runtime.database import open_pool
+from services.runtime.kafka import KafkaSettings, ReceivedRecord, Record, open_publisher, read_topic_to_end
+from services.runtime.keyring import Keyring
 from services.runtime.lifecycle import Lifetime
-from services.runtime.migrate import KEYRING_MIGRATIONS, KEYRING_TABLE, apply_migrations
 from services.runtime.settings import Durability, Membership
 from tests.integration.intake.client import MemberSystem
-from tests.integration.runtime.servers import KafkaServer, PostgresServer, free_port
-
-MIGRATIONS = Path(services.intake.__file__).parent / "migrations"
+from tests.support.servers import free_port
 
 
 @dataclass(frozen=True)
 class Servers:
-    postgres: PostgresServer
-    kafka: KafkaServer
+    """The URL of a database as intake's role, a broker, and the folder of the key files."""
+
+    database_url: str
+    bootstrap: str
     secrets: Path
-    """The folder of the key files."""
 
     @property
     def kafka_settings(self) -> KafkaSettings:
         return KafkaSettings(
-            bootstrap=self.kafka.bootstrap, membership=Membership.SOLE, idempotence=False, member="test-0"
+            bootstrap=self.bootstrap, membership=Membership.SOLE, idempotence=False, member="test-0"
         )
 
-    def settings(self, *, rate: int = 2000) -> IntakeSettings:
+    def settings(self, *, rate: int = 2000, member: str = "intake-0") -> IntakeSettings:
         return IntakeSettings(
             port=free_port(),
-            kafka=self.kafka.bootstrap,
+            kafka=self.bootstrap,
             kafka_membership=Membership.SOLE,
             kafka_idempotence=False,
-            database_url=SecretStr(self.postgres.url("tocsin_intake")),
+            member=member,
+            database_url=SecretStr(self.database_url),
             kek_file=self.secrets / "kek.json",
             deployment_key_file=self.secrets / "deployment.key",
             durability=Durability.MEMORY,
             intake_rate=rate,
         )
 
+    async def publish(self, topic: Topic, *records: tuple[bytes, bytes, list[tuple[str, bytes]]]) -> None:
+        """Key, value and headers of each record."""
+        async with open_publisher(self.kafka_settings) as publisher:
+            await publisher.publish(
+                [Record(topic.name, key=key, value=value, headers=headers) for key, value, headers in records]
+            )
 
-def migrate(postgres: PostgresServer) -> None:
-    apply_migrations(postgres.url(), KEYRING_MIGRATIONS, KEYRING_TABLE)
-    apply_migrations(postgres.url(), MIGRATIONS, "intake.schema_migrations")
+    async def publish_directory(self, snapshot: DirectorySnapshot) -> None:
+        value = snapshot.model_dump_json(exclude_none=True).encode()
+        await self.publish(DIRECTORY, (b"directory", value, []))
+
+    async def read_case_events(self) -> list[ReceivedRecord]:
+        return await read_topic_to_end(self.bootstrap, CASE_EVENTS.name, partitions=CASE_EVENTS.partitions)
+
+    async def open_case_events(self) -> list[tuple[SealedEvent, SealedContent]]:
+        """What routing would read, opened with the case keys of the database."""
+        events = [
+            SealedEvent.model_validate_json(record.value or b"") for record in await self.read_case_events()
+        ]
+        return [(event, content) async for event, content in self._open(events)]
+
+    async def _open(self, events: Iterable[SealedEvent]) -> AsyncIterator[tuple[SealedEvent, SealedContent]]:
+        kek = Kek.load(self.secrets / "kek.json")
+        async with open_pool(self.database_url, size=1) as pool:
+            keyring = Keyring(pool, kek)
+            for event in events:
+                key = (await keyring.find_keys([event.data.key_id]))[event.data.key_id]
+                assert key is not None
+                plaintext = open_sealed(key.secret, event.data.sealed, context=event.seal_context)
+                assert plaintext == orjson.dumps(orjson.loads(plaintext), option=orjson.OPT_SORT_KEYS)
+                yield event, SealedContent.model_validate_json(plaintext)
 
 
-async def make_topics(servers: Servers) -> None:
-    specs = [TopicSpec(topic.name, topic.partitions, topic.config) for topic in TOPICS]
-    await ensure_topics(servers.kafka.bootstrap, specs)
-
-
-async def publish_directory(servers: Servers, snapshot: DirectorySnapshot) -> None:
-    record = Record(DIRECTORY.name, key=b"directory", value=snapshot.model_dump_json(exclude_none=True).encode())
-    async with open_publisher(servers.kafka_settings) as publisher:
-        await publisher.publish([record])
+async def wait_for(fact: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(20):
+        while not await fact():  # noqa: ASYNC110 - it happens behind a server
+            await asyncio.sleep(0.02)
 
 
 @dataclass(frozen=True)
@@ -77,14 +102,24 @@ class RunningIntake:
 
     async def wait_ready(self, *, version: int = 1) -> None:
         """Returns when events are taken, by this version of the directory or a later one."""
-        async with asyncio.timeout(20):
-            while not await self._is_ready(version):
-                await asyncio.sleep(0.02)
+        await wait_for(lambda: self._is_ready(version))
 
-    async def wait_unready(self) -> None:
-        async with asyncio.timeout(20):
-            while (await self.member.ask("GET", "/readyz")).status == 200:
-                await asyncio.sleep(0.02)
+    async def wait_unready(self) -> dict[str, str]:
+        """The checks that fail then."""
+        await wait_for(self._is_unready)
+        checks: dict[str, str] = (await self.member.ask("GET", "/readyz")).body["checks"]
+        return {name: answer for name, answer in checks.items() if answer != "ok"}
+
+    async def wait_listening(self) -> None:
+        await wait_for(self._is_alive)
+
+    async def _is_unready(self) -> bool:
+        return (await self.member.ask("GET", "/readyz")).status == 503
+
+    async def _is_alive(self) -> bool:
+        with suppress(aiohttp.ClientConnectionError):
+            return (await self.member.ask("GET", "/livez")).status == 200
+        return False
 
     async def _is_ready(self, version: int) -> bool:
         with suppress(aiohttp.ClientConnectionError):
@@ -95,7 +130,7 @@ class RunningIntake:
 
 @asynccontextmanager
 async def open_intake(settings: IntakeSettings) -> AsyncIterator[RunningIntake]:
-    """Serves within the block; not waited for."""
+    """Runs within the block; returns before it is ready."""
     lifetime = Lifetime()
     running = asyncio.create_task(run_intake(settings, lifetime))
     async with aiohttp.ClientSession() as session:
