@@ -14,7 +14,6 @@ from pathlib import Path
 from services.devstack.account import Account, give
 from services.devstack.commands import run_once
 from services.devstack.database import ADMIN
-from services.devstack.datadir import is_alive
 from services.devstack.errors import DataDirectoryError, StartError
 from services.devstack.postgres_config import PostgresSettings, render_pg_hba_conf, render_postgresql_conf
 from services.devstack.programs import PostgresPrograms, find_major_version
@@ -112,9 +111,9 @@ async def free_of_predecessor(cluster: Cluster) -> None:
     pid = _read_pid(pid_file)
     if pid is None:
         return
-    if is_alive(pid) and _serves(pid, cluster):
+    if _serves(pid, cluster):
         log.warning("postgres.orphan_found", pid=pid)
-        await _end_orphan(pid)
+        await _end_orphan(pid, cluster)
     # The data directory's lock is ours: nobody else may start a server here, so the file is stale.
     pid_file.unlink(missing_ok=True)
 
@@ -151,12 +150,12 @@ def _serves(pid: int, cluster: Cluster) -> bool:
         return os.fsencode(cluster.data) in listed.stdout
 
 
-async def _end_orphan(pid: int) -> None:
+async def _end_orphan(pid: int, cluster: Cluster) -> None:
     for number in (signal.SIGINT, signal.SIGQUIT):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
         for _ in range(_ORPHAN_POLLS):
-            if not is_alive(pid):
+            if not _serves(pid, cluster):
                 return
             await asyncio.sleep(_POLL_SECONDS)
     raise StartError(f"An earlier PostgreSQL (process id {pid}) holds the data directory and does not end.")

@@ -3,13 +3,18 @@
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from services.devstack.errors import DataDirectoryError, DataDirectoryInUseError
 
 DEFAULT_DATA_DIR = Path(".tocsin")
+
+_LOCK_ATTEMPTS = 10
+_LOCK_PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +81,11 @@ def open_data_directory(path: Path) -> Iterator[DataDirectory]:
     directory = DataDirectory(path.resolve())
     _make(directory)
     with directory.lock_file.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _lock(lock):
             raise DataDirectoryInUseError(
                 f"{directory.root} is in use by the stack with process id {find_holder(directory)}.\n"
                 "Stop that one first, or choose another directory with --data-dir."
-            ) from error
+            )
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
@@ -92,19 +95,29 @@ def open_data_directory(path: Path) -> Iterator[DataDirectory]:
 def find_holder(directory: DataDirectory) -> int | None:
     """The process that holds the directory's lock; None if nobody does, or nobody any more."""
     try:
-        pid = int(directory.lock_file.read_text())
+        with directory.lock_file.open() as lock:
+            # A file may long outlive its writer; only the lock itself tells.
+            if _try_lock(lock, fcntl.LOCK_SH):
+                return None
+            return int(lock.read())
     except (OSError, ValueError):
         return None
-    return pid if is_alive(pid) else None
 
 
-def is_alive(pid: int) -> bool:
+def _lock(lock: TextIO) -> bool:
+    """Patient for a moment: somebody may be asking who holds it."""
+    for _ in range(_LOCK_ATTEMPTS):
+        if _try_lock(lock, fcntl.LOCK_EX):
+            return True
+        time.sleep(_LOCK_PAUSE_SECONDS)
+    return False
+
+
+def _try_lock(lock: TextIO, kind: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    except PermissionError:
-        return True
     return True
 
 

@@ -9,7 +9,7 @@ class PostgresSettings:
 
     port: int
     durable: bool = True
-    """False gives up fsync: for tests, whose data nobody misses."""
+    """False gives up fsync, for tests: what is committed survives the server, but not the machine."""
 
 
 def render_postgresql_conf(settings: PostgresSettings) -> str:
@@ -32,7 +32,7 @@ max_parallel_workers_per_gather = 0
 max_logical_replication_workers = 0
 
 fsync = {on}
-synchronous_commit = {on}
+synchronous_commit = on
 full_page_writes = {on}
 wal_level = 'minimal'
 max_wal_senders = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.devstack.datadir import DataDirectory, find_holder, is_alive, write_atomically
+from services.devstack.datadir import DataDirectory, find_holder, write_atomically
 from services.runtime.settings import Durability
 
 
@@ -102,7 +102,7 @@ def list_pointers() -> list[Pointer]:
     found = []
     for path in sorted(find_pointer_folder().glob("*.json")):
         pointer = _read_pointer(path)
-        if pointer is not None and is_alive(pointer.pid) and _holds(pointer):
+        if pointer is not None and _holds(pointer):
             found.append(pointer)
         else:
             path.unlink(missing_ok=True)

@@ -11,13 +11,15 @@ def watch(lines: Iterable[str]) -> dict[int, int]:
     """Reads `watch PID SIGNAL` and `forget PID` to the end; what is left is pid → signal."""
     watched: dict[int, int] = {}
     for line in lines:
+        if not line.endswith("\n"):
+            break  # Its writer died while writing it.
         match line.split():
             case ["watch", pid, number]:
                 watched[int(pid)] = int(number)
             case ["forget", pid]:
                 watched.pop(int(pid), None)
             case _:
-                pass  # Half a line: its writer died while writing it.
+                raise ValueError("neither `watch PID SIGNAL` nor `forget PID`")
     return watched
 
 

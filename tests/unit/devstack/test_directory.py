@@ -1,0 +1,138 @@
+"""The directory that a stack starts with."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.directory import find_directory_errors
+from schemas.vocabulary import Role, Rung
+from services.devstack.directory import build_sample, complete_keys, read_directory
+from services.devstack.errors import DirectoryRefusedError
+from services.devstack.keys import Keys, with_directory
+
+COUNTY = ["06029"]
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return complete_keys(Keys(operator="tco_operator"))
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "directory.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_sample_is_the_registry_of_the_packs(keys: Keys) -> None:
+    sample = {agency.id: agency for agency in read_directory(None, keys).agencies}
+    assert len(sample) == 27
+    assert sample["ag-kern-so"].roles == [Role.LEA_LEAD]
+    assert sample["ag-bpd"].counties == COUNTY
+    assert sample["ag-kern-tfc"].counties == ["06029", "06019", "06107"]
+    assert sample["ag-us-fbi"].counties == "*"
+    assert {name for name, agency in sample.items() if agency.external} == {
+        "ext-otip",
+        "ext-orr",
+        "ext-ncmec",
+        "ext-hotline",
+    }
+
+
+def test_the_sample_says_on_its_face_that_it_is_one(keys: Keys) -> None:
+    agencies = read_directory(None, keys).agencies
+    assert all(agency.name.endswith("(sample)") for agency in agencies)
+    assert all(contact.email.endswith(".example") for agency in agencies for contact in agency.contacts)
+
+
+def test_every_member_of_the_sample_can_be_reached_emit_and_pull(keys: Keys) -> None:
+    sample = read_directory(None, keys)
+    members = [agency for agency in sample.agencies if not agency.external]
+    assert all({contact.rung for contact in agency.contacts} == set(Rung) for agency in members)
+    assert all(agency.keys == [keys.agencies[agency.id]] for agency in members)
+    assert {source.agency for source in sample.sources} == {agency.id for agency in members}
+    assert {source.key for source in sample.sources} == set(keys.sources.values())
+    assert "urn:tocsin:agency:ag-bpd:cad" in keys.sources
+
+
+def test_the_sample_has_no_contradictions(keys: Keys) -> None:
+    sample = read_directory(None, keys)
+    assert list(find_directory_errors(sample.agencies, sample.sources)) == []
+
+
+def test_keys_once_made_stay(keys: Keys) -> None:
+    assert complete_keys(keys) == keys
+    assert build_sample(complete_keys(keys)) == build_sample(keys)
+
+
+def test_a_file_may_extend_the_sample_field_by_field(tmp_path: Path, keys: Keys) -> None:
+    file = write(
+        tmp_path, "extends: sample\nagencies: [{id: ag-bpd, agreement_until: 2026-01-01T00:00:00-08:00}]\n"
+    )
+    agencies = {agency.id: agency for agency in read_directory(file, keys).agencies}
+    assert len(agencies) == 27
+    assert agencies["ag-bpd"].roles == [Role.LEA_LOCAL]
+    assert agencies["ag-bpd"].agreement_until is not None
+    assert agencies["ag-bpd"].agreement_until.isoformat() == "2026-01-01T00:00:00-08:00"
+
+
+def test_the_keys_of_an_applied_file_are_those_it_gives_out(tmp_path: Path, keys: Keys) -> None:
+    secret = "whsec_" + "A" * 40
+    file = write(
+        tmp_path,
+        f"""
+agencies:
+  - id: ag-one
+    name: One
+    roles: [LEA_LEAD]
+    counties: "*"
+    keys: [tca_0123456789abcdef]
+    endpoints: [{{url: "http://127.0.0.1:1/", secret: {secret}}}]
+sources: [{{source: "urn:tocsin:agency:ag-one:cms", key: tcs_0123456789abcdef, types: ["*"]}}]
+""",
+    )
+    given = with_directory(keys, read_directory(file, keys))
+    assert given.operator == keys.operator
+    assert given.sources == {"urn:tocsin:agency:ag-one:cms": "tcs_0123456789abcdef"}
+    assert given.agencies == {"ag-one": "tca_0123456789abcdef"}
+    assert given.endpoints == {"ag-one": [secret]}
+
+
+FOREIGN_SOURCE = """
+agencies: []
+sources: [{source: "urn:tocsin:agency:ag-x:y", key: tcs_0123456789abcdef, types: ["*"]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("agencies: [", "line 1, column 12"),
+        ("- just\n- a list", "mapping"),
+        ("agencies: [{id: ag-one, name: Zanthorpe, roles: [NOBODY], counties: '*'}]", "/agencies/0/roles/0"),
+        (FOREIGN_SOURCE, "/sources/0/source"),
+    ],
+)
+def test_a_refused_file_names_the_place(tmp_path: Path, keys: Keys, text: str, named: str) -> None:
+    with pytest.raises(DirectoryRefusedError, match=named):
+        read_directory(write(tmp_path, text), keys)
+
+
+def test_a_refusal_never_repeats_a_value(tmp_path: Path, keys: Keys) -> None:
+    file = write(
+        tmp_path,
+        "agencies: [{id: ag-one, name: One, roles: [ZANTHORPE], counties: Zanthorpe, keys: [Zanthorpe]}]",
+    )
+    with pytest.raises(DirectoryRefusedError) as refused:
+        read_directory(file, keys)
+    assert "zanthorpe" not in str(refused.value).lower()
+
+
+def test_a_file_that_is_not_there_is_said_so(tmp_path: Path, keys: Keys) -> None:
+    with pytest.raises(DirectoryRefusedError, match="cannot be read"):
+        read_directory(tmp_path / "absent.yaml", keys)
+
+
+def test_keys_do_not_print(keys: Keys) -> None:
+    assert "tcs_" not in repr(keys)
+    assert "tco_" not in repr(keys)
