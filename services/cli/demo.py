@@ -21,10 +21,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 _HELP = (
     "Watch one case event become alerts, end to end, in about a minute.\n\n"
-    "City police report a 15-year-old. Child welfare is told at once, with the facts the protocol allows; the "
-    "police get notice of their own 36-hour duty; the advocate is told without names; everybody else hears "
-    "nothing. It runs over real HTTP, Kafka, PostgreSQL and SMTP on free loopback ports, checks each claim it "
-    "makes, cleans up after itself and exits 0, or 1 if anything it claims did not happen."
+    "City police report a 15-year-old. Child welfare is told at once, with the facts the protocol allows; "
+    "the police get notice of their own 36-hour duty; the advocate is told without names; everybody else "
+    "hears nothing. It runs over real HTTP, Kafka, PostgreSQL and SMTP on free loopback ports, checks each "
+    "claim it makes, cleans up after itself and exits 0, or 1 if anything it claims did not happen."
 )
 
 

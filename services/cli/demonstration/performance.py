@@ -178,7 +178,7 @@ async def _search(stage: Stage, control: str) -> AsyncIterator[search.Finding]:
 
 
 def _mail_control(stage: Stage, control: str) -> None:
-    """Plant the control in the mailbox, through the same server; elsewhere it is the event's own opaque id."""
+    """Plant the control in the mailbox, through the same server; elsewhere it is the event's opaque id."""
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = "demo@localhost", "control@localhost", "control"
     mail.set_content(control)
