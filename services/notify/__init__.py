@@ -1,0 +1,1 @@
+"""notify: delivers what routing decided, keeps at it, and never decides who."""

@@ -1,0 +1,7 @@
+"""`python -m services.notify`."""
+
+import sys
+
+from services.notify.app import main
+
+sys.exit(main())

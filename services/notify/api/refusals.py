@@ -1,0 +1,71 @@
+"""What goes wrong with a request, as problem documents that name paths and never values."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import Response
+
+from services.runtime.problems import FieldError, Problem, problem_response, render_pointer
+
+RETRY_SECONDS: Final = 1
+
+_MESSAGES: Final = {
+    "missing": "required",
+    "extra_forbidden": "unknown key",
+    "string_too_short": "must not be empty",
+    "string_too_long": "too long",
+}
+
+
+class RefusedError(Exception):
+    """The request ends with this problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.title)
+        self.problem = problem
+
+
+UNAUTHENTICATED: Final = Problem(
+    status=401,
+    title="Unauthorized",
+    detail="Send your agency's key: `Authorization: Bearer tca_…`.",
+)
+NO_SUCH_ALERT: Final = Problem(
+    status=404, title="No such alert", detail="Your agency has no alert with this id."
+)
+AWAY: Final = Problem(
+    status=503,
+    title="Not available now",
+    detail="Send the same request again; what was done twice counts once.",
+    retry_after=RETRY_SECONDS,
+)
+FAULT: Final = Problem(status=500, title="A fault of ours", detail="It was recorded.")
+
+
+def respond(problem: Problem) -> Response:
+    headers = {"WWW-Authenticate": "Bearer"} if problem.status == UNAUTHENTICATED.status else {}
+    return problem_response(problem, headers={"Cache-Control": "no-store", **headers})
+
+
+def describe_invalid(error: RequestValidationError) -> Problem:
+    details = error.errors()
+    if any(detail["type"] == "json_invalid" for detail in details):
+        return Problem(status=400, title="Malformed", detail="The body is not JSON.")
+    return Problem(
+        status=422,
+        title="Invalid",
+        detail="Correct what `errors` names and send it again.",
+        errors=[FieldError(_point(detail["loc"]), _say(detail)) for detail in details],
+    )
+
+
+def _point(location: Iterable[Any]) -> str:
+    """Into the body; of another part of the request, its name comes first."""
+    first, *rest = location
+    return render_pointer(rest if first == "body" else [first, *rest])
+
+
+def _say(detail: dict[str, Any]) -> str:
+    # A library's own message may quote what was sent.
+    return _MESSAGES.get(detail["type"], "not of the expected form")

@@ -1,0 +1,176 @@
+"""The routes of notify, and a problem document for whatever goes wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import orjson
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+
+from schemas.directory import AgencyRecord
+from services.notify.api import documents
+from services.notify.api.documents import AcknowledgeRequest, AcknowledgeResponse
+from services.notify.api.pages import Pages
+from services.notify.api.refusals import (
+    AWAY,
+    FAULT,
+    NO_SUCH_ALERT,
+    UNAUTHENTICATED,
+    RefusedError,
+    describe_invalid,
+    respond,
+)
+from services.notify.handlers.desk import AgencyDesk
+from services.runtime.database import TRANSIENT_ERRORS
+from services.runtime.logs import get_logger
+from services.runtime.problems import Problem
+
+log = get_logger()
+
+MOST_ALERTS: Final = 500
+NO_STORE: Final = {"cache-control": "no-store"}
+
+_bearer = HTTPBearer(auto_error=False, description="The agency's key, `tca_…`.")
+
+Position = Annotated[str, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the last answer.")]
+Limit = Annotated[int, Query(ge=1, le=MOST_ALERTS)]
+
+
+@dataclass(slots=True)
+class Door:
+    """What the routes lead to; nobody is in before PostgreSQL and Kafka answered."""
+
+    pages: Pages
+    desk: AgencyDesk | None = None
+
+    def enter(self) -> AgencyDesk:
+        if self.desk is None:
+            raise RefusedError(AWAY)
+        return self.desk
+
+
+def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
+    """The app of these routes and others, such as those of health. Connects to nothing."""
+    app = FastAPI(
+        title=documents.TITLE,
+        version="1",
+        summary=documents.SUMMARY,
+        description=documents.DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        routes=list(routes),
+    )
+    _add_agency_routes(app, door)
+    _add_page(app, door)
+    _handle_errors(app)
+    app.openapi = lambda: documents.build_openapi(app)  # type: ignore[method-assign] # FastAPI's way to extend it
+    return app
+
+
+def build_document() -> dict[str, Any]:
+    """The OpenAPI document, of an app that is connected to nothing."""
+    return build_app(Door(Pages.load(ZoneInfo("UTC")))).openapi()
+
+
+def _add_agency_routes(app: FastAPI, door: Door) -> None:
+    async def authenticate(
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> AgencyRecord:
+        agency = None if credentials is None else door.enter().authenticate(credentials.credentials)
+        if agency is None:
+            raise RefusedError(UNAUTHENTICATED)
+        return agency
+
+    Agency = Annotated[AgencyRecord, Depends(authenticate)]  # noqa: N806 -- a type
+
+    @app.get("/v1/alerts", **documents.LIST_ALERTS)
+    async def list_alerts(agency: Agency, after: Position = "0", limit: Limit = 100) -> Response:
+        page = await door.enter().list_alerts(agency=agency.id, after=int(after), limit=limit)
+        return _json({"alerts": page.alerts, "next": str(page.next_position)})
+
+    @app.get("/v1/alerts/{alert_id}", **documents.GET_ALERT)
+    async def get_alert(agency: Agency, alert_id: str) -> Response:
+        alert = await door.enter().find_alert(_parse_id(alert_id), agency=agency.id)
+        if alert is None:
+            raise RefusedError(NO_SUCH_ALERT)
+        return _json(alert)
+
+    @app.post("/v1/alerts/{alert_id}/acknowledge", **documents.ACKNOWLEDGE)
+    async def acknowledge(agency: Agency, alert_id: str, given: AcknowledgeRequest) -> Response:
+        taken = await door.enter().acknowledge(
+            _parse_id(alert_id), agency=agency.id, person=given.person, role=given.role
+        )
+        if taken is None:
+            raise RefusedError(NO_SUCH_ALERT)
+        answer = AcknowledgeResponse(
+            alert_id=taken.alert_id,
+            revision=taken.revision,
+            acknowledged_at=taken.acknowledged_at,
+            person=taken.person,
+            role=taken.role,
+        )
+        return Response(answer.model_dump_json(), media_type="application/json", headers=NO_STORE)
+
+
+def _add_page(app: FastAPI, door: Door) -> None:
+    @app.get("/a/{alert_id}", response_class=HTMLResponse, **documents.PAGE)
+    async def show_notice(alert_id: str) -> Response:
+        found = _find_id(alert_id)
+        notice = None if found is None else await door.enter().describe(found)
+        return door.pages.render(notice)
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(RefusedError)
+    async def on_refusal(_: Request, error: RefusedError) -> Response:
+        return respond(error.problem)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_: Request, error: RequestValidationError) -> Response:
+        return respond(describe_invalid(error))
+
+    @app.exception_handler(HTTPException)
+    async def on_http_error(_: Request, error: HTTPException) -> Response:
+        response = respond(Problem(status=error.status_code))
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def on_fault(_: Request, error: Exception) -> Response:
+        log.error("request.failed", exc_info=error)
+        return respond(FAULT)
+
+    for trouble in TRANSIENT_ERRORS:
+        app.add_exception_handler(trouble, _on_trouble)
+
+
+async def _on_trouble(_: Request, error: Exception) -> Response:
+    log.warning("request.postponed", exc_info=error)
+    return respond(AWAY)
+
+
+def _json(document: object) -> Response:
+    body = orjson.dumps(document, option=orjson.OPT_UTC_Z)
+    return Response(body, media_type="application/json", headers=NO_STORE)
+
+
+def _find_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _parse_id(text: str) -> UUID:
+    """What is no id is the id of no alert."""
+    found = _find_id(text)
+    if found is None:
+        raise RefusedError(NO_SUCH_ALERT)
+    return found

@@ -1,0 +1,216 @@
+"""The composition root: builds notify from its settings, and ends it in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+from schemas.topics import RECEIPTS
+from services.notify import logbook
+from services.notify.api import Door, Pages, build_app
+from services.notify.bodies import Links
+from services.notify.contents import Contents
+from services.notify.directory import Directory
+from services.notify.engine import Engine, Surroundings, open_engine
+from services.notify.handlers.alerts import AlertHandler
+from services.notify.handlers.desk import AgencyDesk
+from services.notify.handlers.directory import DirectoryKeeper
+from services.notify.repository.acknowledgements import AcknowledgementRepository
+from services.notify.repository.alerts import AlertRepository
+from services.notify.repository.directory import DirectoryRepository
+from services.notify.settings import NotifySettings
+from services.notify.subscribers import Subscriptions, subscribe_all
+from services.runtime.clock import SystemClock, new_id
+from services.runtime.crypto import Kek, derive_key, load_key_file
+from services.runtime.database import Pool, check_database, open_pool
+from services.runtime.health import NotReadyError, Probes, health_routes
+from services.runtime.http import open_server
+from services.runtime.kafka import (
+    ClusterWatch,
+    KafkaAdmin,
+    build_broker,
+    open_admin,
+    open_cluster_watch,
+    open_consumers,
+    open_publisher,
+    stop_on_cluster_change,
+)
+from services.runtime.keyring import Keyring
+from services.runtime.lifecycle import Lifetime, background, run
+from services.runtime.logs import configure, get_logger
+
+log = get_logger()
+
+POOL_SIZE: Final = 8
+
+
+def main() -> int:
+    """Runs notify from the environment; returns the exit code."""
+    settings = NotifySettings.from_environment()
+    configure(
+        service=settings.service,
+        catalogue=logbook.CATALOGUE,
+        format=settings.log_format,
+        level=settings.log_level,
+    )
+    return run(lambda lifetime: run_notify(settings, lifetime))
+
+
+async def run_notify(settings: NotifySettings, lifetime: Lifetime) -> None:
+    """Serves until the lifetime ends: liveness at once, the rest as soon as the servers behind it answer."""
+    probes = Probes(clock=SystemClock())
+    door = Door(Pages.load(settings.zone))
+    probes.add_check("connected", lambda: _check_connected(door))
+    app = build_app(door, routes=health_routes(probes))
+    # The server is entered last and left first: requests in hand are answered before what they need closes.
+    async with (
+        AsyncExitStack() as resources,
+        open_server(app, host=settings.host, port=settings.port, lifetime=lifetime) as address,
+    ):
+        log.info(
+            "service.started",
+            host=address.host,
+            port=address.port,
+            member=settings.member,
+            durability=settings.durability,
+        )
+        links = Links(settings.notify_public_url or address.url)
+        opening = resources.enter_async_context(
+            open_notify(settings, links=links, lifetime=lifetime, probes=probes)
+        )
+        door.desk = await _unless_stopped(lifetime, opening)
+        await lifetime.wait()
+
+
+@asynccontextmanager
+async def open_notify(
+    settings: NotifySettings, *, links: Links, lifetime: Lifetime, probes: Probes
+) -> AsyncIterator[AgencyDesk]:
+    """Notify with everything it needs; waits for PostgreSQL and Kafka."""
+    deployment_key = load_key_file(settings.deployment_key_file)
+    kek = Kek.load(settings.kek_file)
+    async with (
+        open_pool(settings.database_url, size=POOL_SIZE) as pool,
+        open_cluster_watch(settings.kafka) as watch,
+        open_publisher(settings.kafka_settings) as publisher,
+        open_admin(settings.kafka) as admin,
+    ):
+        keeper = DirectoryKeeper(
+            directory=Directory(),
+            repository=DirectoryRepository(pool),
+            directory_key=derive_key(deployment_key, "directory"),
+        )
+        await keeper.load()
+        around = Surroundings(
+            pool=pool,
+            publisher=publisher,
+            cluster_id=watch.cluster_id,
+            find_committed=_committed_by_routing(admin, settings),
+            directory=keeper.directory,
+            contents=Contents(Keyring(pool, kek), operations_key=derive_key(deployment_key, "operations")),
+            links=links,
+            clock=SystemClock(),
+        )
+        async with (
+            open_engine(settings, around, lifetime=lifetime) as engine,
+            _open_subscriptions(settings, around, engine, keeper=keeper, lifetime=lifetime) as subscriptions,
+            background(lifetime, stop_on_cluster_change(watch, lifetime)),
+        ):
+            _add_probes(probes, pool=pool, watch=watch, keeper=keeper, subscriptions=subscriptions)
+            yield _build_desk(settings, around, engine)
+
+
+@asynccontextmanager
+async def _open_subscriptions(
+    settings: NotifySettings,
+    around: Surroundings,
+    engine: Engine,
+    *,
+    keeper: DirectoryKeeper,
+    lifetime: Lifetime,
+) -> AsyncIterator[Subscriptions]:
+    kafka = settings.kafka_settings
+    broker = build_broker(kafka)
+    subscriptions = subscribe_all(
+        broker,
+        kafka,
+        alerts=_build_alert_handler(settings, around, engine),
+        directory=keeper,
+        lifetime=lifetime,
+    )
+    async with open_consumers(broker):
+        yield subscriptions
+
+
+def _build_alert_handler(settings: NotifySettings, around: Surroundings, engine: Engine) -> AlertHandler:
+    return AlertHandler(
+        alerts=AlertRepository(around.pool),
+        directory=around.directory,
+        contents=around.contents,
+        deliveries=engine.deliveries,
+        publish=engine.publish,
+        channels=engine.channels,
+        member=settings.member,
+        cluster_id=around.cluster_id,
+        lease=engine.lease,
+        clock=around.clock,
+        new_id=new_id,
+    )
+
+
+def _build_desk(settings: NotifySettings, around: Surroundings, engine: Engine) -> AgencyDesk:
+    return AgencyDesk(
+        alerts=AlertRepository(around.pool),
+        acknowledgements=AcknowledgementRepository(around.pool),
+        directory=around.directory,
+        contents=around.contents,
+        deliveries=engine.deliveries,
+        publish=engine.publish,
+        links=around.links,
+        member=settings.member,
+        clock=around.clock,
+    )
+
+
+def _committed_by_routing(
+    admin: KafkaAdmin, settings: NotifySettings
+) -> Callable[[], Awaitable[dict[int, int]]]:
+    return lambda: admin.committed_offsets(
+        settings.routing_receipts_group, RECEIPTS.name, range(RECEIPTS.partitions)
+    )
+
+
+def _add_probes(
+    probes: Probes, *, pool: Pool, watch: ClusterWatch, keeper: DirectoryKeeper, subscriptions: Subscriptions
+) -> None:
+    probes.add_check("postgres", lambda: check_database(pool))
+    probes.add_check("kafka", watch.check)
+    probes.add_check("directory", keeper.check)
+    probes.add_check("directory_consumer", subscriptions.directory.check)
+    probes.add_check("alerts_consumer", subscriptions.alerts.check)
+    probes.add_fact("directory_version", lambda: keeper.directory.view.version)
+    probes.add_fact(
+        "consumers",
+        lambda: {
+            "directory": subscriptions.directory.describe(),
+            "alerts": subscriptions.alerts.describe(),
+        },
+    )
+
+
+async def _check_connected(door: Door) -> None:
+    if door.desk is None:
+        raise NotReadyError("waiting for PostgreSQL and Kafka")
+
+
+async def _unless_stopped(lifetime: Lifetime, opening: Coroutine[Any, Any, AgencyDesk]) -> AgencyDesk | None:
+    """What was opened; None if the process is to stop before that."""
+    work = asyncio.ensure_future(opening)
+    stop = asyncio.ensure_future(lifetime.wait())
+    await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if work.done():
+        return work.result()
+    work.cancel()
+    await asyncio.wait({work})
+    return None

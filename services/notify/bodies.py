@@ -1,0 +1,99 @@
+"""Webhook bodies: CloudEvents in structured mode, as `schemas.alert` describes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import orjson
+
+from schemas.alert import ALERT_TYPE, DUTY_TYPE, AlertForm, AlertRecord
+
+CONTENT_TYPE: Final = "application/cloudevents+json"
+SOURCE: Final = "urn:tocsin:notify"
+
+_INSTANTS: Final = orjson.OPT_UTC_Z
+
+Content: TypeAlias = Mapping[str, object]
+"""An opened alert or duty notice: a JSON object whose values are nobody's business here."""
+
+
+class ContentError(Exception):
+    """The seal opened to something that is not a JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where an agency finds its alerts; `base` has no slash at its end."""
+
+    base: str
+
+    def alert(self, alert_id: UUID) -> str:
+        return f"{self.base}/v1/alerts/{alert_id}"
+
+    def acknowledge(self, alert_id: UUID) -> str:
+        return f"{self.base}/v1/alerts/{alert_id}/acknowledge"
+
+    def page(self, alert_id: UUID) -> str:
+        """For a person: urgency, id and deadline only."""
+        return f"{self.base}/a/{alert_id}"
+
+    def both(self, alert_id: UUID) -> dict[str, str]:
+        return {"alert": self.alert(alert_id), "acknowledge": self.acknowledge(alert_id)}
+
+
+def name_webhook(record: AlertRecord) -> str:
+    """The `webhook-id`, the same for every attempt at this revision."""
+    return f"{record.alert_id}_{record.revision}"
+
+
+def parse_content(plaintext: bytes) -> Content:
+    """Raises ContentError."""
+    try:
+        content = orjson.loads(plaintext)
+    except orjson.JSONDecodeError as error:
+        raise ContentError from error
+    if not isinstance(content, dict):
+        raise ContentError
+    return content
+
+
+def build_data(record: AlertRecord, content: Content, links: Links) -> dict[str, object]:
+    """The `data` of what the content is: an alert gets its links, a duty notice is complete."""
+    if record.form is AlertForm.DUTY_NOTICE:
+        return dict(content)
+    data = {**content, "links": links.both(record.alert_id)}
+    # A reason tells of a problem; without one the key says nothing.
+    if data.get("reason") is None:
+        data.pop("reason", None)
+    return data
+
+
+def build_pointer(record: AlertRecord, links: Links) -> dict[str, object]:
+    """The `data` that says where to look and nothing of the case."""
+    return {
+        "alert_id": str(record.alert_id),
+        "revision": record.revision,
+        "urgency": record.urgency.value,
+        "acknowledge_by": record.acknowledge_by,
+        "links": links.both(record.alert_id),
+    }
+
+
+def build_body(record: AlertRecord, data: Mapping[str, object]) -> bytes:
+    """The CloudEvent that is signed and sent."""
+    is_duty = record.form is AlertForm.DUTY_NOTICE
+    time: datetime = record.decided_at
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": name_webhook(record),
+            "source": SOURCE,
+            "type": DUTY_TYPE if is_duty else ALERT_TYPE,
+            "time": time,
+            "datacontenttype": "application/json",
+            "data": data,
+        },
+        option=_INSTANTS,
+    )

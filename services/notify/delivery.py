@@ -1,0 +1,174 @@
+"""What becomes of a delivery: paths, outcomes and schedules, decided without I/O and without a clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, TypeAlias, assert_never
+
+from schemas.directory import AgencyRecord
+from schemas.vocabulary import Rung, Urgency
+
+
+class Channel(StrEnum):
+    """How an alert reaches an agency: its system, or a person."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+
+
+class Outcome(StrEnum):
+    """What an attempt came to. Refused: asking again cannot help. Unavailable: it can."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    UNAVAILABLE = "unavailable"
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands; all but pending are final, and refused and exhausted are dead letters."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    EXHAUSTED = "exhausted"
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody acknowledged the alert first."""
+    SUPERSEDED = "superseded"
+    """A later revision of the alert took its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one try ended. `detail` is a word of ours or an error's type, never its text."""
+
+    outcome: Outcome
+    status_code: int | None = None
+    detail: str | None = None
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way to an agency: an endpoint's id, or a rung whose contact gets the e-mail."""
+
+    channel: Channel
+    target: str
+
+    @property
+    def lane(self) -> str:
+        """What a delivery waits its turn for: its endpoint, or the one mail server."""
+        return self.target if self.channel is Channel.WEBHOOK else self.channel.value
+
+
+def plan_paths(agency: AgencyRecord | None, *, contact: Rung, channels: frozenset[Channel]) -> list[Path]:
+    """Every endpoint of the agency and the contact of the rung; none for an agency nobody knows."""
+    if agency is None:
+        return []
+    systems = [Path(Channel.WEBHOOK, endpoint.endpoint_id) for endpoint in agency.endpoints]
+    people = [Path(Channel.EMAIL, person.rung.value) for person in agency.contacts if person.rung is contact]
+    return [path for path in systems + people if path.channel in channels]
+
+
+_HTTP: Final[tuple[tuple[range, Outcome], ...]] = (
+    (range(200, 300), Outcome.DELIVERED),
+    (range(300, 400), Outcome.REFUSED),
+    (range(408, 409), Outcome.UNAVAILABLE),
+    (range(425, 426), Outcome.UNAVAILABLE),
+    (range(429, 430), Outcome.UNAVAILABLE),
+    (range(400, 500), Outcome.REFUSED),
+)
+_SMTP: Final[tuple[tuple[range, Outcome], ...]] = (
+    (range(200, 300), Outcome.DELIVERED),
+    (range(500, 600), Outcome.REFUSED),
+)
+STATUS_TABLE: Final[Mapping[Channel, tuple[tuple[range, Outcome], ...]]] = {
+    Channel.WEBHOOK: _HTTP,
+    Channel.EMAIL: _SMTP,
+}
+"""The first range that holds a status decides. What none holds (HTTP 5xx, SMTP 4xx, nonsense) may pass."""
+
+
+def judge_status(channel: Channel, status: int) -> Outcome:
+    """What a status says about asking again."""
+    return next((outcome for codes, outcome in STATUS_TABLE[channel] if status in codes), Outcome.UNAVAILABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The wait before each attempt after the first; `repeat` goes on for ever, None gives up."""
+
+    delays: tuple[timedelta, ...]
+    repeat: timedelta | None
+
+    def find_delay(self, attempt: int) -> timedelta | None:
+        """The wait after this attempt (from 1), None when it was the last."""
+        return self.delays[attempt - 1] if attempt <= len(self.delays) else self.repeat
+
+
+def _seconds(*delays: int) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=delay) for delay in delays)
+
+
+_PERSISTENT: Final = Schedule(_seconds(5, 15, 30, 60, 120), repeat=timedelta(minutes=2))
+_HOUR: Final = 3600
+# The table that the Standard Webhooks specification suggests: ten attempts within some 75 hours.
+_PATIENT: Final = Schedule(
+    _seconds(5, 300, 1800, 2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 * _HOUR, 20 * _HOUR, 24 * _HOUR),
+    repeat=None,
+)
+
+Schedules: TypeAlias = Mapping[Urgency, Schedule]
+
+SCHEDULES: Final[Schedules] = {
+    Urgency.IMMEDIATE: _PERSISTENT,
+    Urgency.URGENT: _PERSISTENT,
+    Urgency.PRIORITY: _PATIENT,
+    Urgency.ROUTINE: _PATIENT,
+}
+
+JITTER: Final = 0.1
+"""The most that chance adds, as part of a delay: what failed together must not return together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Done."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Try again, not before this instant."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """A dead letter: refused, or out of attempts."""
+
+    state: DeliveryState
+
+
+Step: TypeAlias = Delivered | RetryAt | GiveUp
+
+
+def next_step(attempt: Attempt, *, number: int, schedule: Schedule, now: datetime, chance: float) -> Step:
+    """What follows the attempt of this number (from 1); `chance` is at least 0 and less than 1.
+
+    A receiver's Retry-After can only make it later, and not later than the attempt after next was to be.
+    """
+    match attempt.outcome:
+        case Outcome.DELIVERED:
+            return Delivered()
+        case Outcome.REFUSED:
+            return GiveUp(DeliveryState.REFUSED)
+        case Outcome.UNAVAILABLE:
+            delay = schedule.find_delay(number)
+            if delay is None:
+                return GiveUp(DeliveryState.EXHAUSTED)
+            asked_for = attempt.retry_after or timedelta(0)
+            latest = delay + (schedule.find_delay(number + 1) or delay * JITTER)
+            return RetryAt(now + min(max(delay * (1 + JITTER * chance), asked_for), latest))
+        case _:
+            assert_never(attempt.outcome)

@@ -1,0 +1,236 @@
+"""The machinery that delivers: built here, recovered from what an earlier life left, drained at the end."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from services.notify.bodies import Links
+from services.notify.channels.email import EmailChannel, MailServer, open_email_channel
+from services.notify.channels.webhook import open_webhook_channel
+from services.notify.contents import Contents
+from services.notify.delivery import SCHEDULES, Channel, Schedules
+from services.notify.directory import Directory
+from services.notify.egress import Egress
+from services.notify.handlers.ports import Outgoing
+from services.notify.postcard import PostcardForm
+from services.notify.repository.deliveries import DeliveryRepository
+from services.notify.repository.outbox import OutboxRepository
+from services.notify.repository.rows import ReceiptBatch, Result
+from services.notify.settings import NotifySettings
+from services.notify.templates import load_template
+from services.notify.worker.attempts import Attempts
+from services.notify.worker.batching import Gatherer
+from services.notify.worker.lanes import Dispatcher, Limits
+from services.notify.worker.outbox import OutboxPublisher, OutboxSweeper
+from services.notify.worker.performing import Performer
+from services.notify.worker.recorder import Recorder
+from services.notify.worker.retries import RetryWorker
+from services.runtime.clock import Clock, random_fraction
+from services.runtime.database import Pool
+from services.runtime.kafka import Publisher
+from services.runtime.lifecycle import Lifetime, background
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+MOST_RESULTS: Final = 200
+RESULT_SECONDS: Final = 0.015
+MOST_RECEIPT_BATCHES: Final = 50
+LEASE_MARGIN: Final = timedelta(seconds=5)
+POLL: Final = timedelta(milliseconds=250)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the engine works with and does not own."""
+
+    pool: Pool
+    publisher: Publisher
+    cluster_id: str
+    find_committed: Callable[[], Awaitable[dict[int, int]]]
+    """Routing's committed offsets of the receipts topic."""
+    directory: Directory
+    contents: Contents
+    links: Links
+    clock: Clock
+    schedules: Schedules = SCHEDULES
+    poll: timedelta = POLL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What handlers need of it."""
+
+    deliveries: Dispatcher
+    publish: Outgoing
+    channels: frozenset[Channel]
+    lease: timedelta
+
+
+@asynccontextmanager
+async def open_engine(
+    settings: NotifySettings, around: Surroundings, *, lifetime: Lifetime
+) -> AsyncIterator[Engine]:
+    """Delivers within the block; leaving it finishes what was begun and gives back what was not."""
+    patience, clock = settings.notify_timeout, around.clock
+    async with (
+        open_webhook_channel(
+            Egress(settings.notify_allow_cidrs, allow_http=settings.notify_allow_http),
+            patience=patience,
+            connections=settings.notify_most_attempts,
+            clock=clock,
+        ) as webhook,
+        _open_email(settings, clock=clock) as email,
+    ):
+        attempts = Attempts(
+            directory=around.directory,
+            contents=around.contents,
+            webhook=webhook,
+            email=email,
+            links=around.links,
+            form=build_form(settings),
+        )
+        works = _build_works(settings, around, attempts)
+        await works.recover()
+        async with _running(works, lifetime):
+            yield Engine(
+                deliveries=works.dispatcher,
+                publish=works.publish,
+                channels=_channels(email),
+                lease=works.retries.lease,
+            )
+
+
+@asynccontextmanager
+async def _running(works: "_Works", lifetime: Lifetime) -> AsyncIterator[None]:
+    async with background(lifetime, works.receipts.run(), works.results.run()):
+        try:
+            async with background(
+                lifetime,
+                works.retries.run(),
+                works.sweeper.sweep_for_ever(),
+                _close_at_the_end(lifetime, works.dispatcher),
+            ):
+                yield
+        finally:
+            await works.drain()
+
+
+def build_form(settings: NotifySettings) -> PostcardForm:
+    return PostcardForm(load_template("postcard.txt"), load_template("postcard.html"), settings.zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Works:
+    """The moving parts."""
+
+    dispatcher: Dispatcher
+    retries: RetryWorker
+    sweeper: OutboxSweeper
+    results: Gatherer[Result]
+    receipts: Gatherer[ReceiptBatch]
+    publish: Outgoing
+
+    async def recover(self) -> None:
+        await self.sweeper.recover()
+        await self.retries.recover()
+
+    async def drain(self) -> None:
+        await self.retries.give_back(await self.dispatcher.drain())
+        await self.results.finish()
+        await self.receipts.finish()
+
+
+def _build_works(settings: NotifySettings, around: Surroundings, attempts: Attempts) -> _Works:
+    receipts = _gather_receipts(around)
+
+    def publish(batch: ReceiptBatch | None) -> None:
+        if batch is not None:
+            receipts.add(batch)
+
+    results = _gather_results(settings, around, publish)
+    dispatcher = _build_dispatcher(settings, around, attempts, settle=results.add)
+    return _Works(
+        dispatcher=dispatcher,
+        retries=RetryWorker(
+            deliveries=DeliveryRepository(around.pool),
+            dispatcher=dispatcher,
+            member=settings.member,
+            lease=settings.notify_timeout * 2 + LEASE_MARGIN,
+            poll=around.poll,
+            clock=around.clock,
+        ),
+        sweeper=OutboxSweeper(
+            outbox=OutboxRepository(around.pool),
+            publish=receipts.add,
+            find_committed=around.find_committed,
+            member=settings.member,
+            cluster_id=around.cluster_id,
+            clock=around.clock,
+        ),
+        results=results,
+        receipts=receipts,
+        publish=publish,
+    )
+
+
+def _gather_receipts(around: Surroundings) -> Gatherer[ReceiptBatch]:
+    publisher = OutboxPublisher(
+        outbox=OutboxRepository(around.pool), publisher=around.publisher, cluster_id=around.cluster_id
+    )
+    # While one lot is on its way to Kafka the next gathers by itself: there is nothing to wait for.
+    return Gatherer(publisher.publish, name="receipts", most=MOST_RECEIPT_BATCHES, moment=0)
+
+
+def _gather_results(settings: NotifySettings, around: Surroundings, publish: Outgoing) -> Gatherer[Result]:
+    recorder = Recorder(
+        deliveries=DeliveryRepository(around.pool),
+        publish=publish,
+        member=settings.member,
+        clock=around.clock,
+    )
+    return Gatherer(recorder.record, name="results", most=MOST_RESULTS, moment=RESULT_SECONDS)
+
+
+def _build_dispatcher(
+    settings: NotifySettings, around: Surroundings, attempts: Attempts, *, settle: Callable[[Result], None]
+) -> Dispatcher:
+    performer = Performer(
+        attempt=attempts.attempt,
+        settle=settle,
+        schedules=around.schedules,
+        clock=around.clock,
+        chance=random_fraction,
+    )
+    limits = Limits(
+        total=settings.notify_most_attempts,
+        each=settings.notify_most_attempts_each,
+        by_lane={Channel.EMAIL.value: settings.notify_smtp_connections},
+    )
+    return Dispatcher(
+        performer.perform, limits=limits, patience=settings.notify_timeout + LEASE_MARGIN, clock=around.clock
+    )
+
+
+async def _close_at_the_end(lifetime: Lifetime, dispatcher: Dispatcher) -> None:
+    """No attempt is begun once the process is to stop, whatever else still has to be closed first."""
+    await lifetime.wait()
+    dispatcher.close()
+
+
+def _channels(email: EmailChannel | None) -> frozenset[Channel]:
+    return frozenset(Channel) if email is not None else frozenset({Channel.WEBHOOK})
+
+
+@asynccontextmanager
+async def _open_email(settings: NotifySettings, *, clock: Clock) -> AsyncIterator[EmailChannel | None]:
+    if settings.notify_smtp is None:
+        log.warning("email.not_configured")
+        yield None
+        return
+    host, _, port = settings.notify_smtp.rpartition(":")
+    server = MailServer(host.strip("[]"), int(port), settings.notify_smtp_starttls, settings.notify_mail_from)
+    async with open_email_channel(server, patience=settings.notify_timeout, clock=clock) as channel:
+        yield channel

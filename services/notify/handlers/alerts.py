@@ -1,0 +1,138 @@
+"""Taking over what routing published: stored first, then acted on."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from schemas.alert import AlertRecord, Command
+from services.notify import receipts
+from services.notify.contents import Contents
+from services.notify.delivery import Channel, plan_paths
+from services.notify.directory import Directory, DirectoryView
+from services.notify.handlers.ports import Deliveries, Outgoing
+from services.notify.repository.alerts import AlertRepository, Revision, UnreadableRecord
+from services.notify.repository.rows import Due, PlannedAlert, PlannedDelivery
+from services.runtime.clock import Clock
+from services.runtime.kafka import ReceivedRecord
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+DIRECTORY_PATIENCE_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertHandler:
+    """Handles batches of the alerts topic. Raises what makes the consumer read the batch again."""
+
+    alerts: AlertRepository
+    directory: Directory
+    contents: Contents
+    deliveries: Deliveries
+    publish: Outgoing
+    channels: frozenset[Channel]
+    member: str
+    cluster_id: str
+    lease: timedelta
+    clock: Clock
+    new_id: Callable[[], UUID]
+
+    async def take_over(self, records: Sequence[ReceivedRecord]) -> None:
+        read = [(record, _parse(record)) for record in records]
+        await self._keep_unreadable([record for record, alert in read if alert is None])
+        # The same alert twice in a batch is one alert.
+        alerts = {(alert.alert_id, alert.revision): alert for _, alert in read if alert is not None}
+        if alerts:
+            await self._store(list(alerts.values()))
+
+    async def _store(self, alerts: Sequence[AlertRecord]) -> None:
+        began = self.clock.monotonic()
+        # A decision may use a directory that has not arrived here: planned with an older one, it might miss
+        # an endpoint, or reach one that was withdrawn.
+        newest = max(alert.directory_version for alert in alerts)
+        view = await self.directory.wait_for(newest, seconds=DIRECTORY_PATIENCE_SECONDS)
+        await self.contents.prepare(alerts)
+        now = self.clock.now()
+        planned = self._plan(alerts, view)
+        stored = await self.alerts.store(
+            planned,
+            # Also for an alert we have: that it comes again means that routing missed its receipt.
+            [receipts.stored(alert, at=now) for alert in alerts],
+            member=self.member,
+            now=now,
+            lease_until=now + self.lease,
+        )
+        self.publish(stored.receipts)
+        fresh = [plan for plan in planned if (plan.record.alert_id, plan.record.revision) in stored.fresh]
+        self._act(fresh, lease_until=now + self.lease)
+        self._log(planned, stored.fresh, milliseconds=round((self.clock.monotonic() - began) * 1000))
+
+    def _plan(self, alerts: Sequence[AlertRecord], view: DirectoryView) -> list[PlannedAlert]:
+        taken: Counter[str] = Counter()
+        planned = []
+        for alert in alerts:
+            agency = view.find_agency(alert.agency)
+            paths = plan_paths(agency, contact=alert.contact, channels=self.channels)
+            deliveries = []
+            for path in paths if alert.command is not Command.STOP else ():
+                taken[path.lane] += 1
+                has_room = taken[path.lane] <= self.deliveries.room(path.lane)
+                deliveries.append(PlannedDelivery(self.new_id(), path, is_leased=has_room))
+            planned.append(PlannedAlert(alert, deliveries))
+        return planned
+
+    def _act(self, fresh: Sequence[PlannedAlert], *, lease_until: datetime) -> None:
+        newer = {plan.record.alert_id for plan in fresh if plan.record.revision > 1}
+        if newer:
+            self.deliveries.forget(newer)
+        for plan in fresh:
+            for delivery in plan.deliveries:
+                if delivery.is_leased:
+                    due = Due(delivery.delivery_id, plan.record, delivery.path, 1, lease_until)
+                    self.deliveries.start(due)
+
+    async def _keep_unreadable(self, records: Sequence[ReceivedRecord]) -> None:
+        if not records:
+            return
+        kept = [
+            UnreadableRecord(self.cluster_id, record.topic, record.partition, record.offset, record.value)
+            for record in records
+        ]
+        await self.alerts.record_unreadable(kept, now=self.clock.now())
+        for record in records:
+            log.error(
+                "alert.unreadable", topic=record.topic, partition=record.partition, offset=record.offset
+            )
+
+    def _log(self, planned: Sequence[PlannedAlert], fresh: frozenset[Revision], *, milliseconds: int) -> None:
+        log.info(
+            "alerts.stored",
+            alert_count=len(fresh),
+            duplicate_count=len(planned) - len(fresh),
+            delivery_count=sum(
+                len(plan.deliveries)
+                for plan in planned
+                if (plan.record.alert_id, plan.record.revision) in fresh
+            ),
+            duration_ms=milliseconds,
+        )
+        for plan in planned:
+            if not plan.deliveries and plan.record.command is not Command.STOP:
+                log.warning(
+                    "alert.without_path",
+                    alert_id=plan.record.alert_id,
+                    agency=plan.record.agency,
+                    correlation_id=plan.record.correlation_id,
+                )
+
+
+def _parse(record: ReceivedRecord) -> AlertRecord | None:
+    try:
+        return AlertRecord.model_validate_json(record.value or b"")
+    except ValidationError:
+        return None

@@ -1,0 +1,104 @@
+"""The log lines of notify. None holds a URL, an e-mail address, a name or a word that a person typed."""
+
+from types import MappingProxyType
+from typing import Final
+
+from services.runtime.logbook import Catalogue, LogEntry
+
+_DELIVERY: Final = ("delivery_id", "alert_id", "agency", "channel", "endpoint_id")
+
+CATALOGUE: Catalogue = MappingProxyType(
+    {
+        "alerts.stored": LogEntry(
+            "info",
+            "A batch of alerts is stored with its deliveries, and their first attempts begin.",
+            ("alert_count", "duplicate_count", "delivery_count", "duration_ms"),
+        ),
+        "alert.without_path": LogEntry(
+            "warning",
+            "An alert is stored, but its agency has neither an endpoint nor a contact: it must ask.",
+            ("alert_id", "agency"),
+        ),
+        "alert.unreadable": LogEntry(
+            "error",
+            "A record on the alerts topic is no alert; it is kept in notify.unreadable.",
+            ("topic", "partition", "offset"),
+        ),
+        "alert.acknowledged": LogEntry(
+            "info",
+            "A person took responsibility; only the first acknowledgement of an alert counts.",
+            ("alert_id", "agency", "is_first"),
+        ),
+        "delivery.attempted": LogEntry(
+            "info",
+            "One try and how it ended. `endpoint_id` is the rung of the contact for an e-mail.",
+            (*_DELIVERY, "attempt", "outcome", "status_code", "detail", "duration_ms", "next_step"),
+        ),
+        "delivery.refused": LogEntry(
+            "error",
+            "A dead letter: asking again cannot help. Somebody must look.",
+            (*_DELIVERY, "attempt", "status_code", "detail"),
+        ),
+        "delivery.exhausted": LogEntry(
+            "error",
+            "A dead letter: every attempt of the schedule was made. Somebody must look.",
+            (*_DELIVERY, "attempt", "status_code", "detail"),
+        ),
+        "delivery.failed": LogEntry(
+            "error", "An attempt met a fault of ours; it is made again on schedule.", _DELIVERY
+        ),
+        "delivery.postponed": LogEntry(
+            "warning", "PostgreSQL was away when an attempt needed it; it is made again.", _DELIVERY
+        ),
+        "delivery.recovered": LogEntry(
+            "info", "What an earlier life of this process had begun is attempted again.", ("delivery_count",)
+        ),
+        "delivery.not_claimed": LogEntry(
+            "warning", "PostgreSQL was away when retries were due; asking again."
+        ),
+        "delivery.given_back": LogEntry(
+            "info", "The process ends; what it never began is due for the next.", ("delivery_count",)
+        ),
+        "receipts.published": LogEntry(
+            "info",
+            "Receipts are on Kafka, acknowledged by every in-sync replica.",
+            ("receipt_count", "batch_count"),
+        ),
+        "receipts.recovered": LogEntry(
+            "info", "Receipts that routing may not have are published again.", ("batch_count",)
+        ),
+        "receipts.not_swept": LogEntry(
+            "warning", "PostgreSQL or Kafka was away when the outbox was to be tidied; trying again."
+        ),
+        "results.postponed": LogEntry(
+            "warning", "Results or receipts could not be handed on; trying again.", ("queue", "item_count")
+        ),
+        "results.unfinished": LogEntry(
+            "warning",
+            "The process ended before everything was handed on; the database knows what is missing.",
+            ("queue", "item_count"),
+        ),
+        "email.not_configured": LogEntry(
+            "warning", "There is no mail server (TOCSIN_NOTIFY_SMTP): no e-mail is sent."
+        ),
+        "directory.loaded": LogEntry(
+            "info",
+            "This version of the directory decides from now on where alerts go.",
+            ("directory_version", "agency_count", "endpoint_count"),
+        ),
+        "directory.secret_unreadable": LogEntry(
+            "error",
+            "An endpoint's secret does not open: nothing can be signed for it. Apply the directory again.",
+            ("directory_version", "endpoint_id"),
+        ),
+        "directory.unreadable": LogEntry(
+            "error",
+            "A record on the directory topic is no directory; the one in force stays.",
+            ("topic", "offset"),
+        ),
+        "request.failed": LogEntry("error", "A request met a fault of ours; the agency is told 500."),
+        "request.postponed": LogEntry(
+            "warning", "PostgreSQL was away when a request needed it; the agency is told 503."
+        ),
+    }
+)

@@ -1,0 +1,126 @@
+-- migrate:up
+CREATE SCHEMA IF NOT EXISTS notify;
+
+-- The newest directory, so that notify knows it before Kafka answers.
+CREATE TABLE notify.directory (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    version integer NOT NULL,
+    snapshot jsonb NOT NULL,
+    stored_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- The last feed position given out, by agency. Its row is locked until the alerts it numbers are committed: so positions
+-- become visible in their order and a reader's cursor never skips one. Counted by agency, lest a cursor tell how many
+-- alerts the others get.
+CREATE TABLE notify.feed (
+    agency text PRIMARY KEY,
+    last_position bigint NOT NULL
+) WITH (fillfactor = 50);
+
+-- An alert as routing published it; its content stays sealed.
+CREATE TABLE notify.alert (
+    alert_id uuid NOT NULL,
+    revision integer NOT NULL,
+    feed_position bigint NOT NULL,
+    command text NOT NULL,
+    form text NOT NULL,
+    agency text NOT NULL,
+    contact text NOT NULL,
+    case_ref text NOT NULL,
+    urgency text NOT NULL,
+    acknowledge_by timestamptz NOT NULL,
+    exercise boolean NOT NULL,
+    decided_at timestamptz NOT NULL,
+    directory_version integer NOT NULL,
+    correlation_id text NOT NULL,
+    key_id uuid NOT NULL,
+    sealed bytea NOT NULL,
+    stored_at timestamptz NOT NULL,
+    PRIMARY KEY (alert_id, revision)
+);
+-- What is encrypted does not compress.
+ALTER TABLE notify.alert ALTER COLUMN sealed SET STORAGE EXTERNAL;
+CREATE UNIQUE INDEX alert_feed ON notify.alert (agency, feed_position);
+
+-- One alert through one endpoint or to one contact. Rows are made in the statement that makes their alert, which is why
+-- no foreign key is checked for each. A pending one is attempted at due_at; whoever attempts it first moves due_at to the
+-- end of its lease, so that a crash leaves it due again. `attempts` counts those begun: a crash grants none for free.
+CREATE TABLE notify.delivery (
+    delivery_id uuid PRIMARY KEY,
+    alert_id uuid NOT NULL,
+    revision integer NOT NULL,
+    agency text NOT NULL,
+    channel text NOT NULL CHECK (channel IN ('webhook', 'email')),
+    target text NOT NULL,
+    lane text NOT NULL,
+    state text NOT NULL CHECK (
+        state IN ('pending', 'delivered', 'refused', 'exhausted', 'acknowledged', 'superseded')
+    ),
+    attempts integer NOT NULL,
+    due_at timestamptz CHECK ((state = 'pending') = (due_at IS NOT NULL)),
+    leased_by text
+);
+CREATE INDEX delivery_of_alert ON notify.delivery (alert_id);
+CREATE INDEX delivery_due ON notify.delivery (lane, due_at) WHERE state = 'pending';
+
+-- Every try and how it ended; `detail` is an error's type, never its text.
+CREATE TABLE notify.attempt (
+    delivery_id uuid NOT NULL,
+    number integer NOT NULL,
+    started_at timestamptz NOT NULL,
+    duration_ms integer NOT NULL,
+    outcome text NOT NULL,
+    status_code integer,
+    detail text,
+    PRIMARY KEY (delivery_id, number)
+);
+
+-- Who took responsibility, sealed under the key of the case; null where that key was shredded before.
+CREATE TABLE notify.acknowledgement (
+    alert_id uuid PRIMARY KEY,
+    revision integer NOT NULL,
+    agency text NOT NULL,
+    acknowledged_at timestamptz NOT NULL,
+    key_id uuid NOT NULL,
+    person_sealed bytea,
+    role_sealed bytea
+);
+
+-- Receipts on their way to routing, a row for each published batch. A row goes when routing's group has committed past
+-- `next_offsets` of the cluster it was published to; one that was published to another cluster is published again.
+CREATE TABLE notify.outbox (
+    batch_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    member text NOT NULL,
+    claimed_at timestamptz NOT NULL,
+    receipts bytea NOT NULL,
+    cluster_id text,
+    partitions integer[],
+    next_offsets bigint[]
+);
+
+-- A record that is no alert: kept, so that nothing is lost while somebody finds out why it was published.
+CREATE TABLE notify.unreadable (
+    cluster_id text NOT NULL,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    position bigint NOT NULL,
+    value bytea,
+    stored_at timestamptz NOT NULL,
+    PRIMARY KEY (cluster_id, topic, partition, position)
+);
+
+GRANT USAGE ON SCHEMA notify TO tocsin_notify;
+GRANT SELECT, INSERT, UPDATE ON notify.directory, notify.feed, notify.delivery TO tocsin_notify;
+GRANT SELECT, INSERT ON notify.alert, notify.attempt, notify.acknowledgement, notify.unreadable TO tocsin_notify;
+GRANT SELECT, INSERT, UPDATE, DELETE ON notify.outbox TO tocsin_notify;
+
+-- migrate:down
+DROP TABLE notify.unreadable;
+DROP TABLE notify.outbox;
+DROP TABLE notify.acknowledgement;
+DROP TABLE notify.attempt;
+DROP TABLE notify.delivery;
+DROP TABLE notify.alert;
+DROP TABLE notify.feed;
+DROP TABLE notify.directory;
+REVOKE USAGE ON SCHEMA notify FROM tocsin_notify;

@@ -1,0 +1,142 @@
+"""Deliveries: claimed when they are due, settled by the results of their attempts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from services.notify.repository.outbox import insert_receipts
+from services.notify.repository.rows import RECORD_COLUMNS, Due, ReceiptBatch, Result, read_due
+from services.runtime.database import Connection, Pool, connection, transaction
+
+
+class DeliveryRepository:
+    """Claim, let go, send, record: no connection is held while an agency is asked."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def claim_due(
+        self,
+        *,
+        member: str,
+        now: datetime,
+        lease_until: datetime,
+        rooms: Mapping[str, int],
+        room: int,
+        limit: int,
+    ) -> list[Due]:
+        """What is due: of a lane at most `rooms[lane]`, else `room`, the longest due first."""
+        async with connection(self._pool) as acquired:
+            rows = await acquired.fetch(
+                _CLAIM, now, lease_until, member, list(rooms), list(rooms.values()), room, limit
+            )
+        return [read_due(row) for row in rows]
+
+    async def record(self, results: Sequence[Result], *, member: str, now: datetime) -> ReceiptBatch | None:
+        """One transaction: every attempt, where its delivery stands, and the receipts of what changed."""
+        async with transaction(self._pool) as acquired:
+            changed = await _settle(acquired, results)
+            receipts = [
+                result.receipt
+                for result in results
+                if result.receipt is not None and result.delivery_id in changed
+            ]
+            return await insert_receipts(acquired, receipts, member=member, now=now)
+
+    async def give_back(self, delivery_ids: Sequence[UUID], *, member: str, now: datetime) -> None:
+        """Ends the leases of deliveries whose attempt was never begun."""
+        async with connection(self._pool) as acquired:
+            await acquired.execute(_GIVE_BACK, delivery_ids, member, now)
+
+    async def end_leases(self, *, member: str, now: datetime) -> int:
+        """At the start: what an earlier life of this member held is due at once; how many."""
+        async with connection(self._pool) as acquired:
+            freed: int = await acquired.fetchval(_END_LEASES, member, now)
+        return freed
+
+
+async def _settle(acquired: Connection, results: Sequence[Result]) -> set[UUID]:
+    rows = await acquired.fetch(
+        _RECORD,
+        [result.delivery_id for result in results],
+        [result.number for result in results],
+        [result.started_at for result in results],
+        [result.duration_ms for result in results],
+        [result.outcome.value for result in results],
+        [result.status_code for result in results],
+        [result.detail for result in results],
+        [result.state.value for result in results],
+        [result.due_at for result in results],
+    )
+    return {row["delivery_id"] for row in rows}
+
+
+# Lanes are found by skipping through the index: ten thousand deliveries to one dead endpoint cost no more.
+_CLAIM: Final = f"""
+WITH RECURSIVE lanes AS (
+    (SELECT lane FROM notify.delivery WHERE state = 'pending' ORDER BY lane LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT d.lane FROM notify.delivery d
+        WHERE d.state = 'pending' AND d.lane > lanes.lane
+        ORDER BY d.lane LIMIT 1
+    )
+    FROM lanes WHERE lanes.lane IS NOT NULL
+), chosen AS (
+    SELECT due.delivery_id
+    FROM lanes
+    LEFT JOIN unnest($4::text[], $5::integer[]) AS rooms (lane, room) ON rooms.lane = lanes.lane
+    CROSS JOIN LATERAL (
+        SELECT d.delivery_id
+        FROM notify.delivery d
+        WHERE d.state = 'pending' AND d.lane = lanes.lane AND d.due_at <= $1
+        ORDER BY d.due_at
+        LIMIT coalesce(rooms.room, $6)
+        FOR UPDATE SKIP LOCKED
+    ) due
+    LIMIT $7
+)
+UPDATE notify.delivery d
+SET attempts = d.attempts + 1, due_at = $2, leased_by = $3
+FROM chosen, notify.alert a
+WHERE d.delivery_id = chosen.delivery_id AND a.alert_id = d.alert_id AND a.revision = d.revision
+RETURNING d.delivery_id, d.channel, d.target, d.attempts, d.due_at, {RECORD_COLUMNS}
+"""  # noqa: S608 -- columns of ours
+
+# A result counts while its delivery is pending and nobody has begun a later attempt; that something was
+# delivered counts whatever else was concluded meanwhile.
+_RECORD: Final = """
+WITH made AS (
+    SELECT * FROM unnest(
+        $1::uuid[], $2::integer[], $3::timestamptz[], $4::integer[], $5::text[], $6::integer[], $7::text[],
+        $8::text[], $9::timestamptz[]
+    ) AS batch (delivery_id, number, started_at, duration_ms, outcome, status_code, detail, state, due_at)
+), kept AS (
+    INSERT INTO notify.attempt (delivery_id, number, started_at, duration_ms, outcome, status_code, detail)
+    SELECT delivery_id, number, started_at, duration_ms, outcome, status_code, detail FROM made
+    ON CONFLICT (delivery_id, number) DO NOTHING
+)
+UPDATE notify.delivery d
+SET state = made.state, due_at = made.due_at, leased_by = NULL
+FROM made
+WHERE d.delivery_id = made.delivery_id AND (
+    (d.state = 'pending' AND d.attempts = made.number)
+    OR (d.state <> 'delivered' AND made.state = 'delivered')
+)
+RETURNING d.delivery_id
+"""
+
+_GIVE_BACK: Final = """
+UPDATE notify.delivery SET attempts = attempts - 1, due_at = $3, leased_by = NULL
+WHERE delivery_id = ANY ($1::uuid[]) AND state = 'pending' AND leased_by = $2
+"""
+
+_END_LEASES: Final = """
+WITH freed AS (
+    UPDATE notify.delivery SET due_at = $2, leased_by = NULL
+    WHERE state = 'pending' AND leased_by = $1
+    RETURNING 1
+)
+SELECT count(*) FROM freed
+"""

@@ -1,0 +1,103 @@
+"""What the repository takes and gives: alerts, deliveries and attempts as plain values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from schemas.alert import AlertForm, AlertRecord, Command
+from schemas.vocabulary import Rung, Urgency
+from services.notify.delivery import Channel, DeliveryState, Outcome, Path
+from services.notify.receipts import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDelivery:
+    """A delivery to be made with its alert; without a lease it is due at once for whoever claims it."""
+
+    delivery_id: UUID
+    path: Path
+    is_leased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAlert:
+    """An alert to be stored and every way it is to go."""
+
+    record: AlertRecord
+    deliveries: Sequence[PlannedDelivery]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery that this process may attempt, as attempt `number`, as long as its lease lasts."""
+
+    delivery_id: UUID
+    record: AlertRecord = field(repr=False)
+    path: Path
+    number: int
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What is to be written about an attempt; `due_at` is given exactly while the delivery stays pending."""
+
+    delivery_id: UUID
+    number: int
+    started_at: datetime
+    duration_ms: int
+    outcome: Outcome
+    status_code: int | None
+    detail: str | None
+    state: DeliveryState
+    due_at: datetime | None
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptBatch:
+    """One row of the outbox: receipts that are published together."""
+
+    batch_id: int
+    receipts: Sequence[Receipt]
+
+
+RECORD_COLUMNS: Final = (
+    "a.alert_id, a.revision, a.command, a.form, a.agency, a.contact, a.case_ref, a.urgency, a.acknowledge_by,"
+    " a.exercise, a.decided_at, a.directory_version, a.correlation_id, a.key_id, a.sealed"
+)
+
+
+def read_record(row: asyncpg.Record) -> AlertRecord:
+    """The record as it came from the topic; it was validated then."""
+    return AlertRecord.model_construct(
+        command=Command(row["command"]),
+        form=AlertForm(row["form"]),
+        alert_id=row["alert_id"],
+        revision=row["revision"],
+        agency=row["agency"],
+        contact=Rung(row["contact"]),
+        case_ref=row["case_ref"],
+        urgency=Urgency(row["urgency"]),
+        acknowledge_by=row["acknowledge_by"],
+        exercise=row["exercise"],
+        decided_at=row["decided_at"],
+        directory_version=row["directory_version"],
+        correlation_id=row["correlation_id"],
+        key_id=row["key_id"],
+        sealed=row["sealed"],
+    )
+
+
+def read_due(row: asyncpg.Record) -> Due:
+    return Due(
+        delivery_id=row["delivery_id"],
+        record=read_record(row),
+        path=Path(Channel(row["channel"]), row["target"]),
+        number=row["attempts"],
+        lease_until=row["due_at"],
+    )

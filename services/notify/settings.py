@@ -1,0 +1,68 @@
+"""What notify reads from the environment beside what every service reads."""
+
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, ClassVar, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from services.runtime.settings import ServiceSettings
+
+BaseUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
+Mailbox = Annotated[
+    str, StringConstraints(pattern=r"^([^<>\r\n]{0,100} )?<?[^@\s<>]{1,64}@[^@\s<>]{1,255}>?$")
+]
+HostPort = Annotated[str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$")]
+
+
+class StartTls(StrEnum):
+    """Whether the connection to the mail server must be encrypted, with its certificate checked."""
+
+    REQUIRED = "required"
+    OFF = "off"
+
+
+class NotifySettings(ServiceSettings):
+    """`TOCSIN_NOTIFY_*`. Without a mail server no e-mail is sent, and the log says so at the start."""
+
+    service: ClassVar[str] = "notify"
+
+    notify_public_url: BaseUrl | None = None
+    notify_smtp: HostPort | None = None
+    notify_smtp_starttls: StartTls = StartTls.REQUIRED
+    notify_smtp_connections: int = Field(default=8, ge=1, le=100)
+    notify_mail_from: Mailbox = "Notices <notices@localhost>"
+    notify_timezone: str = "America/Los_Angeles"
+    notify_allow_cidrs: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    notify_allow_http: bool = False
+    notify_timeout: timedelta = timedelta(seconds=15)
+    notify_most_attempts: int = Field(default=512, ge=1)
+    notify_most_attempts_each: int = Field(default=32, ge=1)
+    routing_receipts_group: str = "tocsin-routing"
+
+    @field_validator("notify_allow_cidrs", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
+
+    @field_validator("notify_public_url")
+    @classmethod
+    def _end_without_slash(cls, value: str | None) -> str | None:
+        return None if value is None else value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _know_the_zone(self) -> Self:
+        try:
+            ZoneInfo(self.notify_timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("notify_timezone is no time zone of the IANA database") from error
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.notify_timezone)

@@ -1,0 +1,1 @@
+"""Attempts, one after another and many at once: lanes, retries, results and receipts."""

@@ -1,0 +1,80 @@
+"""One attempt: who may still be told, what they are told, and how the channel fared."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from schemas.alert import AlertForm, AlertRecord
+from schemas.vocabulary import EndpointContent, Rung
+from services.notify.bodies import Links, build_body, build_data, build_pointer, name_webhook
+from services.notify.channels.email import EmailChannel, Letter
+from services.notify.channels.webhook import WebhookChannel
+from services.notify.contents import Contents, ContentUnreadableError
+from services.notify.delivery import Attempt, Channel, Outcome
+from services.notify.directory import Directory, Endpoint
+from services.notify.postcard import Postcard, PostcardForm
+from services.notify.repository.rows import Due
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """Tries a delivery once. Raises one of database.TRANSIENT_ERRORS when a key cannot be fetched."""
+
+    directory: Directory
+    contents: Contents
+    webhook: WebhookChannel
+    email: EmailChannel | None
+    links: Links
+    form: PostcardForm
+
+    async def attempt(self, due: Due) -> Attempt:
+        # Asked anew for each attempt: what was planned for an agency that has left since must not reach it.
+        if self.directory.view.find_active(due.record.agency) is None:
+            return Attempt(Outcome.REFUSED, detail="offboarded")
+        match due.path.channel:
+            case Channel.WEBHOOK:
+                return await self._attempt_webhook(due)
+            case Channel.EMAIL:
+                return await self._attempt_email(due)
+            case _:
+                assert_never(due.path.channel)
+
+    async def _attempt_webhook(self, due: Due) -> Attempt:
+        endpoint = self.directory.view.find_endpoint(due.record.agency, due.path.target)
+        if endpoint is None:
+            return Attempt(Outcome.REFUSED, detail="endpoint_removed")
+        if not endpoint.keys:
+            return Attempt(Outcome.UNAVAILABLE, detail="secret_unreadable")
+        try:
+            data = await self._build_data(due.record, endpoint)
+        except ContentUnreadableError as error:
+            return Attempt(Outcome.REFUSED, detail=str(error))
+        return await self.webhook.send(
+            endpoint.url,
+            endpoint.keys,
+            webhook_id=name_webhook(due.record),
+            body=build_body(due.record, data),
+        )
+
+    async def _build_data(self, record: AlertRecord, endpoint: Endpoint) -> dict[str, object]:
+        # A duty notice has no group, and no pointer form.
+        if record.form is AlertForm.ALERT and endpoint.content is EndpointContent.POINTER:
+            return build_pointer(record, self.links)
+        return build_data(record, await self.contents.read(record), self.links)
+
+    async def _attempt_email(self, due: Due) -> Attempt:
+        view = self.directory.view
+        contact = view.find_contact(due.record.agency, Rung(due.path.target))
+        if contact is None:
+            return Attempt(Outcome.REFUSED, detail="contact_removed")
+        if self.email is None:
+            return Attempt(Outcome.UNAVAILABLE, detail="no_mail_server")
+        postcard = Postcard(
+            alert_id=due.record.alert_id,
+            urgency=due.record.urgency,
+            acknowledge_by=due.record.acknowledge_by,
+            link=self.links.page(due.record.alert_id),
+            phone=view.duty_desk_phone,
+        )
+        return await self.email.send(
+            Letter(to=contact.email, message_id=due.delivery_id.hex, postcard=self.form.render(postcard))
+        )

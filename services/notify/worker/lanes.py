@@ -1,0 +1,156 @@
+"""Lanes: so many attempts at once, and so few to one endpoint that a slow one delays nobody else."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from services.notify.delivery import Outcome
+from services.notify.repository.rows import Due
+from services.runtime.clock import Clock
+
+Work: TypeAlias = Callable[[Due], Awaitable[Outcome]]
+
+LEAST_EACH: Final = 4
+QUEUE_FACTOR: Final = 16
+CLAIM_FACTOR: Final = 2
+LATE_EVERY: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many attempts run at once: in all, in a lane, and in the lanes that are named."""
+
+    total: int
+    each: int
+    by_lane: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, lane: str) -> int:
+        return self.by_lane.get(lane, self.each)
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """`most` halves with each unavailable answer and grows with any other: trouble is asked less at once."""
+
+    limit: int
+    most: int
+    running: int = 0
+    turn: int = 0
+    fresh: deque[Due] = field(default_factory=deque)
+    late: deque[Due] = field(default_factory=deque)
+
+    @property
+    def waiting(self) -> int:
+        return len(self.fresh) + len(self.late)
+
+    @property
+    def is_free(self) -> bool:
+        return self.running < self.most and self.waiting > 0
+
+    def take(self) -> Due:
+        """First attempts go before retries, but for every fourth turn."""
+        self.turn += 1
+        is_late_turn = self.turn % LATE_EVERY == 0
+        return (self.late if self.late and (is_late_turn or not self.fresh) else self.fresh).popleft()
+
+    def learn(self, outcome: Outcome) -> None:
+        if outcome is Outcome.UNAVAILABLE:
+            self.most = max(min(LEAST_EACH, self.limit), self.most // 2)
+        else:
+            self.most = min(self.limit, self.most + 1)
+
+
+class Dispatcher:
+    """Begins attempts as room allows. What waits in memory is leased; what has lost its lease is let go."""
+
+    def __init__(self, work: Work, *, limits: Limits, patience: timedelta, clock: Clock) -> None:
+        self._work = work
+        self._limits = limits
+        self._patience = patience
+        self._clock = clock
+        self._lanes: dict[str, _Lane] = {}
+        self._hungry: deque[_Lane] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_draining = False
+
+    @property
+    def running(self) -> int:
+        return len(self._tasks)
+
+    def room(self, lane: str) -> int:
+        """How many more first attempts this lane takes into memory."""
+        if self._is_draining:
+            return 0
+        known = self._lanes.get(lane)
+        if known is None:
+            return self._limits.of(lane) * QUEUE_FACTOR
+        return max(0, known.most * QUEUE_FACTOR - len(known.fresh))
+
+    def claim_rooms(self) -> dict[str, int]:
+        """How many retries each lane in use takes; those that are not named take `claim_room`."""
+        return {name: max(0, lane.most * CLAIM_FACTOR - lane.waiting) for name, lane in self._lanes.items()}
+
+    @property
+    def claim_room(self) -> int:
+        return self._limits.each * CLAIM_FACTOR
+
+    def start(self, due: Due) -> None:
+        """Attempts it now, or as soon as its lane and the whole have room."""
+        lane = self._lanes.get(due.path.lane)
+        if lane is None:
+            limit = self._limits.of(due.path.lane)
+            lane = self._lanes[due.path.lane] = _Lane(limit=limit, most=limit)
+        (lane.fresh if due.number == 1 else lane.late).append(due)
+        self._advance(lane)
+
+    def forget(self, alert_ids: Collection[UUID]) -> None:
+        """Lets go of what waits for these alerts: acknowledged, or overtaken by a newer revision."""
+        for lane in self._lanes.values():
+            for queue in (lane.fresh, lane.late):
+                kept = [due for due in queue if due.record.alert_id not in alert_ids]
+                queue.clear()
+                queue.extend(kept)
+
+    def close(self) -> None:
+        """Begins nothing more."""
+        self._is_draining = True
+
+    async def drain(self) -> list[Due]:
+        """Waits for the attempts under way and returns those that never began."""
+        self.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        waiting = [due for lane in self._lanes.values() for due in (*lane.fresh, *lane.late)]
+        self._lanes.clear()
+        return waiting
+
+    def _advance(self, lane: _Lane) -> None:
+        while lane.is_free and not self._is_draining:
+            if len(self._tasks) >= self._limits.total:
+                if lane not in self._hungry:
+                    self._hungry.append(lane)
+                return
+            due = lane.take()
+            if due.lease_until - self._clock.now() >= self._patience:
+                self._begin(lane, due)
+
+    def _begin(self, lane: _Lane, due: Due) -> None:
+        lane.running += 1
+        task = asyncio.create_task(self._attempt(lane, due))
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._end(lane, done))
+
+    async def _attempt(self, lane: _Lane, due: Due) -> None:
+        lane.learn(await self._work(due))
+
+    def _end(self, lane: _Lane, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        lane.running -= 1
+        # Lanes that found the whole full come before this one, each with its turn.
+        for _ in range(len(self._hungry)):
+            self._advance(self._hungry.popleft())
+        self._advance(lane)

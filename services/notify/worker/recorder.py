@@ -1,0 +1,21 @@
+"""Writing down results, many in a transaction, and handing on their receipts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from services.notify.repository.deliveries import DeliveryRepository
+from services.notify.repository.rows import ReceiptBatch, Result
+from services.runtime.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorder:
+    """What a gatherer of results hands them to."""
+
+    deliveries: DeliveryRepository
+    publish: Callable[[ReceiptBatch | None], None]
+    member: str
+    clock: Clock
+
+    async def record(self, results: Sequence[Result]) -> None:
+        self.publish(await self.deliveries.record(results, member=self.member, now=self.clock.now()))
