@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from services.devstack.directory import complete_keys, read_directory
 from services.devstack.kafka import EmbeddedBroker, require_available
 from services.devstack.keys import ensure_key_files, ensure_keys, ensure_passwords
 from services.devstack.members import (
+    COMMANDS,
     SERVICES,
     MailSinkProgram,
     ServiceContext,
@@ -57,7 +58,13 @@ def find_programs(options: StackOptions) -> Programs:
     )
 
 
-def build_stack(directory: DataDirectory, options: StackOptions, programs: Programs) -> Stack:
+def build_stack(
+    directory: DataDirectory,
+    options: StackOptions,
+    programs: Programs,
+    *,
+    commands: Mapping[str, tuple[str, ...]] = COMMANDS,
+) -> Stack:
     """Makes what is missing in the data directory, and builds every part. Raises StackError."""
     ensure_key_files(directory)
     keys = ensure_keys(directory)
@@ -78,18 +85,17 @@ def build_stack(directory: DataDirectory, options: StackOptions, programs: Progr
         smtp=options.smtp or f"{LOOPBACK}:{ports['mail']}",
         operator_key_hash=hash_api_key(keys.operator),
     )
-    return Stack(
-        Parts(
-            context=context,
-            board=board,
-            postgres=postgres,
-            services={name: _build_service(name, context, around) for name in SERVICES},
-            mail=_build_sink(context, around) if options.smtp is None else None,
-            keys=keys,
-            asked_for=asked_for,
-            clock=around.clock,
-        )
+    parts = Parts(
+        context=context,
+        board=board,
+        postgres=postgres,
+        services=_build_services(context, commands, around),
+        mail=_build_sink(context, around) if options.smtp is None else None,
+        keys=keys,
+        asked_for=asked_for,
+        clock=around.clock,
     )
+    return Stack(parts)
 
 
 def build_broker(executable: Path, *, port: int, around: Surroundings) -> EmbeddedBroker:
@@ -125,8 +131,14 @@ def _build_postgres(
     )
 
 
-def _build_service(name: str, context: ServiceContext, around: Surroundings) -> SupervisedProcess:
-    return SupervisedProcess(ServiceProgram(name=name, environment=build_environment(name, context)), around)
+def _build_services(
+    context: ServiceContext, commands: Mapping[str, tuple[str, ...]], around: Surroundings
+) -> dict[str, SupervisedProcess]:
+    programs = (
+        ServiceProgram(name=name, command=command, environment=build_environment(name, context))
+        for name, command in commands.items()
+    )
+    return {program.name: SupervisedProcess(program, around) for program in programs}
 
 
 def _build_sink(context: ServiceContext, around: Surroundings) -> SupervisedProcess:

@@ -17,6 +17,8 @@ from services.devstack.process import Launch, StopStep
 INTAKE, ROUTING, NOTIFY = "intake", "routing", "notify"
 SERVICES = (INTAKE, ROUTING, NOTIFY)
 
+COMMANDS = {name: (sys.executable, "-m", f"services.{name}") for name in SERVICES}
+
 # The services give themselves 20 s to finish the work in hand.
 _DRAIN = timedelta(seconds=25)
 _FORCED = timedelta(seconds=5)
@@ -24,16 +26,17 @@ _FORCED = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceProgram:
-    """`python -m services.<name>`; its readiness is asked over HTTP, later and for all services together."""
+    """One of the services; its readiness is asked over HTTP, later and for all of them together."""
 
     name: str
+    command: tuple[str, ...]
     environment: Mapping[str, str]
     stop_steps: tuple[StopStep, ...] = (StopStep(signal.SIGTERM, _DRAIN), StopStep(signal.SIGKILL, _FORCED))
     orphan_signal: signal.Signals = signal.SIGKILL
 
     def prepare(self) -> Launch:
         return Launch(
-            command=(sys.executable, "-m", f"services.{self.name}"),
+            command=self.command,
             environment={**_inherited(), **self.environment},
         )
 
