@@ -1,8 +1,7 @@
 """A real PostgreSQL and a real Kafka broker for tests; each test gets a migrated database of its own.
 
-Name the fixtures in a folder's conftest.py:
-
-    from tests.support.servers import broker, database, postgres_server, server_loop  # noqa: F401
+A conftest.py imports the fixtures and names them in its `__all__`: broker, database, postgres_server,
+server_loop.
 """
 
 import asyncio

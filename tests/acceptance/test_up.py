@@ -1,0 +1,172 @@
+"""`tocsin up --embedded` with the real services, from outside."""
+
+import http.client
+import signal
+import stat
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import orjson
+import pytest
+
+from services.devstack.restarts import ASKS_FOR_RESTART
+from tests.support.processes import wait_until_gone
+from tests.support.stack import COMMAND, ROOT, RunningStack, running_stack, start_up
+
+SERVICES = ("intake", "routing", "notify")
+READY_SECONDS = 8.0
+
+
+def get(url: str) -> tuple[int, dict[str, object]]:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    try:
+        connection.request("GET", parts.path)
+        response = connection.getresponse()
+        return response.status, orjson.loads(response.read())
+    finally:
+        connection.close()
+
+
+def is_ready(url: str) -> bool:
+    try:
+        status, _ = get(f"{url}/readyz")
+    except OSError:
+        return False
+    return status == 200
+
+
+def wait_until_all_ready(stack: RunningStack) -> None:
+    deadline = time.monotonic() + 30
+    while not all(is_ready(stack.ready[name]) for name in SERVICES):
+        assert time.monotonic() < deadline, "a service did not become ready again"
+
+
+def test_it_is_ready_within_eight_seconds_and_says_where_everything_is() -> None:
+    began = time.monotonic()
+    with running_stack() as stack:
+        ready = stack.wait_until_ready()
+        assert time.monotonic() - began <= READY_SECONDS
+        assert ready["ready"] is True
+        assert ready["durability"] == "memory"
+        assert set(ready["pids"]) == {*SERVICES, "kafka", "postgres"}
+        assert stack.pids == ready["pids"]
+        for name in SERVICES:
+            status, said = get(f"{ready[name]}/readyz")
+            assert (status, said["ready"], said["directory_version"]) == (200, True, 1)
+            assert get(f"{ready[name]}/livez")[0] == 200
+        assert stat.S_IMODE((stack.data_dir / "keys.json").stat().st_mode) == 0o600
+        assert stack.stop(signal.SIGINT) == 0
+        assert stack.output.read_all() == [orjson.dumps(ready).decode()]
+
+
+async def test_its_postgres_url_opens_the_database_of_the_services() -> None:
+    with running_stack() as stack:
+        connection = await asyncpg.connect(stack.wait_until_ready()["postgres"])
+        schemas = await connection.fetch("select nspname from pg_namespace")
+        await connection.close()
+    assert {"keyring", "intake", "routing", "notify"} <= {row["nspname"] for row in schemas}
+
+
+def test_every_process_that_is_killed_comes_back_and_the_stack_is_ready_again() -> None:
+    with running_stack() as stack:
+        stack.wait_until_ready()
+        for name in (*SERVICES, "postgres"):
+            killed = stack.kill(name)
+            stack.wait_for_log("process.died", process=name, exit_code=-signal.SIGKILL)
+            started = stack.wait_for_log("process.started", process=name)
+            assert started["pid"] == stack.pids[name] != killed
+            wait_until_all_ready(stack)
+        assert stack.stop() == 0
+
+
+def test_a_killed_broker_comes_back_as_another_cluster_and_the_services_start_afresh() -> None:
+    with running_stack() as stack:
+        stack.wait_until_ready()
+        before = stack.pids
+        stack.kill("kafka")
+        afresh = {
+            stack.wait_for_log("process.asked_for_restart", exit_code=ASKS_FOR_RESTART)["process"]
+            for _ in SERVICES
+        }
+        assert afresh == set(SERVICES)
+        wait_until_all_ready(stack)
+        assert all(stack.pids[name] != before[name] for name in (*SERVICES, "kafka"))
+        assert stack.pids["postgres"] == before["postgres"]
+        assert stack.stop() == 0
+
+
+def test_a_clean_stop_leaves_no_process_and_no_claim_to_be_running() -> None:
+    with running_stack() as stack:
+        pids = stack.wait_until_ready()["pids"]
+        assert stack.stop() == 0
+        for pid in pids.values():
+            wait_until_gone(pid)
+        assert not (stack.data_dir / "stack.json").exists()
+        stopped = [orjson.loads(line) for line in stack.log.read_all() if "process.stopped" in line]
+        assert {line["process"]: line["exit_code"] for line in stopped} == {
+            **dict.fromkeys(SERVICES, 0),
+            "mail": 0,
+            "kafka": 0,
+            "postgres": 0,
+        }
+        assert [line["process"] for line in stopped][-2:] == ["kafka", "postgres"]
+
+
+def test_a_stop_before_it_is_ready_is_clean_too() -> None:
+    with running_stack() as stack:
+        stack.wait_for_log("process.started", process="postgres")
+        assert stack.stop() == 0
+        assert stack.output.read_all() == []
+
+
+def test_a_killed_supervisor_takes_its_processes_along_and_the_next_start_recovers() -> None:
+    with running_stack() as stack:
+        pids = stack.wait_until_ready()["pids"]
+        keys = stack.keys
+        stack.process.send_signal(signal.SIGKILL)
+        stack.process.wait()
+        for pid in pids.values():
+            wait_until_gone(pid)
+        with running_stack(data_dir=stack.data_dir) as again:
+            ready = again.wait_until_ready()
+            assert {name: ready[name] for name in SERVICES} == {name: stack.ready[name] for name in SERVICES}
+            assert again.keys == keys
+            again.wait_for_log("stack.ready")
+            assert again.stop() == 0
+
+
+def test_a_second_stack_on_the_same_directory_is_told_who_has_it() -> None:
+    with running_stack() as stack:
+        stack.wait_until_ready()
+        second = start_up(["--data-dir", str(stack.data_dir)])
+        output, errors = second.communicate()
+        assert (second.returncode, output) == (2, "")
+        assert f"process id {stack.process.pid}" in errors
+        assert all(is_ready(stack.ready[name]) for name in SERVICES)
+
+
+def test_a_directory_that_routing_would_refuse_ends_with_2_and_names_the_place(tmp_path: Path) -> None:
+    file = tmp_path / "directory.yaml"
+    file.write_text(
+        "agencies: [{id: ag-one, name: One, roles: [SHELTER], counties: '*', confidentiality: standard}]"
+    )
+    done = subprocess.run(
+        [*COMMAND, "up", "--embedded", "--data-dir", str(tmp_path / "data"), "--directory", str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "/agencies/0/confidentiality" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["postgres.log", "secrets/postgres.json", "keys.json", "stack.json"])
+def test_what_lies_in_the_data_directory_is_for_its_owner_alone(name: str) -> None:
+    with running_stack() as stack:
+        stack.wait_until_ready()
+        assert stat.S_IMODE((stack.data_dir / name).stat().st_mode) == 0o600
