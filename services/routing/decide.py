@@ -16,7 +16,7 @@ from services.routing.matching import Settlement, match_rules, settle
 from services.routing.recipients import first_reason
 from services.routing.refusals import find_conflicts, find_refusals
 from services.routing.rows import Problem, consent_rows, coordinator_rows, merge_hits
-from services.routing.rules import PackSet, PackVersion, ReadyRule
+from services.routing.rules import Edition, PackSet, ReadyRule
 from services.routing.situation import Situation, build_situation
 
 DEFAULT_ZONE: Final = ZoneInfo("America/Los_Angeles")
@@ -30,8 +30,8 @@ def decide(
     """Conclude from one event who is told what, and why not.
 
     An event that corrects, retracts or names a conflict is quarantined, because those are not honoured yet;
-    the agencies it names are in `Decision.conflicts` and told nothing. Raises ConditionError when the engine of
-    the conditions fails, and OverflowError on times beyond the calendar: nothing may be concluded then.
+    the agencies it names are in `Decision.conflicts` and told nothing. Raises ConditionError when the engine
+    of the conditions fails, OverflowError on times beyond the calendar: nothing may be concluded then.
     """
     conflicts = find_conflicts(event, directory)
     emitter = directory.find_member(event.agency)
@@ -46,14 +46,13 @@ def decide(
             exercise=event.data.flags.exercise,
         )
     situation = build_situation(event, emitter, case=case, directory=directory, now=now.astimezone(UTC))
-    versions = [v for v in packs.in_force(now) if v.applies_in(event.data.county)]
-    return _decide_by(versions, situation)
+    return _decide_by(packs.edition(situation.now, event.data.county), situation)
 
 
-def _decide_by(versions: Sequence[PackVersion], situation: Situation) -> Decision:
+def _decide_by(edition: Edition, situation: Situation) -> Decision:
     settlements: list[Settlement] = []
     not_matched: list[RuleConsidered] = []
-    for rule, matched in match_rules(situation, versions):
+    for rule, matched in match_rules(situation, edition):
         if matched:
             settlements += settle(rule, situation)
         else:
@@ -69,7 +68,7 @@ def _decide_by(versions: Sequence[PackVersion], situation: Situation) -> Decisio
         alerts=tuple(sorted(rows, key=_row_order)),
         notices=tuple(plan_notices(duties.all, rows, rules, situation)),
         considered=(*(settlement.considered for settlement in settlements), *not_matched),
-        packs=tuple(version.label for version in versions),
+        packs=edition.labels,
         duties=duties.all,
         undeliverable=first_reason(p.reason for p in untold) if untold and not told else None,
     )

@@ -175,7 +175,10 @@ _EMPTY_CASE: Final = CaseState()
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An agency with what decisions ask of it worked out once per directory version."""
+    """An agency with what decisions ask of it worked out once per directory version.
+
+    `role_facts` are its roles as conditions read them; nobody changes the list.
+    """
 
     id: AgencyId
     profile: AgencyProfile
@@ -187,6 +190,7 @@ class Member:
     agreement_until: datetime | None
     nationwide: bool
     counties: frozenset[str]
+    role_facts: list[str]
 
     @classmethod
     def of(cls, profile: AgencyProfile) -> "Member":
@@ -202,6 +206,7 @@ class Member:
             agreement_until=profile.agreement_until,
             nationwide=profile.counties == "*",
             counties=frozenset() if profile.counties == "*" else frozenset(profile.counties),
+            role_facts=[role.value for role in profile.roles],
         )
 
 

@@ -30,7 +30,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class DutyPlan:
-    """All duties of a decision: those on each agency's row, all of them, and the rules with one nobody holds."""
+    """All duties of a decision: those on each agency's row, all of them, and the rules of those unheld."""
 
     of_agency: Mapping[AgencyId, Sequence[PlannedDuty]]
     all: tuple[PlannedDuty, ...]
@@ -122,7 +122,7 @@ def plan_notices(
 
 def _may_tell(holder: AgencyId, situation: Situation) -> bool:
     member = situation.directory.find_member(holder)
-    return member is not None and not member.external and holder not in situation.standing.conflicts
+    return member is not None and not member.external and holder not in situation.conflicts
 
 
 def _duty(rule: ReadyRule, holder: AgencyId | None, spec: DutySpec, situation: Situation) -> PlannedDuty:
@@ -149,9 +149,7 @@ def _find_government(rule: ReadyRule, situation: Situation) -> Holder:
     """The emitter if it is government, else the county's lead police (DOMAIN 6.0.1 point 6)."""
     if situation.emitter.government:
         return Holder(situation.emitter.id)
-    police = find_recipients(
-        _COUNTY_POLICE, situation.county, situation.directory, situation.standing, mandated=rule.mandated
-    )
+    police = find_recipients(_COUNTY_POLICE, situation.county, situation, mandated=rule.mandated)
     reachable = [member for member in police.eligible if not member.external]
     if reachable:
         return Holder(reachable[0].id)

@@ -6,10 +6,9 @@ Because every fact always has a value, a condition over them has one too: nothin
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.case_event import CaseEvent
-from schemas.vocabulary import Role
 from services.routing.age import Age
 
 FactValue = bool | int | str | list[str]
@@ -24,8 +23,7 @@ class FactType(StrEnum):
     STRINGS = "list(string)"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What facts are read from: the event, who sent it, and the age on the day of processing."""
 
     event: CaseEvent
@@ -42,11 +40,6 @@ class Fact:
     when_absent: str
     meaning: str
     read: Callable[[Reading], FactValue]
-
-
-def roles_as_fact(roles: tuple[Role, ...]) -> list[str]:
-    """The roles of an agency as conditions see them."""
-    return [role.value for role in roles]
 
 
 _ABSENT: Final[Mapping[FactType, FactValue]] = {

@@ -1,18 +1,15 @@
 """Which rules an event matches, and what each of them comes to: who is told, who is not, and why."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Final
-from zoneinfo import ZoneInfo
+from typing import Final, NamedTuple
 
 from schemas.vocabulary import CountyFips, Group, Reason, Role
 from services.routing.age import read_age
 from services.routing.decision import AgencyVerdict, Member, RuleConsidered, Verdict
 from services.routing.disclosure import disclose
-from services.routing.facts import Reading, roles_as_fact
+from services.routing.facts import Reading
 from services.routing.recipients import Recipients, find_recipients
-from services.routing.rules import PackVersion, ReadyRule, Target
+from services.routing.rules import Edition, ReadyRule, Target
 from services.routing.situation import Situation
 
 _SKIPPED: Final = Verdict.CONSENT_REQUIRED
@@ -22,8 +19,7 @@ _VERDICT_OF: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One agency told under one rule, with the groups that reach it."""
 
     rule: ReadyRule
@@ -32,8 +28,7 @@ class Hit:
     groups: frozenset[Group]
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What one matched rule came to for one role in one county."""
 
     rule: ReadyRule
@@ -52,15 +47,12 @@ class Settlement:
         return self.considered.verdict is Verdict.SELF
 
 
-def match_rules(situation: Situation, versions: Sequence[PackVersion]) -> Iterator[tuple[ReadyRule, bool]]:
-    """Every candidate rule of the versions with whether it matches. Raises ConditionError."""
+def match_rules(situation: Situation, edition: Edition) -> Iterator[tuple[ReadyRule, bool]]:
+    """Every candidate rule with whether it matches. Raises ConditionError."""
     event = situation.event
-    roles = roles_as_fact(situation.emitter.roles)
-    for version in versions:
-        candidates = version.candidates(event.event_type)
-        if candidates is not None:
-            age = read_age(event.data, today_in(version.zone, situation))
-            yield from candidates.judge(Reading(event, roles, age))
+    for candidates in edition.candidates(event.event_type):
+        age = read_age(event.data, situation.now.astimezone(candidates.zone).date())
+        yield from candidates.judge(Reading(event, situation.emitter.role_facts, age))
 
 
 def settle(rule: ReadyRule, situation: Situation) -> Iterator[Settlement]:
@@ -76,11 +68,6 @@ def settle(rule: ReadyRule, situation: Situation) -> Iterator[Settlement]:
             yield _settle_one(rule, target, county, situation)
 
 
-def today_in(zone: ZoneInfo, situation: Situation) -> date:
-    """The date of processing where the task force is."""
-    return situation.now.astimezone(zone).date()
-
-
 def _counties(target: Target, situation: Situation) -> Sequence[CountyFips]:
     if target.in_destinations:
         return tuple(dict.fromkeys(situation.event.data.destinations or ()))
@@ -88,11 +75,11 @@ def _counties(target: Target, situation: Situation) -> Sequence[CountyFips]:
 
 
 def _settle_one(rule: ReadyRule, target: Target, county: CountyFips, situation: Situation) -> Settlement:
-    found = find_recipients(target, county, situation.directory, situation.standing, mandated=rule.mandated)
+    found = find_recipients(target, county, situation, mandated=rule.mandated)
     hits: list[Hit] = []
     agencies: list[AgencyVerdict] = []
     for member in found.eligible:
-        disclosure = disclose(rule, found.role, situation.circumstances)
+        disclosure = disclose(rule, found.role, situation)
         if disclosure is None:
             agencies.append(AgencyVerdict(member.id, _SKIPPED))
             continue

@@ -1,33 +1,22 @@
 """Protocol packs as files: read, checked and compiled, or refused whole with every problem and its place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.routing.rules import PackSet
+from schemas.pack import ProtocolPack
+from services.routing.pack_check import PackProblem, check_pack, find_clashes
+from services.routing.pack_file import PackDocument, PackFileError, read_pack_file
+from services.routing.rules import PackSet, PackVersion
 
 SHIPPED: Final = Path(__file__).parent / "protocols"
 """The sample packs."""
 
-
-@dataclass(frozen=True, slots=True)
-class PackProblem:
-    """One problem of a pack, at its place."""
-
-    file: str
-    line: int
-    column: int
-    rule: str | None
-    message: str
-
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}"
-        return f"{where}: rule {self.rule}: {self.message}" if self.rule else f"{where}: {self.message}"
+_SUFFIXES: Final = frozenset({".yaml", ".yml"})
 
 
 class PackErrors(Exception):  # noqa: N818 - it holds all of them
-    """The packs are refused; `problems` lists every one."""
+    """The packs are refused; `problems` lists every one, by file and place."""
 
     def __init__(self, problems: Sequence[PackProblem]) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -39,4 +28,26 @@ def load_packs(folder: Path = SHIPPED) -> PackSet:
 
     Raises PackErrors with every problem of every file: nothing is loaded by half.
     """
-    raise NotImplementedError
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
+    if not files:
+        raise PackErrors([PackProblem(str(folder), 1, 1, None, "no protocol pack (*.yaml) here")])
+    packs: list[tuple[str, PackDocument, ProtocolPack]] = []
+    problems: list[PackProblem] = []
+    for path in files:
+        name = str(path)
+        found, own_problems = _read(path, name)
+        problems += own_problems
+        packs += ((name, document, pack) for document, pack in found)
+    problems += find_clashes(packs)
+    if problems:
+        raise PackErrors(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
+    return PackSet([PackVersion(pack) for _, _, pack in packs])
+
+
+def _read(path: Path, name: str) -> tuple[list[tuple[PackDocument, ProtocolPack]], list[PackProblem]]:
+    try:
+        document = read_pack_file(path.read_bytes())
+    except PackFileError as error:
+        return [], [PackProblem(name, error.place.line, error.place.column, None, error.message)]
+    pack, problems = check_pack(name, document)
+    return ([] if pack is None else [(document, pack)]), problems

@@ -1,13 +1,12 @@
 """Who can be told under a rule: role and county, never the emitter, only the eligible, else the alternate."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from schemas.vocabulary import AgencyId, CountyFips, Reason, Role
-from services.routing.decision import AgencyVerdict, Directory, Member, Verdict
+from schemas.vocabulary import CountyFips, Reason, Role
+from services.routing.decision import AgencyVerdict, Member, Verdict
 from services.routing.rules import Target
+from services.routing.situation import Situation
 
 REASON_ORDER: Final = (
     Reason.CONFLICT,
@@ -25,17 +24,7 @@ _REASON_OF: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What eligibility depends on besides the directory."""
-
-    emitter: AgencyId
-    conflicts: frozenset[AgencyId]
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Recipients:
+class Recipients(NamedTuple):
     """Who is told under one role in one county; `reason` when its holders could not be.
 
     `role` is the one they are told under: the alternate's when it stepped in. `only_self` when the emitter
@@ -50,35 +39,36 @@ class Recipients:
 
 
 def find_recipients(
-    target: Target, county: CountyFips, directory: Directory, standing: Standing, *, mandated: bool
+    target: Target, county: CountyFips, situation: Situation, *, mandated: bool
 ) -> Recipients:
     """Resolve one role in one county (DOMAIN 6.0 steps 4 to 6, 6.0.1 points 4 and 10)."""
-    holders = directory.holders(target.role, county)
-    others = [member for member in holders if member.id != standing.emitter]
+    emitter = situation.emitter.id
+    holders = situation.directory.holders(target.role, county)
+    others = [member for member in holders if member.id != emitter]
     if holders and not others:
-        return Recipients(target.role, (), (AgencyVerdict(standing.emitter, Verdict.SELF),), only_self=True)
-    eligible, refused = _sort_out(others, standing, mandated=mandated)
+        return Recipients(target.role, (), (AgencyVerdict(emitter, Verdict.SELF),), only_self=True)
+    eligible, refused = _sort_out(others, situation, mandated=mandated)
     if len(others) < len(holders):
-        refused = (AgencyVerdict(standing.emitter, Verdict.SELF), *refused)
+        refused = (AgencyVerdict(emitter, Verdict.SELF), *refused)
     if eligible:
         return Recipients(target.role, eligible, refused)
     reason = _first_reason(refused)
     if target.alternate is None:
         return Recipients(target.role, (), refused, reason)
-    stand_ins = [m for m in directory.holders(target.alternate, county) if m.id != standing.emitter]
-    eligible, refused_too = _sort_out(stand_ins, standing, mandated=mandated)
+    stand_ins = [m for m in situation.directory.holders(target.alternate, county) if m.id != emitter]
+    eligible, refused_too = _sort_out(stand_ins, situation, mandated=mandated)
     return Recipients(target.alternate, eligible, refused + refused_too, reason)
 
 
-def find_ineligibility(member: Member, standing: Standing, *, mandated: bool) -> Verdict | None:
+def find_ineligibility(member: Member, situation: Situation, *, mandated: bool) -> Verdict | None:
     """Why an agency may not be told, in the order of DOMAIN 6.0 step 5; None when it may."""
-    if member.id in standing.conflicts:
+    if member.id in situation.conflicts:
         return Verdict.CONFLICT
     if member.offboarded:
         return Verdict.OFFBOARDED
     if mandated or member.external:
         return None
-    if member.agreement_until is None or standing.now > member.agreement_until:
+    if member.agreement_until is None or situation.now > member.agreement_until:
         return Verdict.AGREEMENT_EXPIRED
     return None
 
@@ -89,12 +79,12 @@ def first_reason(reasons: Iterable[Reason]) -> Reason:
 
 
 def _sort_out(
-    members: Iterable[Member], standing: Standing, *, mandated: bool
+    members: Iterable[Member], situation: Situation, *, mandated: bool
 ) -> tuple[tuple[Member, ...], tuple[AgencyVerdict, ...]]:
     eligible: list[Member] = []
     refused: list[AgencyVerdict] = []
     for member in members:
-        verdict = find_ineligibility(member, standing, mandated=mandated)
+        verdict = find_ineligibility(member, situation, mandated=mandated)
         if verdict is None:
             eligible.append(member)
         else:

@@ -40,7 +40,7 @@ def merge_hits(
 def coordinator_rows(problems: Sequence[Problem], situation: Situation) -> Iterator[PlannedAlert]:
     """S-04: one row per event and coordinator, with the first reason and no duties."""
     if problems:
-        conflicts = situation.standing.conflicts
+        conflicts = situation.conflicts
         for member in situation.directory.coordinators(situation.county, excluding=conflicts):
             yield _problem_row("S-04", problems, situation, member=member, role=Role.TF_COORDINATOR)
 
@@ -48,27 +48,28 @@ def coordinator_rows(problems: Sequence[Problem], situation: Situation) -> Itera
 def consent_rows(skipped: Sequence[Problem], situation: Situation) -> Iterator[PlannedAlert]:
     """S-06: the emitter learns that somebody was not told for want of consent; one row per event."""
     emitter = situation.emitter
-    if skipped and emitter.id not in situation.standing.conflicts:
+    if skipped and emitter.id not in situation.conflicts:
         yield _problem_row("S-06", skipped, situation, member=emitter, role=emitter.roles[0])
 
 
 def _merge(hits: Sequence[Hit], duties: Sequence[PlannedDuty], situation: Situation) -> PlannedAlert:
-    first = min(hits, key=lambda hit: hit.rule.rank)
+    first, *others = sorted(hits, key=lambda hit: hit.rule.rank)
+    rules = [first.rule, *(hit.rule for hit in others)]
     urgency = first.rule.urgency
-    disclosed = frozenset().union(*(hit.groups for hit in hits))
+    disclosed = first.groups.union(*(hit.groups for hit in others))
     return PlannedAlert(
         agency=first.member.id,
         role=first.role,
         contact=None if first.member.external else Rung.PRIMARY,
         kind=AlertKind.ALERT,
-        rules=tuple(sorted({hit.rule.id for hit in hits})),
-        packs=_packs(hit.rule for hit in hits),
+        rules=tuple(sorted({rule.id for rule in rules})),
+        packs=_packs(rules),
         urgency=urgency,
         acknowledge_by=situation.now
-        + min(hit.rule.acknowledge_within for hit in hits if hit.rule.urgency is urgency),
+        + min([rule.acknowledge_within for rule in rules if rule.urgency is urgency]),
         reason=None,
         disclosed=disclosed,
-        withheld=situation.circumstances.present - disclosed,
+        withheld=situation.present - disclosed,
         duties=tuple(duties),
         emitter_role=situation.emitter.roles[0],
         county=situation.county,
@@ -93,7 +94,7 @@ def _problem_row(
         acknowledge_by=situation.now + within,
         reason=reason,
         disclosed=frozenset(),
-        withheld=situation.circumstances.present,
+        withheld=situation.present,
         duties=(),
         emitter_role=situation.emitter.roles[0],
         county=situation.county,

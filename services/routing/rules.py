@@ -4,8 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -13,7 +12,7 @@ from schemas.pack import ConsentRecipient, DutySpec, ProtocolPack, RoleRecipient
 from schemas.vocabulary import Basis, ConsentMode, CountyFips, EventType, Group, Role, Urgency
 from services.routing.conditions import Conditions
 from services.routing.decision import RuleConsidered, Verdict
-from services.routing.facts import FACTS, Fact, Reading
+from services.routing.facts import FACTS, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadyRule:
-    """One rule of one pack version, with what deciding needs of both."""
+    """One rule of one pack version, with what deciding needs of both.
+
+    `rank` orders the rules of a row: by urgency, the highest first, then by id.
+    """
 
     id: str
     pack: str
@@ -37,35 +39,30 @@ class ReadyRule:
     mode: ConsentMode
     disclose: frozenset[Group]
     disclose_with_consent: frozenset[Group]
+    listed: frozenset[Group]
     targets: tuple[Target, ...]
     honoured: bool
     duties: tuple[DutySpec, ...]
     authority: tuple[str, ...]
+    acknowledge_within: timedelta
+    rank: tuple[int, str]
     not_matched: RuleConsidered
 
-    @property
-    def rank(self) -> tuple[int, str]:
-        """Order within a row: by urgency, the highest first, then by rule id."""
-        return (-self.urgency.rank, self.id)
 
-    @property
-    def acknowledge_within(self) -> timedelta:
-        """How long the recipient has."""
-        return self.urgency_times[self.urgency]
-
-
-@dataclass(frozen=True, slots=True)
 class Candidates:
-    """The rules of one pack version that an event type can match."""
+    """The rules an event of one type can match, in one time zone: its date decides who is a minor."""
 
-    rules: tuple[ReadyRule, ...]
-    conditions: Conditions
-    facts: tuple[Fact, ...]
+    def __init__(self, entries: Sequence[tuple[ReadyRule, str]], zone: ZoneInfo) -> None:
+        """Compile rules with their conditions, which must be sound."""
+        self.zone: Final = zone
+        self._rules: Final = tuple(rule for rule, _ in entries)
+        self._conditions: Final = Conditions([text for _, text in entries])
+        self._facts: Final = tuple(FACTS[name] for name in sorted(self._conditions.facts))
 
     def judge(self, reading: Reading) -> Iterator[tuple[ReadyRule, bool]]:
         """Each rule with whether its condition holds. Raises ConditionError."""
-        values = {fact.name: fact.read(reading) for fact in self.facts}
-        return zip(self.rules, self.conditions.evaluate(values), strict=True)
+        values = {fact.name: fact.read(reading) for fact in self._facts}
+        return zip(self._rules, self._conditions.evaluate(values), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +75,48 @@ class NotHonoured:
 
 
 class PackVersion:
-    """One version of one pack, compiled."""
+    """One version of one pack, its rules ready and indexed by event type."""
 
     def __init__(self, pack: ProtocolPack) -> None:
-        """Compile a checked pack; its conditions must be sound."""
+        """Make a checked pack ready; its conditions must be sound."""
         self.pack: Final = pack
         self.label: Final = pack.label
         self.zone: Final = ZoneInfo(pack.timezone)
-        self._counties: Final = None if pack.applies_in is None else frozenset(pack.applies_in)
-        self._candidates: Final = _index(pack)
-
-    def applies_in(self, county: CountyFips) -> bool:
-        """Whether the pack speaks about events of the county."""
-        return self._counties is None or county in self._counties
-
-    def candidates(self, event_type: EventType) -> Candidates | None:
-        """The rules an event of this type can match, or None."""
-        return self._candidates.get(event_type)
-
-    @cached_property
-    def not_honoured(self) -> tuple[NotHonoured, ...]:
-        """What its rules say that is not acted on yet."""
-        return tuple(
+        self.counties: Final = None if pack.applies_in is None else frozenset(pack.applies_in)
+        self.rules_on: Final = _index(pack)
+        self.not_honoured: Final = tuple(
             NotHonoured(self.label, rule.id, feature)
-            for rule in self.pack.rules
+            for rule in pack.rules
             for feature in _unhonoured_features(rule)
         )
+
+
+class Edition:
+    """The pack versions that speak about an event: in force at an instant, and for a county.
+
+    What an event type needs is compiled when it is first asked for, and kept. That it compiles was seen when
+    the packs were checked.
+    """
+
+    def __init__(self, versions: Sequence[PackVersion]) -> None:
+        self.versions: Final = tuple(versions)
+        self.labels: Final = tuple(version.label for version in versions)
+        self._candidates: Final[dict[EventType, tuple[Candidates, ...]]] = {}
+
+    def candidates(self, event_type: EventType) -> tuple[Candidates, ...]:
+        """The rules an event of this type can match: compiled together, but for packs of other time zones."""
+        found = self._candidates.get(event_type)
+        if found is None:
+            found = self._candidates[event_type] = tuple(self._compile(event_type))
+        return found
+
+    def _compile(self, event_type: EventType) -> Iterator[Candidates]:
+        by_zone: defaultdict[ZoneInfo, list[tuple[ReadyRule, str]]] = defaultdict(list)
+        for version in self.versions:
+            by_zone[version.zone] += version.rules_on.get(event_type, ())
+        for zone, entries in by_zone.items():
+            if entries:
+                yield Candidates(entries, zone)
 
 
 class PackSet:
@@ -112,33 +125,51 @@ class PackSet:
     def __init__(self, versions: Sequence[PackVersion]) -> None:
         self.versions: Final = tuple(sorted(versions, key=lambda v: (v.pack.in_force_from, v.label)))
         self.not_honoured: Final = tuple(f for version in self.versions for f in version.not_honoured)
-        self._changes: Final = sorted({version.pack.in_force_from for version in self.versions})
+        self._changes: Final = sorted({v.pack.in_force_from.astimezone(UTC) for v in self.versions})
         self._in_force: Final = [self._newest(at) for at in self._changes]
+        self._editions: Final = [_editions(versions) for versions in self._in_force]
 
     def in_force(self, now: datetime) -> tuple[PackVersion, ...]:
         """The version of each pack that is in force at an instant, by pack name."""
         place = bisect_right(self._changes, now)
         return self._in_force[place - 1] if place else ()
 
+    def edition(self, now: datetime, county: CountyFips) -> Edition:
+        """The versions in force at an instant that speak about a county."""
+        place = bisect_right(self._changes, now)
+        if not place:
+            return _NOTHING_IN_FORCE
+        editions = self._editions[place - 1]
+        return editions.get(county) or editions[None]
+
     def _newest(self, at: datetime) -> tuple[PackVersion, ...]:
         newest = {v.pack.pack: v for v in self.versions if v.pack.in_force_from <= at}
         return tuple(newest[name] for name in sorted(newest))
 
 
-def _index(pack: ProtocolPack) -> dict[EventType, Candidates]:
+_NOTHING_IN_FORCE: Final = Edition(())
+
+
+def _editions(versions: Sequence[PackVersion]) -> dict[CountyFips | None, Edition]:
+    """The edition of every county a pack names, and under None that of all others."""
+    named = {county for version in versions for county in version.counties or ()}
+    made: dict[tuple[str, ...], Edition] = {}
+    editions: dict[CountyFips | None, Edition] = {}
+    for county in (None, *sorted(named)):
+        own = [v for v in versions if v.counties is None or county in v.counties]
+        editions[county] = made.setdefault(tuple(v.label for v in own), Edition(own))
+    return editions
+
+
+def _index(pack: ProtocolPack) -> dict[EventType, list[tuple[ReadyRule, str]]]:
+    """The rules with their conditions by event type, each list by rule id."""
     urgency_times = {urgency: pack.urgencies.time_for(urgency) for urgency in Urgency}
     by_type: defaultdict[EventType, list[tuple[ReadyRule, str]]] = defaultdict(list)
     for rule in sorted(pack.rules, key=lambda rule: rule.id):
         ready = _make_ready(rule, pack.label, urgency_times)
         for event_type in dict.fromkeys(rule.on):
             by_type[event_type].append((ready, rule.when.strip()))
-    return {event_type: _candidates(entries) for event_type, entries in by_type.items()}
-
-
-def _candidates(entries: Sequence[tuple[ReadyRule, str]]) -> Candidates:
-    conditions = Conditions([text for _, text in entries])
-    facts = tuple(FACTS[name] for name in sorted(conditions.facts))
-    return Candidates(tuple(rule for rule, _ in entries), conditions, facts)
+    return dict(by_type)
 
 
 def _make_ready(rule: Rule, label: str, urgency_times: Mapping[Urgency, timedelta]) -> ReadyRule:
@@ -152,10 +183,13 @@ def _make_ready(rule: Rule, label: str, urgency_times: Mapping[Urgency, timedelt
         mode=rule.consent,
         disclose=disclose,
         disclose_with_consent=frozenset(rule.disclose_with_consent) - disclose,
+        listed=disclose.union(rule.disclose_with_consent),
         targets=tuple(_target(to) for to in rule.notify if isinstance(to, RoleRecipient)),
         honoured=not any(isinstance(to, ConsentRecipient) for to in rule.notify),
         duties=tuple(rule.duties),
         authority=tuple(rule.authority),
+        acknowledge_within=urgency_times[rule.urgency],
+        rank=(-rule.urgency.rank, rule.id),
         not_matched=RuleConsidered(rule=rule.id, pack=label, verdict=Verdict.NOT_MATCHED),
     )
 

@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.case_event import CaseEvent
-from schemas.vocabulary import Group
+from schemas.vocabulary import AgencyId, CountyFips, Group
 from services.routing.decision import CaseState, Directory, Member
-from services.routing.disclosure import Circumstances
-from services.routing.recipients import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +15,12 @@ class Situation:
     event: CaseEvent
     emitter: Member
     directory: Directory
-    standing: Standing
-    circumstances: Circumstances
+    conflicts: frozenset[AgencyId]
+    now: datetime
+    present: frozenset[Group]
 
     @property
-    def now(self) -> datetime:
-        """The instant of processing."""
-        return self.standing.now
-
-    @property
-    def county(self) -> str:
+    def county(self) -> CountyFips:
         """The event's county."""
         return self.event.data.county
 
@@ -35,25 +29,23 @@ class Situation:
         """Whether this is a drill."""
         return self.event.data.flags.exercise
 
+    @property
+    def safe_at_home(self) -> bool:
+        """Whether the person's address is confidential by law."""
+        return self.event.data.flags.safe_at_home
+
 
 def build_situation(
     event: CaseEvent, emitter: Member, *, case: CaseState, directory: Directory, now: datetime
 ) -> Situation:
     """Gather what deciding needs."""
-    return Situation(
-        event=event,
-        emitter=emitter,
-        directory=directory,
-        standing=Standing(emitter=emitter.id, conflicts=case.conflicts, now=now),
-        circumstances=Circumstances(
-            present=find_present_groups(event),
-            emitter_gate=emitter.gate,
-            safe_at_home=event.data.flags.safe_at_home,
-        ),
-    )
+    return Situation(event, emitter, directory, case.conflicts, now, find_present_groups(event))
 
 
 def find_present_groups(event: CaseEvent) -> frozenset[Group]:
     """The groups the event carries; `age` is there, derived, whenever `date_of_birth` is (DESIGN 4)."""
     given = event.data.groups_given
-    return given | {Group.AGE} if Group.DATE_OF_BIRTH in given else given
+    return given | _DERIVED if event.data.date_of_birth is not None else given
+
+
+_DERIVED = frozenset({Group.AGE})
