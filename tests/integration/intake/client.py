@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, TypedDict, Unpack
 
 import aiohttp
@@ -77,9 +78,21 @@ class MemberSystem:
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterable[bytes] | None = None,
     ) -> Reply:
+        # aiohttp warns of large bodies that are plain bytes.
+        data = BytesIO(body) if isinstance(body, bytes) else body
         async with self._session.request(
-            method, self.url + path, headers=headers, data=body, skip_auto_headers=["Content-Type"]
+            method, self.url + path, headers=headers, data=data, skip_auto_headers=["Content-Type"]
         ) as response:
             content = await response.read()
             is_json = content and "json" in response.headers.get("content-type", "")
             return Reply(response.status, response.headers, orjson.loads(content) if is_json else content)
+
+
+def is_problem(reply: Reply, status: int) -> bool:
+    """RFC 9457, and readable as a list of events at the same time."""
+    assert reply.media_type == "application/problem+json"
+    assert reply.body["title"]
+    assert reply.body["type"].startswith("urn:tocsin:problem:")
+    assert reply.body["durability"] == "memory"
+    assert all(event["problem"]["status"] == event["status"] for event in reply.body["events"])
+    return {reply.status, reply.body["status"]} == {status}

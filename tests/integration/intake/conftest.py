@@ -1,10 +1,16 @@
 """A new intake for every test, on a database and a broker of its own, with one directory."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+import uvloop
 
+from services.devstack.build import build_broker
+from services.devstack.database import ADMIN
+from services.devstack.programs import find_broker
 from services.intake import logbook
 from services.runtime.crypto import Kek, generate_key_file
 from services.runtime.logs import capture_logs
@@ -14,11 +20,23 @@ from tests.integration.intake.stack import RunningIntake, Servers, open_intake
 from tests.support.servers import (  # noqa: F401 -- fixtures
     Broker,
     Database,
+    LoopThread,
+    PostgresServer,
     broker,
+    build_surroundings,
     database,
+    execute,
+    free_port,
     postgres_server,
     server_loop,
 )
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of production: its sockets send small packets at once."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +75,28 @@ async def intake(servers: Servers, logs: list[dict[str, object]]) -> AsyncIterat
 @pytest.fixture
 def member(intake: RunningIntake) -> MemberSystem:
     return intake.member
+
+
+@pytest.fixture(scope="module")
+def shared_servers(
+    postgres_server: PostgresServer,  # noqa: F811 -- pytest's way
+    server_loop: LoopThread,  # noqa: F811
+    secrets: Path,
+) -> Iterator[Servers]:
+    """A database and a broker that a whole module shares."""
+    admin, template = postgres_server.url(ADMIN, "postgres"), postgres_server.template
+    server_loop.run(execute(admin, f"create database intake_shared template {template}"))
+    shared = build_broker(find_broker(None), port=free_port(), around=build_surroundings())
+    server_loop.run(shared.start())
+    yield Servers(postgres_server.url("tocsin_intake", "intake_shared"), shared.bootstrap, secrets)
+    server_loop.run(shared.stop())
+    server_loop.run(execute(admin, "drop database intake_shared with (force)"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing(shared_servers: Servers) -> AsyncIterator[MemberSystem]:
+    """A member system of an intake that a whole module shares."""
+    await shared_servers.publish_directory(build_snapshot())
+    async with open_intake(shared_servers.settings()) as running:
+        await running.wait_ready()
+        yield running.member

@@ -32,3 +32,14 @@ def pad(event: Json, size: int) -> Json:
             data[name] = {"text": "x" * length}
         missing -= length
     return {**event, "data": data}
+
+
+BINARY_HEADERS = {
+    "ce-specversion": "1.0",
+    "ce-id": "b1",
+    "ce-source": POLICE,
+    "ce-type": "org.tocsin.victim.recovered.v1",
+    "ce-subject": "case%2D1",
+    "ce-time": "2026-03-03T22%3A40%3A00-08:00",
+    "ce-traceid": "ignored",
+}

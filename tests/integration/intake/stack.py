@@ -104,17 +104,17 @@ class RunningIntake:
         """Returns when events are taken, by this version of the directory or a later one."""
         await wait_for(lambda: self._is_ready(version))
 
-    async def wait_unready(self) -> dict[str, str]:
-        """The checks that fail then."""
-        await wait_for(self._is_unready)
-        checks: dict[str, str] = (await self.member.ask("GET", "/readyz")).body["checks"]
-        return {name: answer for name, answer in checks.items() if answer != "ok"}
+    async def wait_failing(self, check: str) -> None:
+        """Returns when readiness is refused for this reason."""
+
+        async def fails() -> bool:
+            reply = await self.member.ask("GET", "/readyz")
+            return reply.status == 503 and reply.body["checks"].get(check, "ok") != "ok"
+
+        await wait_for(fails)
 
     async def wait_listening(self) -> None:
         await wait_for(self._is_alive)
-
-    async def _is_unready(self) -> bool:
-        return (await self.member.ask("GET", "/readyz")).status == 503
 
     async def _is_alive(self) -> bool:
         with suppress(aiohttp.ClientConnectionError):
