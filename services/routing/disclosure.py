@@ -1,7 +1,6 @@
 """Which groups of a rule reach one recipient: consent of strict emitters, the rule's mode, class gates."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from schemas.vocabulary import IDENTIFYING_GROUPS, Confidentiality, ConsentMode, Group, Role
@@ -36,7 +35,6 @@ _CLOSED_TO: Final = {
     role: frozenset(_GATE_OF).union(group for group, roles in OPEN_TO.items() if role not in roles)
     for role in Role
 }
-_NOTHING_REMOVED: Final[Mapping[Group, Gate]] = MappingProxyType({})
 
 
 class Disclosure(NamedTuple):
@@ -72,4 +70,4 @@ def _find_removed(rule: ReadyRule, role: Role, situation: Situation) -> Mapping[
         removed |= dict.fromkeys(listed & rule.disclose_with_consent, Gate.RULE_CONSENT)
     if situation.emitter.gate is Confidentiality.MEDICAL and not rule.mandated:
         removed |= dict.fromkeys(listed & IDENTIFYING_GROUPS, Gate.EMITTER_CONSENT)
-    return removed or _NOTHING_REMOVED
+    return removed
