@@ -11,10 +11,11 @@ from services.devstack.account import find_account
 from services.devstack.cluster import Cluster
 from services.devstack.datadir import DataDirectory, write_atomically
 from services.devstack.directory import complete_keys, read_directory
+from services.devstack.gate import Gate
 from services.devstack.kafka import EmbeddedBroker, require_available
 from services.devstack.keys import ensure_key_files, ensure_keys, ensure_passwords
 from services.devstack.members import (
-    COMMANDS,
+    MODULES,
     SERVICES,
     MailSinkProgram,
     ServiceContext,
@@ -63,7 +64,7 @@ def build_stack(
     options: StackOptions,
     programs: Programs,
     *,
-    commands: Mapping[str, tuple[str, ...]] = COMMANDS,
+    modules: Mapping[str, tuple[str, ...]] = MODULES,
 ) -> Stack:
     """Makes what is missing in the data directory, and builds every part. Raises StackError."""
     ensure_key_files(directory)
@@ -85,11 +86,16 @@ def build_stack(
         smtp=options.smtp or f"{LOOPBACK}:{ports['mail']}",
         operator_key_hash=hash_api_key(keys.operator),
     )
+    gate = Gate()
     parts = Parts(
         context=context,
         board=board,
         postgres=postgres,
-        services=_build_services(context, commands, around),
+        gate=gate,
+        services={
+            name: SupervisedProcess(_build_service(name, words, context, gate), around)
+            for name, words in modules.items()
+        },
         mail=_build_sink(context, around) if options.smtp is None else None,
         keys=keys,
         asked_for=asked_for,
@@ -131,14 +137,9 @@ def _build_postgres(
     )
 
 
-def _build_services(
-    context: ServiceContext, commands: Mapping[str, tuple[str, ...]], around: Surroundings
-) -> dict[str, SupervisedProcess]:
-    programs = (
-        ServiceProgram(name=name, command=command, environment=build_environment(name, context))
-        for name, command in commands.items()
-    )
-    return {program.name: SupervisedProcess(program, around) for program in programs}
+def _build_service(name: str, words: tuple[str, ...], context: ServiceContext, gate: Gate) -> ServiceProgram:
+    environment = build_environment(name, context)
+    return ServiceProgram(name=name, words=words, gate=gate, environment=environment)
 
 
 def _build_sink(context: ServiceContext, around: Surroundings) -> SupervisedProcess:

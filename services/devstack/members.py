@@ -10,6 +10,7 @@ from pathlib import Path
 
 import services
 from services.devstack.datadir import DataDirectory
+from services.devstack.gate import Gate
 from services.devstack.kafka import Broker
 from services.devstack.ports import LOOPBACK, wait_for_listener
 from services.devstack.process import Launch, StopStep
@@ -17,7 +18,8 @@ from services.devstack.process import Launch, StopStep
 INTAKE, ROUTING, NOTIFY = "intake", "routing", "notify"
 SERVICES = (INTAKE, ROUTING, NOTIFY)
 
-COMMANDS = {name: (sys.executable, "-m", f"services.{name}") for name in SERVICES}
+MODULES: Mapping[str, tuple[str, ...]] = {name: (f"services.{name}",) for name in SERVICES}
+"""What `python -m` runs for each service."""
 
 # The services give themselves 20 s to finish the work in hand.
 _DRAIN = timedelta(seconds=25)
@@ -29,15 +31,21 @@ class ServiceProgram:
     """One of the services; its readiness is asked over HTTP, later and for all of them together."""
 
     name: str
-    command: tuple[str, ...]
+    words: tuple[str, ...]
+    """What follows `python -m`."""
+    gate: Gate
     environment: Mapping[str, str]
     stop_steps: tuple[StopStep, ...] = (StopStep(signal.SIGTERM, _DRAIN), StopStep(signal.SIGKILL, _FORCED))
     orphan_signal: signal.Signals = signal.SIGKILL
 
     def prepare(self) -> Launch:
+        environment = {**_inherited(), **self.environment}
+        if self.gate.is_open:
+            return Launch(command=(sys.executable, "-m", *self.words), environment=environment)
         return Launch(
-            command=self.command,
-            environment={**_inherited(), **self.environment},
+            command=(sys.executable, "-m", "services.devstack.gate", *self.words),
+            environment=environment,
+            standard_input=self.gate.wait_end,
         )
 
     async def settle(self) -> None:

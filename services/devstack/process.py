@@ -41,6 +41,7 @@ class Launch:
     output: Path | None = None
     """Where it writes what it has to say; None is our own standard error."""
     account: Account | None = None
+    standard_input: int = asyncio.subprocess.DEVNULL
 
 
 class Program(Protocol):
@@ -205,7 +206,7 @@ async def spawn(program: Program, guard: OrphanGuard) -> asyncio.subprocess.Proc
     with _open_output(launch.output) as output:
         process = await asyncio.create_subprocess_exec(
             *launch.command,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=launch.standard_input,
             stdout=output,
             stderr=output,
             env=dict(launch.environment),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from schemas.directory import DirectoryFile
 from services.devstack.database import ADMIN
 from services.devstack.directory import complete_keys, read_directory
+from services.devstack.gate import Gate
 from services.devstack.keys import Keys, with_directory, write_keys
 from services.devstack.members import INTAKE, NOTIFY, ROUTING, SERVICES, ServiceContext
 from services.devstack.migrations import migrate_all
@@ -28,12 +29,18 @@ class Parts:
     context: ServiceContext
     board: Board
     postgres: EmbeddedPostgres
+    gate: Gate
     services: dict[str, SupervisedProcess]
     mail: SupervisedProcess | None
     keys: Keys
     asked_for: DirectoryFile | None
     """The directory to apply whatever is in force; None is the sample, where there is none yet."""
     clock: Clock
+
+    @property
+    def members(self) -> list[SupervisedProcess]:
+        """Our own processes, which need the broker and the database."""
+        return [*self.services.values(), *([self.mail] if self.mail is not None else [])]
 
 
 class Stack:
@@ -47,9 +54,11 @@ class Stack:
         parts, began = self._parts, self._parts.clock.monotonic()
         # What an earlier stack said here: nobody may take it for ours.
         parts.board.wipe()
-        await _together(parts.context.broker.start(), self._start_database())
-        mail = [parts.mail.start()] if parts.mail is not None else []
-        await _together(*(process.start() for process in parts.services.values()), *mail)
+        await _together(
+            parts.context.broker.start(),
+            self._start_database(),
+            *(process.start() for process in parts.members),
+        )
         version = await self._settle_directory()
         await wait_until_ready(self._urls(), version=version, clock=parts.clock)
         state = self._describe()
@@ -61,10 +70,10 @@ class Stack:
     async def stop(self, *, hurry: asyncio.Event) -> None:
         """Services first, so that they can finish with Kafka and PostgreSQL still there. Safe at any time."""
         parts, began = self._parts, self._parts.clock.monotonic()
-        outer = [*parts.services.values(), *([parts.mail] if parts.mail is not None else [])]
-        await asyncio.gather(*(process.stop(hurry=hurry) for process in outer))
+        await asyncio.gather(*(process.stop(hurry=hurry) for process in parts.members))
         await parts.context.broker.stop(hurry=hurry)
         await parts.postgres.stop(hurry=hurry)
+        parts.gate.open()
         parts.board.wipe()
         log.info("stack.stopped", seconds=round(parts.clock.monotonic() - began, 2))
 
@@ -80,6 +89,7 @@ class Stack:
         began = parts.clock.monotonic()
         await migrate_all(parts.postgres.url(ADMIN))
         log.info("migrations.applied", seconds=round(parts.clock.monotonic() - began, 2))
+        parts.gate.open()
 
     async def _settle_directory(self) -> int:
         """The version that the services are to use: kept from an earlier start, or applied now."""

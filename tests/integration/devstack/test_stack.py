@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,10 +37,10 @@ async def started(
     folder: Path, *, directory_file: Path | None = None
 ) -> AsyncIterator[tuple[StackState, DataDirectory]]:
     chosen = StackOptions(data_dir=folder / "data", directory_file=directory_file)
-    stand_in = (sys.executable, "-m", "tests.support.stand_in_service", str(folder / "versions"))
-    commands = dict.fromkeys(("intake", "routing", "notify"), stand_in)
+    stand_in = ("tests.support.stand_in_service", str(folder / "versions"))
+    modules = dict.fromkeys(("intake", "routing", "notify"), stand_in)
     with open_data_directory(chosen.data_dir) as directory:
-        stack = build_stack(directory, chosen, find_programs(chosen), commands=commands)
+        stack = build_stack(directory, chosen, find_programs(chosen), modules=modules)
         try:
             yield await stack.start(), directory
         finally:
