@@ -56,3 +56,6 @@ DIRECTORY: Final = Topic(
     model=DirectorySnapshot,
 )
 TOPICS: Final = (CASE_EVENTS, ALERTS, RECEIPTS, DIRECTORY)
+
+ROUTING_RECEIPTS_GROUP: Final = "tocsin.routing.receipts"
+"""The consumer group whose position on the receipts tells notify which of them routing has taken over."""
