@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from services.cli.demonstration import claims, search, story
+from services.cli.demonstration import claims as check
+from services.cli.demonstration import search, story
 from services.cli.demonstration.receivers import Receivers, open_receivers
 from services.cli.demonstration.stage import Stage, open_stage
 from services.devstack.directory import load_sample
@@ -28,8 +29,8 @@ class Performance:
     """What happened, and every claim about it."""
 
     control: str
-    webhooks: list[claims.Webhook] = field(default_factory=list)
-    claims: list[claims.Claim] = field(default_factory=list)
+    webhooks: list[check.Webhook] = field(default_factory=list)
+    claims: list[check.Claim] = field(default_factory=list)
     ready: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -51,7 +52,7 @@ async def perform(folder: Path, *, control: str, announce: Announce) -> Performa
             announce(
                 "Searching every log line, e-mail, Kafka record and PostgreSQL file for the victim's name ..."
             )
-            show.claims.extend([claims.check_finding(each) async for each in _search(stage, control)])
+            show.claims.extend([check.check_finding(each) async for each in _search(stage, control)])
     return show
 
 
@@ -84,7 +85,7 @@ class _Acts:
         self._announce("City police report a 15-year-old found half an hour ago ...")
         status = await self._post(self._event)
         self._claim(
-            claims.Claim(
+            check.Claim(
                 "Intake accepted the event (HTTP 202)",
                 held=status == HTTPStatus.ACCEPTED,
                 seen=f"HTTP {status}",
@@ -96,12 +97,12 @@ class _Acts:
         await self._decided(self._event["id"])
         self._show.webhooks = list(self._receivers.webhooks)
         ids = {hook.agency: hook.webhook_id.rsplit("_", 1)[0] for hook in self._show.webhooks}
-        for claim in claims.check_alerts(self._show.webhooks):
+        for claim in check.check_alerts(self._show.webhooks):
             self._claim(claim)
         discovered = datetime.fromisoformat(self._event["data"]["discovered_at"])
-        self._claim(claims.check_duty(self._show.webhooks, discovered_at=discovered))
-        self._claim(claims.check_silence(self._show.webhooks, listening=list(self._receivers.secrets)))
-        self._claim(claims.check_postcards([_text(mail) for mail in mails], ids=ids))
+        self._claim(check.check_duty(self._show.webhooks, discovered_at=discovered))
+        self._claim(check.check_silence(self._show.webhooks, listening=list(self._receivers.secrets)))
+        self._claim(check.check_postcards([_text(mail) for mail in mails], ids=ids))
 
     async def _replay(self) -> None:
         self._announce("The same event is sent again, as a member system does when it saw no answer ...")
@@ -113,15 +114,15 @@ class _Acts:
         await self._post(sentinel)
         await self._decided(sentinel["id"])
         counts = (mails, len(_mails(self._stage)))
-        self._claim(claims.check_replay(self._show.webhooks, self._receivers.webhooks, mails=counts))
+        self._claim(check.check_replay(self._show.webhooks, self._receivers.webhooks, mails=counts))
 
     async def _tamper(self) -> None:
         self._announce("A webhook is changed on its way ...")
         change = (b'"urgency":"immediate"', b'"urgency":"routine"')
         changed, untouched = await self._receivers.probe(change=change)
-        self._claim(claims.check_tampering(changed=changed, untouched=untouched))
+        self._claim(check.check_tampering(changed=changed, untouched=untouched))
 
-    def _claim(self, claim: claims.Claim) -> None:
+    def _claim(self, claim: check.Claim) -> None:
         self._show.claims.append(claim)
 
     async def _post(self, event: Mapping[str, Any]) -> int:
@@ -141,7 +142,7 @@ class _Acts:
                             return
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
-            self._claim(claims.Claim("Intake told the emitter that its event was decided", held=False))
+            self._claim(check.Claim("Intake told the emitter that its event was decided", held=False))
 
     async def _wait_for_mails(self, count: int) -> list[bytes]:
         try:
