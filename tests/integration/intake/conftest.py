@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 import uvloop
 
+from services.devstack import logbook as devstack_logbook
 from services.devstack.build import build_broker
 from services.devstack.database import ADMIN
 from services.devstack.programs import find_broker
@@ -61,7 +62,8 @@ async def servers(bare_servers: Servers) -> Servers:
 
 @pytest.fixture
 def logs() -> Iterator[list[dict[str, object]]]:
-    with capture_logs(logbook.CATALOGUE) as lines:
+    # The devstack's servers write theirs through the same pipeline.
+    with capture_logs({**logbook.CATALOGUE, **devstack_logbook.CATALOGUE}) as lines:
         yield lines
 
 

@@ -1,0 +1,142 @@
+"""Kafka or PostgreSQL away: said honestly, in bounded time, and over by itself."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from services.devstack.migrations import ALL
+from services.runtime.lifecycle import ExitCode
+from services.runtime.migrate import apply_migrations
+from tests.integration.intake.client import Reply, is_problem
+from tests.integration.intake.events import build_event
+from tests.integration.intake.stack import RunningIntake, Servers, open_intake
+from tests.integration.runtime.servers import PostgresServer
+from tests.support.servers import Broker
+
+
+@pytest.fixture
+def mortal_postgres() -> Iterator[PostgresServer]:
+    """A server of one test's own, to be killed."""
+    server = PostgresServer()
+    server.create()
+    for migrations in ALL:
+        apply_migrations(server.url(), migrations.folder, migrations.table)
+    yield server
+    server.destroy()
+
+
+@contextmanager
+def held(broker: Broker) -> Iterator[None]:
+    """The broker's process stands still: connections stay open, and nothing answers."""
+    pid = broker.embedded.process.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def send_in_time(intake: RunningIntake, event_id: str) -> Reply:
+    started = time.monotonic()
+    reply = await intake.member.send(build_event(event_id))
+    assert time.monotonic() - started < 7
+    return reply
+
+
+async def test_a_broker_that_hangs_is_told_as_perhaps_stored_and_passes(
+    intake: RunningIntake, servers: Servers, broker: Broker
+) -> None:
+    with held(broker):
+        replies = await asyncio.gather(*(send_in_time(intake, f"e{index}") for index in range(50)))
+        assert all(is_problem(reply, 503) for reply in replies)
+        reply = replies[1]
+        assert int(reply.headers["retry-after"]) >= 1
+        assert reply.body["type"] == "urn:tocsin:problem:unconfirmed"
+        assert reply.body["events"][0]["id"] == "e1"
+        await intake.wait_failing("kafka")
+        refused = await send_in_time(intake, "e99")
+        assert refused.body["type"] == "urn:tocsin:problem:unavailable"
+    await intake.wait_ready()
+    assert (await send_in_time(intake, "e1")).status == 202
+    stored = [event.id for event, _ in await servers.open_case_events()]
+    assert stored.count("e1") >= 1
+    assert "e99" not in stored
+
+
+async def test_a_broker_that_lost_its_log_makes_intake_start_anew(
+    intake: RunningIntake, servers: Servers, broker: Broker
+) -> None:
+    await broker.stop()
+    assert (await send_in_time(intake, "e1")).status == 503
+    await broker.start()
+    async with asyncio.timeout(20):
+        await intake.lifetime.wait()
+    assert intake.lifetime.exit_code is ExitCode.CLUSTER_CHANGED
+    await intake.running
+    async with open_intake(servers.settings()) as again:
+        await again.wait_ready()
+        assert (await send_in_time(again, "e1")).status == 202
+    # Once or twice: what was told as perhaps stored may have been.
+    assert {event.id for event, _ in await servers.open_case_events()} == {"e1"}
+
+
+async def test_without_the_key_store_only_cases_with_a_known_key_are_taken(
+    servers: Servers, mortal_postgres: PostgresServer
+) -> None:
+    own = replace(servers, database_url=mortal_postgres.url("tocsin_intake"))
+    async with open_intake(own.settings()) as intake:
+        await intake.wait_ready()
+        assert (await intake.member.send(build_event("e1", subject="known"))).status == 202
+        mortal_postgres.kill()
+        reply = await intake.member.send(build_event("e2", subject="new"))
+        assert is_problem(reply, 503)
+        assert int(reply.headers["retry-after"]) >= 1
+        assert reply.body["type"] == "urn:tocsin:problem:unavailable"
+        assert (await intake.member.send(build_event("e3", subject="known"))).status == 202
+        assert (await intake.member.status_of("e1")).status == 503
+        await intake.wait_failing("postgres")
+        mortal_postgres.start()
+        await intake.wait_ready()
+        assert (await intake.member.send(build_event("e2", subject="new"))).status == 202
+    assert {record.key for record in await own.read_case_events()} == {b"known", b"new"}
+
+
+async def test_a_start_before_its_servers_waits_for_them(
+    servers: Servers, mortal_postgres: PostgresServer
+) -> None:
+    own = replace(servers, database_url=mortal_postgres.url("tocsin_intake"))
+    mortal_postgres.kill()
+    async with open_intake(own.settings()) as intake:
+        await intake.wait_listening()
+        await intake.wait_failing("connected")
+        assert is_problem(await intake.member.send(build_event()), 503)
+        mortal_postgres.start()
+        await intake.wait_ready()
+        assert (await intake.member.send(build_event())).status == 202
+
+
+async def test_a_stop_while_waiting_for_servers_ends_at_once(
+    servers: Servers, mortal_postgres: PostgresServer
+) -> None:
+    mortal_postgres.kill()
+    own = replace(servers, database_url=mortal_postgres.url("tocsin_intake"))
+    async with open_intake(own.settings()) as intake:
+        await intake.wait_listening()
+    assert intake.lifetime.exit_code is ExitCode.CLEAN
+
+
+async def test_a_request_in_hand_is_answered_before_the_end(intake: RunningIntake, broker: Broker) -> None:
+    with held(broker):
+        sending = asyncio.create_task(intake.member.send(build_event("e1")))
+        # An answer to a later request shows that the earlier one is being handled.
+        assert (await intake.member.send({})).status == 422
+        intake.lifetime.stop(reason="test")
+    assert (await sending).status == 202
+    await intake.running
