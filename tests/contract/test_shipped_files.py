@@ -1,0 +1,42 @@
+"""What is shipped obeys what is published: sample directory, packs, and the examples sent to them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+
+from schemas.case_event import parse_case_event
+from schemas.pack import ProtocolPack
+from services.cli.artefacts.json_schemas import WireSchema
+from services.devstack.directory import SAMPLE_FILE
+from services.routing.packs import SHIPPED
+from tests.support.examples import Accepted, accepted_events
+
+PACKS = sorted(SHIPPED.rglob("*.yaml"))
+
+
+def read_yaml(path: Path) -> Any:  # noqa: ANN401 - any YAML
+    """As text throughout, but for numbers and booleans: an instant stays as it is written."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.constructor.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
+    return yaml.load(path.read_text())
+
+
+@pytest.mark.parametrize("path", PACKS, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_a_shipped_pack_is_valid_by_the_published_schema(path: Path) -> None:
+    schema = ProtocolPack.model_json_schema(schema_generator=WireSchema)
+    found = [error.json_path for error in Draft202012Validator(schema).iter_errors(read_yaml(path))]
+    assert found == []
+
+
+@pytest.mark.parametrize("path", PACKS, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_a_shipped_pack_says_that_it_is_no_legal_advice(path: Path) -> None:
+    assert "not legal advice" in read_yaml(path)["notice"].lower()
+
+
+@pytest.mark.parametrize("example", accepted_events(), ids=lambda example: example.name)
+def test_every_example_can_be_sent_to_a_stack_with_the_sample_directory(example: Accepted) -> None:
+    sources = {source["source"] for source in read_yaml(SAMPLE_FILE)["sources"]}
+    assert parse_case_event(example.raw).source in sources
