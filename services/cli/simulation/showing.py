@@ -1,0 +1,111 @@
+"""A run for people: what became of each event, who was told, what each may see, who owes what by when."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from schemas.vocabulary import AlertKind, Outcome
+from services.cli.simulation.running import ZONE, Run, Told
+from services.routing.decision import PlannedAlert, PlannedDuty, PlannedNotice, Verdict
+
+_STYLE_OF = {
+    Outcome.ROUTED: "green",
+    Outcome.DUPLICATE: "dim",
+    Outcome.QUARANTINED: "bold red",
+    Outcome.SUPERSEDED: "dim",
+}
+
+
+def show_run(run: Run, console: Console) -> None:
+    """Print a run, event by event."""
+    for told in run.told:
+        console.print(_headline(told))
+        if told.decision is not None:
+            for error in told.decision.errors:
+                console.print(Text(f"  refused: {error.path or 'the event'}: {error.message}", style="red"))
+            if told.decision.undeliverable is not None:
+                console.print(
+                    Text("  nobody could be told: the directory has no coordinator", style="bold red")
+                )
+            _show_rows(told.decision.alerts, console)
+            for notice in told.decision.notices:
+                console.print(Text(f"  duty notice to {notice.agency}: {'; '.join(_notice_lines(notice))}"))
+        _show_silence(told, console)
+        console.print()
+
+
+def _headline(told: Told) -> Text:
+    event = told.event
+    line = Text(f"{_time(told.at)}  ")
+    line.append(event.id, style="bold")
+    line.append(f"  {event.event_type.value} from {event.agency}, county {event.data.county}: ")
+    line.append(told.outcome.value, style=_STYLE_OF[told.outcome])
+    if event.data.flags.exercise:
+        line.append("  exercise", style="yellow")
+    return line
+
+
+def _show_rows(alerts: Iterable[PlannedAlert], console: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=True, padding=(0, 2, 0, 0))
+    table.add_column("told", no_wrap=True)
+    table.add_column("how fast", no_wrap=True)
+    table.add_column("what")
+    for alert in alerts:
+        table.add_row(Text(_recipient(alert)), Text(_pace(alert)), Text("\n".join(_matter(alert))))
+    if table.row_count:
+        console.print(table)
+
+
+def _recipient(alert: PlannedAlert) -> str:
+    lines = [alert.agency, alert.role.value]
+    return "\n".join([*lines, "(external: not sent)"] if alert.external else lines)
+
+
+def _pace(alert: PlannedAlert) -> str:
+    return f"{alert.urgency.value}\nby {_time(alert.acknowledge_by)}"
+
+
+def _matter(alert: PlannedAlert) -> Iterator[str]:
+    yield _rules(alert)
+    yield f"sees: {', '.join(sorted(alert.disclosed)) or 'nothing of the case'}"
+    if alert.withheld:
+        yield f"not shown: {', '.join(sorted(alert.withheld))}"
+    for duty in alert.duties:
+        yield f"duty: {_duty(duty)}"
+
+
+def _rules(alert: PlannedAlert) -> str:
+    parts = [" ".join(alert.rules)] if alert.rules else []
+    parts += [alert.reason.value] if alert.reason else []
+    parts += [alert.kind.value] if alert.kind is not AlertKind.ALERT else []
+    return ", ".join(parts)
+
+
+def _show_silence(told: Told, console: Console) -> None:
+    """Rules that matched and told nobody, and events that no rule matched, say so."""
+    if told.decision is None or told.outcome is not Outcome.ROUTED:
+        return
+    silent = [c for c in told.decision.considered if c.verdict in {Verdict.SELF, Verdict.NOT_HONOURED}]
+    for considered in silent:
+        why = "is the emitter's own" if considered.verdict is Verdict.SELF else "is not honoured yet"
+        console.print(Text(f"  {considered.rule} matched and {why}: it tells nobody", style="dim"))
+    if not silent and not told.decision.alerts:
+        console.print(Text("  no rule matched: nobody is told", style="dim"))
+
+
+def _notice_lines(notice: PlannedNotice) -> Iterator[str]:
+    for duty in notice.duties:
+        yield _duty(duty)
+
+
+def _duty(duty: PlannedDuty) -> str:
+    due = "no hour in law" if duty.due is None else f"due {_time(duty.due)}"
+    return f"{duty.rule} {duty.holder or 'nobody'}: {duty.what} ({due})"
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M %Z")
