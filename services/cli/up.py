@@ -1,6 +1,5 @@
 """`tocsin up`: the whole of Tocsin on this machine."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -80,12 +79,14 @@ def _announce(state: "StackState") -> None:
 
 
 def _configure_logs() -> None:
-    from services.devstack.logbook import CATALOGUE
-    from services.runtime.logs import LogFormat, configure
+    from services.devstack.logbook import configure_logs
 
-    configure(
-        service="up", catalogue=CATALOGUE, format=LogFormat(os.environ.get("TOCSIN_LOG_FORMAT", "auto"))
-    )
+    try:
+        configure_logs(service="up")
+    except ValueError:
+        _refuse(
+            "TOCSIN_LOG_FORMAT is auto, json or pretty; TOCSIN_LOG_LEVEL is debug, info, warning or error"
+        )
 
 
 def _is_address(text: str) -> bool:

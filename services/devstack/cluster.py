@@ -15,7 +15,12 @@ from services.devstack.account import Account, give
 from services.devstack.commands import run_once
 from services.devstack.database import ADMIN
 from services.devstack.errors import DataDirectoryError, StartError
-from services.devstack.postgres_config import PostgresSettings, render_pg_hba_conf, render_postgresql_conf
+from services.devstack.postgres_config import (
+    INCLUDE,
+    PostgresSettings,
+    render_pg_hba_conf,
+    render_tocsin_conf,
+)
 from services.devstack.programs import PostgresPrograms, find_major_version
 from services.runtime.logs import get_logger
 
@@ -80,6 +85,8 @@ async def create_cluster(cluster: Cluster, *, admin_password: str) -> None:
             directory=unfinished,
             account=cluster.account,
         )
+    with (unfinished / "postgresql.conf").open("a") as conf:
+        conf.write(INCLUDE)
     unfinished.rename(cluster.data)
 
 
@@ -96,7 +103,7 @@ def check_version(cluster: Cluster) -> None:
 
 def write_configuration(cluster: Cluster, settings: PostgresSettings) -> None:
     for name, text in (
-        ("postgresql.conf", render_postgresql_conf(settings)),
+        ("tocsin.conf", render_tocsin_conf(settings)),
         ("pg_hba.conf", render_pg_hba_conf()),
     ):
         path = cluster.data / name

@@ -1,7 +1,7 @@
 """Lets a program get ready before it may begin: it imports while the database is still being made.
 
-`python -m services.devstack.gate MODULE …` imports MODULE's `app` at once, and becomes `python -m MODULE …` when
-its standard input ends.
+`python -m services.devstack.gate MODULE …` imports the `app` of MODULE at once, and becomes
+`python -m MODULE …` when its standard input ends.
 """
 
 import importlib

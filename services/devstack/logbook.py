@@ -2,7 +2,18 @@
 
 from types import MappingProxyType
 
-from services.runtime.logbook import Catalogue, LogEntry
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.runtime.logbook import Catalogue, LogEntry, LogLevel
+from services.runtime.logs import LogFormat, configure
+
+
+class _LogSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_", frozen=True, hide_input_in_errors=True)
+
+    log_format: LogFormat = LogFormat.AUTO
+    log_level: LogLevel = "info"
+
 
 CATALOGUE: Catalogue = MappingProxyType(
     {
@@ -69,3 +80,9 @@ CATALOGUE: Catalogue = MappingProxyType(
         ),
     }
 )
+
+
+def configure_logs(*, service: str) -> None:
+    """As TOCSIN_LOG_FORMAT and TOCSIN_LOG_LEVEL say. Raises ValueError for anything else."""
+    settings = _LogSettings()
+    configure(service=service, catalogue=CATALOGUE, format=settings.log_format, level=settings.log_level)

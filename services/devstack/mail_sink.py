@@ -8,10 +8,10 @@ from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from services.devstack.logbook import CATALOGUE
+from services.devstack.logbook import configure_logs
 from services.devstack.ports import LOOPBACK
 from services.runtime.clock import new_id
-from services.runtime.logs import configure, get_logger
+from services.runtime.logs import get_logger
 
 log = get_logger()
 
@@ -47,7 +47,7 @@ async def serve(port: int, folder: Path) -> None:
 
 
 def main() -> None:
-    configure(service="mail", catalogue=CATALOGUE)
+    configure_logs(service="mail")
     folder = Path(sys.argv[2])
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     asyncio.run(serve(int(sys.argv[1]), folder))

@@ -1,6 +1,9 @@
-"""PostgreSQL's configuration files. Written anew before every start. Pure."""
+"""PostgreSQL's configuration files, beside what `initdb` found out about the machine. Pure."""
 
 from dataclasses import dataclass
+
+INCLUDE = "\ninclude 'tocsin.conf'\n"
+"""The last line of `postgresql.conf`, so that ours win."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +15,7 @@ class PostgresSettings:
     """False gives up fsync, for tests: what is committed survives the server, but not the machine."""
 
 
-def render_postgresql_conf(settings: PostgresSettings) -> str:
+def render_tocsin_conf(settings: PostgresSettings) -> str:
     """Modest sizes for a small machine; and a log that can hold no row's value."""
     on = "on" if settings.durable else "off"
     return f"""\
@@ -24,7 +27,6 @@ password_encryption = 'scram-sha-256'
 max_connections = 100
 
 shared_buffers = '128MB'
-dynamic_shared_memory_type = 'posix'
 huge_pages = off
 jit = off
 random_page_cost = 1.1
@@ -52,7 +54,6 @@ logging_collector = off
 
 timezone = 'UTC'
 log_timezone = 'UTC'
-lc_messages = 'C'
 """
 
 

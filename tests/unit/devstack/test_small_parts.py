@@ -9,7 +9,7 @@ from services.devstack.errors import NotAvailableError
 from services.devstack.kafka import require_available
 from services.devstack.options import BrokerKind
 from services.devstack.ports import FIRST_PORT, LOOPBACK, PORT_COUNT, find_port
-from services.devstack.postgres_config import PostgresSettings, render_pg_hba_conf, render_postgresql_conf
+from services.devstack.postgres_config import PostgresSettings, render_pg_hba_conf, render_tocsin_conf
 from services.devstack.watchdog import watch
 
 
@@ -53,7 +53,7 @@ def test_the_watchdog_survives_a_line_cut_short() -> None:
 
 
 def test_postgres_listens_on_the_loopback_alone_and_wants_passwords() -> None:
-    conf = render_postgresql_conf(PostgresSettings(port=5433))
+    conf = render_tocsin_conf(PostgresSettings(port=5433))
     assert "listen_addresses = '127.0.0.1'" in conf
     assert "unix_socket_directories = ''" in conf
     assert "port = 5433" in conf
@@ -61,8 +61,8 @@ def test_postgres_listens_on_the_loopback_alone_and_wants_passwords() -> None:
 
 
 def test_postgres_is_durable_unless_a_test_gives_that_up() -> None:
-    assert "fsync = on" in render_postgresql_conf(PostgresSettings(port=1))
-    assert "fsync = off" in render_postgresql_conf(PostgresSettings(port=1, durable=False))
+    assert "fsync = on" in render_tocsin_conf(PostgresSettings(port=1))
+    assert "fsync = off" in render_tocsin_conf(PostgresSettings(port=1, durable=False))
 
 
 def test_a_password_with_any_character_makes_a_good_url() -> None:
