@@ -9,7 +9,7 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Public by their numbers and yet not the internet: forms of IPv6 that hide an IPv4 address (6to4, Teredo,
-# NAT64), and the address at which one cloud answers its machines.
+# NAT64), and addresses at which networks and clouds answer their own machines.
 _HIDING: Final[tuple[Network, ...]] = (
     ipaddress.ip_network("2002::/16"),
     ipaddress.ip_network("2001::/32"),
@@ -18,6 +18,8 @@ _HIDING: Final[tuple[Network, ...]] = (
     ipaddress.ip_network("::ffff:0:0/96"),
     ipaddress.ip_network("::ffff:0:0:0/96"),
     ipaddress.ip_network("::/96"),
+    ipaddress.ip_network("192.0.0.0/24"),
+    ipaddress.ip_network("192.88.99.0/24"),
     ipaddress.ip_network("168.63.129.16/32"),
 )
 _ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)

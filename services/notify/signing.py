@@ -20,8 +20,10 @@ class SecretError(Exception):
 
 def parse_secret(text: str) -> bytes:
     """The key that a `whsec_…` secret stands for. Raises SecretError."""
+    encoded = text.removeprefix("whsec_")
     try:
-        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+        # Some write base64 without its padding.
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise SecretError("not base64") from error
     if len(key) < _LEAST_BYTES:

@@ -53,6 +53,7 @@ class Gatherer(Generic[T]):
 
     async def finish(self) -> None:
         """Waits until everything was taken, for a few seconds at most. `run` must be running."""
+        self._moment = 0
         self._enough.set()
         try:
             async with asyncio.timeout(FINISH_SECONDS):

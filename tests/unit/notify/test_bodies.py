@@ -1,0 +1,89 @@
+"""Webhook bodies, read by the models that are the contract."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.alert import (
+    AlertData,
+    AlertForm,
+    AlertPointer,
+    AlertRecord,
+    DutyNotice,
+    WebhookAlert,
+    WebhookDutyNotice,
+)
+from services.notify.bodies import (
+    ContentError,
+    Links,
+    build_body,
+    build_data,
+    build_pointer,
+    name_webhook,
+    parse_content,
+)
+from tests.unit.notify.records import ALERT_ID, PLANTED, alert_content, alert_record, duty_notice
+
+LINKS = Links("https://notify.example")
+
+
+def content_of(record: AlertRecord) -> dict[str, Any]:
+    document: dict[str, Any] = orjson.loads(alert_content(record).model_dump_json())
+    return document
+
+
+def test_a_disclosed_alert_is_the_content_and_the_links() -> None:
+    record = alert_record()
+    body = build_body(record, build_data(record, content_of(record), LINKS))
+    event = WebhookAlert.model_validate_json(body)
+    assert isinstance(event.data, AlertData)
+    assert event.data.disclosed == {"name": {"full": "Marisol Ejemplovich"}}
+    assert event.data.links.alert == f"https://notify.example/v1/alerts/{ALERT_ID}"
+    assert event.data.links.acknowledge == f"https://notify.example/v1/alerts/{ALERT_ID}/acknowledge"
+    assert event.id == name_webhook(record) == f"{ALERT_ID}_1"
+    assert event.time == record.decided_at
+
+
+def test_a_pointer_holds_five_keys_and_nothing_of_the_case() -> None:
+    record = alert_record()
+    body = build_body(record, build_pointer(record, LINKS))
+    event = WebhookAlert.model_validate_json(body)
+    assert isinstance(event.data, AlertPointer)
+    data = orjson.loads(body)["data"]
+    assert set(data) == {"alert_id", "revision", "urgency", "acknowledge_by", "links"}
+    assert not [word for word in PLANTED if word.encode() in body]
+
+
+def test_instants_are_written_in_utc() -> None:
+    record = alert_record()
+    event = orjson.loads(build_body(record, build_pointer(record, LINKS)))
+    assert (event["time"], event["data"]["acknowledge_by"]) == (
+        "2026-03-04T06:40:00Z",
+        "2026-03-04T06:55:00Z",
+    )
+
+
+def test_a_duty_notice_is_its_content_alone() -> None:
+    record = alert_record(form=AlertForm.DUTY_NOTICE)
+    content = orjson.loads(duty_notice(record).model_dump_json())
+    body = build_body(record, build_data(record, content, LINKS))
+    assert isinstance(WebhookDutyNotice.model_validate_json(body).data, DutyNotice)
+    assert orjson.loads(body)["type"] == "org.tocsin.duty.v1"
+
+
+def test_a_reason_is_told_only_where_there_is_one() -> None:
+    record = alert_record()
+    content = content_of(record)
+    assert "reason" not in build_data(record, content, LINKS)
+    assert build_data(record, {**content, "reason": "NO_AGENCY"}, LINKS)["reason"] == "NO_AGENCY"
+
+
+def test_a_revision_has_a_webhook_id_of_its_own() -> None:
+    assert name_webhook(alert_record(revision=2)) == f"{ALERT_ID}_2"
+
+
+@pytest.mark.parametrize("plaintext", [b"", b"[]", b"null", b"{", b"\xff"])
+def test_what_is_no_object_is_no_content(plaintext: bytes) -> None:
+    with pytest.raises(ContentError):
+        parse_content(plaintext)

@@ -1,0 +1,187 @@
+"""What follows an attempt: outcomes from statuses, steps from outcomes, paths from the directory."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.directory import AgencyRecord, Contact, EndpointRecord
+from schemas.vocabulary import EndpointContent, Role, Rung, Urgency
+from services.notify.delivery import (
+    JITTER,
+    SCHEDULES,
+    Attempt,
+    Channel,
+    Delivered,
+    DeliveryState,
+    GiveUp,
+    Outcome,
+    Path,
+    RetryAt,
+    Schedule,
+    judge_status,
+    next_step,
+    plan_paths,
+)
+
+NOW = datetime(2026, 3, 4, 6, 40, tzinfo=UTC)
+EVERY_CHANNEL = frozenset(Channel)
+schedules = st.sampled_from(list(SCHEDULES.values()))
+chances = st.floats(min_value=0, max_value=1, exclude_max=True)
+waits = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=2))
+
+
+def unavailable(retry_after: timedelta | None = None) -> Attempt:
+    return Attempt(Outcome.UNAVAILABLE, retry_after=retry_after)
+
+
+def delays(schedule: Schedule, *, attempts: int) -> list[timedelta]:
+    """What is waited after each attempt, without chance."""
+    found = []
+    for number in range(1, attempts + 1):
+        step = next_step(unavailable(), number=number, schedule=schedule, now=NOW, chance=0)
+        assert isinstance(step, RetryAt)
+        found.append(step.at - NOW)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("channel", "outcomes"),
+    [
+        (
+            Channel.WEBHOOK,
+            {
+                Outcome.DELIVERED: (200, 201, 202, 204, 299),
+                Outcome.REFUSED: (300, 301, 302, 307, 308, 400, 401, 403, 404, 409, 410, 413, 422, 451),
+                Outcome.UNAVAILABLE: (408, 425, 429, 500, 501, 502, 503, 504, 599, 100, 600, 999),
+            },
+        ),
+        (
+            Channel.EMAIL,
+            {
+                Outcome.DELIVERED: (250, 251),
+                Outcome.REFUSED: (500, 521, 530, 550, 552, 554),
+                Outcome.UNAVAILABLE: (421, 450, 451, 452, 354, 199, 600),
+            },
+        ),
+    ],
+)
+def test_a_status_says_whether_asking_again_can_help(
+    channel: Channel, outcomes: dict[Outcome, tuple[int, ...]]
+) -> None:
+    judged = {outcome: tuple(judge_status(channel, s) for s in codes) for outcome, codes in outcomes.items()}
+    assert judged == {outcome: (outcome,) * len(codes) for outcome, codes in outcomes.items()}
+
+
+@pytest.mark.parametrize("urgency", [Urgency.IMMEDIATE, Urgency.URGENT])
+def test_what_is_urgent_is_tried_again_for_ever(urgency: Urgency) -> None:
+    seconds = [delay.total_seconds() for delay in delays(SCHEDULES[urgency], attempts=8)]
+    assert seconds == [5, 15, 30, 60, 120, 120, 120, 120]
+
+
+@pytest.mark.parametrize("urgency", [Urgency.PRIORITY, Urgency.ROUTINE])
+def test_the_rest_follows_the_table_of_standard_webhooks_and_ends(urgency: Urgency) -> None:
+    hours = [delay / timedelta(hours=1) for delay in delays(SCHEDULES[urgency], attempts=9)]
+    assert hours[3:] == [2, 5, 10, 14, 20, 24]
+    assert hours[:3] == [5 / 3600, 5 / 60, 30 / 60]
+    last = next_step(unavailable(), number=10, schedule=SCHEDULES[urgency], now=NOW, chance=0)
+    assert last == GiveUp(DeliveryState.EXHAUSTED)
+
+
+@given(schedule=schedules, number=st.integers(1, 500), chance=chances, retry_after=st.none() | waits)
+def test_a_delivered_alert_is_done_and_a_refused_one_a_dead_letter(
+    schedule: Schedule, number: int, chance: float, retry_after: timedelta | None
+) -> None:
+    done = Attempt(Outcome.DELIVERED, retry_after=retry_after)
+    refused = Attempt(Outcome.REFUSED, retry_after=retry_after)
+    assert next_step(done, number=number, schedule=schedule, now=NOW, chance=chance) == Delivered()
+    assert next_step(refused, number=number, schedule=schedule, now=NOW, chance=chance) == GiveUp(
+        DeliveryState.REFUSED
+    )
+
+
+@given(number=st.integers(1, 9), schedule=schedules, chance=chances, retry_after=st.none() | waits)
+def test_a_retry_is_never_early_and_never_later_than_the_attempt_after_next(
+    number: int, schedule: Schedule, chance: float, retry_after: timedelta | None
+) -> None:
+    delay = schedule.find_delay(number)
+    assert delay is not None
+    following = schedule.find_delay(number + 1) or delay * JITTER
+    step = next_step(unavailable(retry_after), number=number, schedule=schedule, now=NOW, chance=chance)
+    assert isinstance(step, RetryAt)
+    assert NOW + delay <= step.at <= NOW + delay + following
+
+
+@given(number=st.integers(1, 9), schedule=schedules, chance=chances, retry_after=waits)
+def test_retry_after_makes_a_retry_later_but_not_sooner(
+    number: int, schedule: Schedule, chance: float, retry_after: timedelta
+) -> None:
+    asked = next_step(unavailable(retry_after), number=number, schedule=schedule, now=NOW, chance=chance)
+    not_asked = next_step(unavailable(), number=number, schedule=schedule, now=NOW, chance=chance)
+    assert isinstance(asked, RetryAt)
+    assert isinstance(not_asked, RetryAt)
+    assert asked.at >= not_asked.at
+
+
+def test_a_retry_after_within_the_schedule_is_honoured_to_the_second() -> None:
+    step = next_step(
+        unavailable(timedelta(seconds=9)),
+        number=1,
+        schedule=SCHEDULES[Urgency.IMMEDIATE],
+        now=NOW,
+        chance=0.5,
+    )
+    assert step == RetryAt(NOW + timedelta(seconds=9))
+
+
+def test_chance_spreads_what_failed_together() -> None:
+    steps = {
+        next_step(unavailable(), number=3, schedule=SCHEDULES[Urgency.IMMEDIATE], now=NOW, chance=chance / 10)
+        for chance in range(10)
+    }
+    assert len(steps) == 10
+
+
+def agency() -> AgencyRecord:
+    return AgencyRecord(
+        id="ag-kern-cw",
+        name="Child welfare",
+        roles=[Role.CHILD_WELFARE],
+        counties="*",
+        contacts=[
+            Contact(rung=Rung.PRIMARY, email="duty@cw.example"),
+            Contact(rung=Rung.BACKUP, email="watch@cw.example"),
+        ],
+        endpoints=[
+            EndpointRecord(
+                endpoint_id=f"ep_{name}",
+                url=f"https://{name}.example/",
+                content=EndpointContent.POINTER,
+                secret_sealed=b"",
+            )
+            for name in ("one", "two")
+        ],
+    )
+
+
+def test_an_alert_goes_to_every_endpoint_and_to_the_contact_of_its_rung() -> None:
+    assert plan_paths(agency(), contact=Rung.BACKUP, channels=EVERY_CHANNEL) == [
+        Path(Channel.WEBHOOK, "ep_one"),
+        Path(Channel.WEBHOOK, "ep_two"),
+        Path(Channel.EMAIL, "backup"),
+    ]
+
+
+def test_without_a_mail_server_no_mail_is_planned() -> None:
+    paths = plan_paths(agency(), contact=Rung.PRIMARY, channels=frozenset({Channel.WEBHOOK}))
+    assert {path.channel for path in paths} == {Channel.WEBHOOK}
+
+
+def test_there_is_no_way_to_an_agency_that_nobody_knows() -> None:
+    assert plan_paths(None, contact=Rung.PRIMARY, channels=EVERY_CHANNEL) == []
+
+
+def test_webhooks_wait_for_their_endpoint_and_mails_for_the_mail_server() -> None:
+    assert Path(Channel.WEBHOOK, "ep_one").lane == "ep_one"
+    assert Path(Channel.EMAIL, "primary").lane == Path(Channel.EMAIL, "backup").lane == "email"

@@ -1,0 +1,51 @@
+"""Receipts as they leave, read by the model that is the contract."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from schemas.receipt import RECEIPT, Delivered, Failed, ReceiptKind
+from services.notify import receipts
+from services.notify.delivery import Channel
+from tests.unit.notify.records import alert_record
+
+AT = datetime(2026, 3, 4, 6, 41, 0, 123456, tzinfo=UTC)
+
+
+def every_kind() -> list[receipts.Receipt]:
+    record, delivery_id = alert_record(), uuid4()
+    return [
+        receipts.stored(record, at=AT),
+        receipts.delivered(record, at=AT, delivery_id=delivery_id, channel=Channel.WEBHOOK),
+        receipts.failed(record, at=AT, delivery_id=delivery_id, channel=Channel.EMAIL, outcome="refused"),
+        receipts.acknowledged(record, at=AT),
+    ]
+
+
+def test_each_receipt_is_of_the_contract_and_its_header_repeats_the_kind() -> None:
+    for receipt in every_kind():
+        model = RECEIPT.validate_json(receipt.value)
+        assert model.kind.value.encode() == receipt.kind
+        assert receipt.key == b"01JNF0Z6W3"
+        assert model.at == AT
+
+
+def test_a_receipt_of_a_delivery_names_it_and_its_channel() -> None:
+    models = [RECEIPT.validate_json(receipt.value) for receipt in every_kind()]
+    found = {
+        model.kind: (model.channel, model.outcome if isinstance(model, Failed) else None)
+        for model in models
+        if isinstance(model, Delivered | Failed)
+    }
+    assert found == {
+        ReceiptKind.DELIVERED: ("webhook", None),
+        ReceiptKind.FAILED: ("email", "refused"),
+    }
+
+
+def test_what_is_packed_comes_out_the_same() -> None:
+    given = every_kind()
+    assert receipts.unpack(receipts.pack(given)) == given
+
+
+def test_nothing_packed_is_nothing() -> None:
+    assert list(receipts.unpack(receipts.pack([]))) == []
