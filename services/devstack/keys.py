@@ -73,10 +73,12 @@ def write_keys(path: Path, keys: Keys) -> None:
 
 def complete(keys: Keys, *, sources: Iterable[str], agencies: Iterable[str]) -> Keys:
     """The same keys, and new ones for whoever has none."""
+    new_sources = {urn: new_api_key("tcs") for urn in sources if urn not in keys.sources}
+    new_agencies = {name: new_api_key("tca") for name in agencies if name not in keys.agencies}
     return keys.model_copy(
         update={
-            "sources": {urn: keys.sources.get(urn) or new_api_key("tcs") for urn in sources},
-            "agencies": {name: keys.agencies.get(name) or new_api_key("tca") for name in agencies},
+            "sources": {**keys.sources, **new_sources},
+            "agencies": {**keys.agencies, **new_agencies},
         }
     )
 

@@ -81,7 +81,7 @@ class Stack:
         """Never returns while every process is being looked after; raises what went wrong with that."""
         parts = self._parts
         inner = (parts.context.broker.process, parts.postgres.process)
-        await asyncio.gather(*(process.watch() for process in (*inner, *parts.services.values())))
+        await asyncio.gather(*(process.watch() for process in (*inner, *parts.members)))
 
     async def _start_database(self) -> None:
         parts = self._parts

@@ -65,6 +65,12 @@ def test_keys_once_made_stay(keys: Keys) -> None:
     assert build_sample(complete_keys(keys)) == build_sample(keys)
 
 
+def test_keys_of_agencies_that_the_sample_does_not_know_are_kept_too() -> None:
+    others = Keys(operator="tco_operator", agencies={"ag-one": "tca_one"}, sources={"urn:one": "tcs_one"})
+    completed = complete_keys(others)
+    assert (completed.agencies["ag-one"], completed.sources["urn:one"]) == ("tca_one", "tcs_one")
+
+
 def test_a_file_may_extend_the_sample_field_by_field(tmp_path: Path, keys: Keys) -> None:
     file = write(
         tmp_path, "extends: sample\nagencies: [{id: ag-bpd, agreement_until: 2026-01-01T00:00:00-08:00}]\n"
