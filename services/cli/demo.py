@@ -6,6 +6,7 @@ import secrets
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -62,7 +63,11 @@ def _run(folder: Path, console: Console) -> Performance:
     # The embedded database runs as another account when this is root: it must be able to pass through.
     folder.chmod(0o711)
     return asyncio.run(
-        perform(folder, control=control, announce=lambda line: console.print(f"[dim]· {line}[/dim]"))
+        perform(
+            folder,
+            control=control,
+            announce=lambda line: console.print(f"[dim]· {line}[/dim]", soft_wrap=True),
+        )
     )
 
 
@@ -73,7 +78,7 @@ def _report(show: Performance, console: Console, *, seconds: float) -> None:
     for claim in show.claims:
         mark = "[green]✓[/green]" if claim.held else "[bold red]✗[/bold red]"
         seen = f" [dim]({claim.seen})[/dim]" if claim.seen else ""
-        console.print(f" {mark} {claim.text}{seen}")
+        console.print(f" {mark} {claim.text}{seen}", soft_wrap=True)
     console.print()
     failed = sum(not claim.held for claim in show.claims)
     if show.ok:
@@ -89,22 +94,27 @@ def _report(show: Performance, console: Console, *, seconds: float) -> None:
 
 def _who_was_told(show: Performance) -> Table:
     table = Table(title="A 15-year-old, found by city police: who was told what", title_justify="left")
-    for column in ("agency", "what", "urgency", "answer by", "facts it may see"):
-        table.add_column(column, overflow="fold")
+    table.add_column("agency", no_wrap=True)
+    table.add_column("told", no_wrap=True)
+    table.add_column("what it may see", overflow="fold")
     for hook in sorted(show.webhooks, key=lambda each: each.agency != story.CHILD_WELFARE):
-        table.add_row(*_row(hook.agency, hook.event["type"], dict(hook.data)))
-    table.add_row("everybody else", "nothing", "", "", "")
+        table.add_row(*_row(hook.agency, dict(hook.data)))
+    table.add_row("everybody else", "nothing", "")
     return table
 
 
-def _row(agency: str, kind: str, data: dict[str, object]) -> tuple[str, ...]:
+def _row(agency: str, data: dict[str, object]) -> tuple[str, str, str]:
     match data:
-        case {"duties": [{"what": what, "due": due}, *_]} if kind.startswith("org.tocsin.duty"):
-            return (agency, f"its own duty: {what}", "", str(due)[:16], "none")
-        case {"urgency": urgency, "acknowledge_by": by, "rules": list(rules), "disclosed": dict(disclosed)}:
-            return (agency, f"alert ({', '.join(rules)})", str(urgency), str(by)[:16], ", ".join(disclosed))
+        case {"urgency": urgency, "acknowledge_by": str(by), "rules": list(rules), "disclosed": dict(seen)}:
+            return (agency, f"{urgency} alert\n{', '.join(rules)}, by {_clock(by)}", ", ".join(sorted(seen)))
+        case {"duties": [{"what": what, "due": str(due)}, *_]}:
+            return (agency, f"its own duty\ndue {_clock(due)}", f"no fact of the case\n({what})")
         case _:
-            return (agency, kind, "", "", "")
+            return (agency, "something else", "")
+
+
+def _clock(instant: str) -> str:
+    return f"{datetime.fromisoformat(instant):%d %b %H:%M} UTC"
 
 
 def _as_json(show: Performance) -> dict[str, object]:

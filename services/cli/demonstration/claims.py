@@ -89,7 +89,9 @@ def check_postcards(mails: Sequence[str], *, ids: Mapping[str, str]) -> Claim:
     )
     forbidden = ("victim", "traffick", "minor", "child", "police", "06029", "kern", "exploit")
     told = sorted({word for word in forbidden for mail in mails if word in _own_words(mail).lower()})
-    return Claim(text, held=right and not told, seen=f"{len(mails)} e-mails" + (f", {told}" if told else ""))
+    return Claim(
+        text, held=right and not told, seen="" if right and not told else f"{len(mails)} e-mails, {told}"
+    )
 
 
 def _own_words(mail: str) -> str:
@@ -100,12 +102,16 @@ def _own_words(mail: str) -> str:
 def check_replay(before: Sequence[Webhook], after: Sequence[Webhook], *, mails: tuple[int, int]) -> Claim:
     """Sending the same event again changed nothing."""
     extra = len(after) - len(before) + mails[1] - mails[0]
-    return Claim("The same event sent again: nothing was sent twice", held=extra == 0, seen=f"{extra} more")
+    return Claim(
+        "The same event sent again: nothing was sent twice",
+        held=extra == 0,
+        seen=f"{extra} more" if extra else "",
+    )
 
 
 def check_tampering(*, changed: int, untouched: int) -> Claim:
     """A changed body was refused; the untouched one was not, so the refusal means something."""
-    text = "A webhook changed on the way was refused by the receiver, the untouched one was not"
+    text = "A webhook changed on the way was refused by the receiver; the untouched one was not"
     return Claim(
         text, held=changed == _REFUSED and untouched == _TAKEN, seen=f"HTTP {changed} and {untouched}"
     )

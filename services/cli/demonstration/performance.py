@@ -88,7 +88,7 @@ class _Acts:
             check.Claim(
                 "Intake accepted the event (HTTP 202)",
                 held=status == HTTPStatus.ACCEPTED,
-                seen=f"HTTP {status}",
+                seen="" if status == HTTPStatus.ACCEPTED else f"HTTP {status}",
             )
         )
         wanted = len(story.EXPECTED) + 1
