@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -45,67 +46,88 @@ def wait_until_all_ready(stack: RunningStack) -> None:
         assert time.monotonic() < deadline, "a service did not become ready again"
 
 
-def test_it_is_ready_within_eight_seconds_and_says_where_everything_is() -> None:
+@pytest.fixture(scope="module")
+def timed_stack() -> Iterator[tuple[RunningStack, float]]:
+    """One stack for all tests that leave it as they found it, and the seconds it took to be ready."""
     began = time.monotonic()
     with running_stack() as stack:
-        ready = stack.wait_until_ready()
-        assert time.monotonic() - began <= READY_SECONDS
-        assert ready["ready"] is True
-        assert ready["durability"] == "memory"
-        assert set(ready["pids"]) == {*SERVICES, "kafka", "postgres"}
-        assert stack.pids == ready["pids"]
-        for name in SERVICES:
-            status, said = get(f"{ready[name]}/readyz")
-            assert (status, said["ready"], said["directory_version"]) == (200, True, 1)
-            assert get(f"{ready[name]}/livez")[0] == 200
-        assert stat.S_IMODE((stack.data_dir / "keys.json").stat().st_mode) == 0o600
-        assert stack.stop(signal.SIGINT) == 0
-        assert stack.output.read_all() == [orjson.dumps(ready).decode()]
+        stack.wait_until_ready()
+        yield stack, time.monotonic() - began
 
 
-async def test_its_postgres_url_opens_the_database_of_the_services() -> None:
-    with running_stack() as stack:
-        connection = await asyncpg.connect(stack.wait_until_ready()["postgres"])
-        schemas = await connection.fetch("select nspname from pg_namespace")
-        await connection.close()
+@pytest.fixture
+def stack(timed_stack: tuple[RunningStack, float]) -> RunningStack:
+    wait_until_all_ready(timed_stack[0])
+    return timed_stack[0]
+
+
+def test_it_is_ready_within_eight_seconds(timed_stack: tuple[RunningStack, float]) -> None:
+    assert timed_stack[1] <= READY_SECONDS
+
+
+def test_the_ready_line_says_where_everything_is(stack: RunningStack) -> None:
+    ready = stack.ready
+    assert (ready["ready"], ready["durability"]) == (True, "memory")
+    assert set(ready["pids"]) == {*SERVICES, "kafka", "postgres"}
+    for name in SERVICES:
+        status, said = get(f"{ready[name]}/readyz")
+        assert (status, said["ready"], said["directory_version"]) == (200, True, 1)
+        assert get(f"{ready[name]}/livez")[0] == 200
+
+
+async def test_its_postgres_url_opens_the_database_of_the_services(stack: RunningStack) -> None:
+    connection = await asyncpg.connect(stack.ready["postgres"])
+    schemas = await connection.fetch("select nspname from pg_namespace")
+    await connection.close()
     assert {"keyring", "intake", "routing", "notify"} <= {row["nspname"] for row in schemas}
 
 
-def test_every_process_that_is_killed_comes_back_and_the_stack_is_ready_again() -> None:
-    with running_stack() as stack:
-        stack.wait_until_ready()
-        for name in (*SERVICES, "postgres"):
-            killed = stack.kill(name)
-            stack.wait_for_log("process.died", process=name, exit_code=-signal.SIGKILL)
-            started = stack.wait_for_log("process.started", process=name)
-            assert started["pid"] == stack.pids[name] != killed
-            wait_until_all_ready(stack)
-        assert stack.stop() == 0
+@pytest.mark.parametrize("name", ["postgres.log", "secrets/postgres.json", "keys.json", "stack.json"])
+def test_what_lies_in_the_data_directory_is_for_its_owner_alone(stack: RunningStack, name: str) -> None:
+    assert stat.S_IMODE((stack.data_dir / name).stat().st_mode) == 0o600
 
 
-def test_a_killed_broker_comes_back_as_another_cluster_and_the_services_start_afresh() -> None:
-    with running_stack() as stack:
-        stack.wait_until_ready()
-        before = stack.pids
-        stack.kill("kafka")
-        afresh = {
-            stack.wait_for_log("process.asked_for_restart", exit_code=ASKS_FOR_RESTART)["process"]
-            for _ in SERVICES
-        }
-        assert afresh == set(SERVICES)
-        wait_until_all_ready(stack)
-        assert all(stack.pids[name] != before[name] for name in (*SERVICES, "kafka"))
-        assert stack.pids["postgres"] == before["postgres"]
-        assert stack.stop() == 0
+def test_a_second_stack_on_the_same_directory_is_told_who_has_it(stack: RunningStack) -> None:
+    second = start_up(["--data-dir", str(stack.data_dir)])
+    output, errors = second.communicate()
+    assert (second.returncode, output) == (2, "")
+    assert f"process id {stack.process.pid}" in errors
+    assert all(is_ready(stack.ready[name]) for name in SERVICES)
 
 
-def test_a_clean_stop_leaves_no_process_and_no_claim_to_be_running() -> None:
+@pytest.mark.parametrize("name", [*SERVICES, "postgres"])
+def test_who_is_killed_comes_back_and_the_stack_is_ready_again(stack: RunningStack, name: str) -> None:
+    killed = stack.kill(name)
+    stack.wait_for_log("process.died", process=name, exit_code=-signal.SIGKILL)
+    started = stack.wait_for_log("process.started", process=name)
+    assert started["pid"] == stack.pids[name] != killed
+    wait_until_all_ready(stack)
+
+
+def test_a_killed_broker_comes_back_as_another_cluster_and_the_services_start_afresh(
+    stack: RunningStack,
+) -> None:
+    before = stack.pids
+    stack.kill("kafka")
+    afresh = {
+        stack.wait_for_log("process.asked_for_restart", exit_code=ASKS_FOR_RESTART)["process"]
+        for _ in SERVICES
+    }
+    assert afresh == set(SERVICES)
+    wait_until_all_ready(stack)
+    assert all(stack.pids[name] != before[name] for name in (*SERVICES, "kafka"))
+    assert stack.pids["postgres"] == before["postgres"]
+
+
+def test_a_clean_stop_says_nothing_more_and_leaves_nothing_behind() -> None:
     with running_stack() as stack:
         pids = stack.wait_until_ready()["pids"]
-        assert stack.stop() == 0
+        assert stack.pids == pids
+        assert stack.stop(signal.SIGINT) == 0
         for pid in pids.values():
             wait_until_gone(pid)
         assert not (stack.data_dir / "stack.json").exists()
+        assert stack.output.read_all() == [orjson.dumps(stack.ready).decode()]
         stopped = [orjson.loads(line) for line in stack.log.read_all() if "process.stopped" in line]
         assert {line["process"]: line["exit_code"] for line in stopped} == {
             **dict.fromkeys(SERVICES, 0),
@@ -139,16 +161,6 @@ def test_a_killed_supervisor_takes_its_processes_along_and_the_next_start_recove
             assert again.stop() == 0
 
 
-def test_a_second_stack_on_the_same_directory_is_told_who_has_it() -> None:
-    with running_stack() as stack:
-        stack.wait_until_ready()
-        second = start_up(["--data-dir", str(stack.data_dir)])
-        output, errors = second.communicate()
-        assert (second.returncode, output) == (2, "")
-        assert f"process id {stack.process.pid}" in errors
-        assert all(is_ready(stack.ready[name]) for name in SERVICES)
-
-
 def test_a_directory_that_routing_would_refuse_ends_with_2_and_names_the_place(tmp_path: Path) -> None:
     file = tmp_path / "directory.yaml"
     file.write_text(
@@ -163,10 +175,3 @@ def test_a_directory_that_routing_would_refuse_ends_with_2_and_names_the_place(t
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "/agencies/0/confidentiality" in done.stderr
-
-
-@pytest.mark.parametrize("name", ["postgres.log", "secrets/postgres.json", "keys.json", "stack.json"])
-def test_what_lies_in_the_data_directory_is_for_its_owner_alone(name: str) -> None:
-    with running_stack() as stack:
-        stack.wait_until_ready()
-        assert stat.S_IMODE((stack.data_dir / name).stat().st_mode) == 0o600
