@@ -1,0 +1,171 @@
+"""The OpenAPI document: what operators may ask. Generated from the wire models."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import AwareDatetime, BaseModel
+from pydantic.json_schema import models_json_schema
+
+from schemas.base import WireModel
+from schemas.directory import AgencyProfile, DirectoryFile
+from schemas.problem import Problem
+from schemas.vocabulary import EndpointContent, SourceUrn
+from services.routing.handlers.explanation import Explanations
+from services.runtime.problems import MEDIA_TYPE as PROBLEM_TYPE
+
+TITLE: Final = "Tocsin routing"
+VERSION: Final = "1"
+SUMMARY: Final = "Operators apply the directory and ask why agencies were told, or not."
+DESCRIPTION: Final = """\
+Every request carries an operator's key. Problems are RFC 9457 documents; `errors` names every fault by JSON
+Pointer, never by value. A directory is applied whole: agencies that it does not name any more are offboarded.
+"""
+
+_REF: Final = "#/components/schemas/{model}"
+
+
+class AppliedDirectory(WireModel):
+    """The version in force after applying; `changed` is false if the file says what was in force before."""
+
+    version: int
+    changed: bool
+    agencies: int
+    sources: int
+    warnings: list[str]
+
+
+class ShownEndpoint(WireModel):
+    """An endpoint without its secret."""
+
+    endpoint_id: str
+    url: str
+    content: EndpointContent
+
+
+class ShownAgency(AgencyProfile):
+    """An agency without its keys."""
+
+    endpoints: list[ShownEndpoint]
+
+
+class ShownSource(WireModel):
+    """A source without its key."""
+
+    source: SourceUrn
+    types: list[str]
+
+
+class ShownDirectory(WireModel):
+    """The directory in force, without secrets."""
+
+    version: int
+    applied_at: AwareDatetime
+    agencies: list[ShownAgency]
+    sources: list[ShownSource]
+
+
+_MODELS: Final[tuple[type[BaseModel], ...]] = (
+    AppliedDirectory,
+    DirectoryFile,
+    Explanations,
+    Problem,
+    ShownDirectory,
+)
+
+
+def build_openapi(app: FastAPI) -> dict[str, Any]:
+    """The document, cached on the app as FastAPI does."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            routes=app.routes,
+        )
+        components = document.setdefault("components", {})
+        components["schemas"] = _schemas()
+        components["securitySchemes"] = {
+            "operatorKey": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "The key of an operator (`tco_…`).",
+            }
+        }
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _schemas() -> dict[str, Any]:
+    _, document = models_json_schema([(model, "validation") for model in _MODELS], ref_template=_REF)
+    schemas: dict[str, Any] = document["$defs"]
+    return schemas
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _json(model: type[BaseModel]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": _schema(model)}}}
+
+
+def _problem(description: str, *, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "description": description,
+        "headers": headers or {},
+        "content": {PROBLEM_TYPE: {"schema": _schema(Problem)}},
+    }
+
+
+_CHALLENGE: Final = {"WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}}}
+_RETRY: Final = {
+    "Retry-After": {
+        "description": "Whole seconds until the same may be asked again.",
+        "schema": {"type": "integer"},
+    }
+}
+_SECURITY: Final[list[dict[str, list[str]]]] = [{"operatorKey": []}]
+_COMMON: Final[dict[int | str, dict[str, Any]]] = {
+    401: _problem("The key is missing or unknown.", headers=_CHALLENGE),
+    503: _problem("Not just now: a server behind routing does not answer.", headers=_RETRY),
+    "default": _problem("A fault of ours."),
+}
+
+PUT_DIRECTORY: Final[dict[str, Any]] = {
+    "operation_id": "putDirectory",
+    "summary": "Apply a directory",
+    "description": "Agencies, endpoints, keys and sources; 8 MiB at most. The same file again changes "
+    "nothing and publishes the version in force once more.",
+    "response_description": "Stored and published; the other services take it up within moments.",
+    "responses": {
+        **_COMMON,
+        200: _json(AppliedDirectory),
+        413: _problem("The file is too large."),
+        422: _problem("Refused: `errors` lists every fault at once. Nothing changed."),
+    },
+    "openapi_extra": {
+        "security": _SECURITY,
+        "requestBody": {"required": True, **_json(DirectoryFile)},
+    },
+}
+
+GET_DIRECTORY: Final[dict[str, Any]] = {
+    "operation_id": "getDirectory",
+    "summary": "Read the directory in force",
+    "description": "Without keys and secrets.",
+    "response_description": "The newest version.",
+    "responses": {**_COMMON, 200: _json(ShownDirectory), 404: _problem("No directory was applied yet.")},
+    "openapi_extra": {"security": _SECURITY},
+}
+
+GET_DECISIONS: Final[dict[str, Any]] = {
+    "operation_id": "getDecisions",
+    "summary": "Why was this agency told, and that one not?",
+    "description": "What the ledger holds of an event: every rule considered, every alert, every refusal. "
+    "Groups are named, their values are not here. The read is logged.",
+    "response_description": "The decision of each source that used this id, and refused records with it.",
+    "responses": {**_COMMON, 200: _json(Explanations), 404: _problem("No event with this id was decided.")},
+    "openapi_extra": {"security": _SECURITY},
+}

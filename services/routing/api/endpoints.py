@@ -1,0 +1,169 @@
+"""What each request does: who asks, hand to the handlers, answer."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Path, Query
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from schemas.directory import DirectorySnapshot
+from services.routing.api.documents import AppliedDirectory, ShownDirectory
+from services.routing.handlers.directories import DirectoryDesk
+from services.routing.handlers.directory_files import (
+    MAX_DIRECTORY_BYTES,
+    InvalidDirectoryError,
+    parse_directory,
+)
+from services.routing.handlers.explaining import Explainer
+from services.routing.handlers.operators import Operators
+from services.runtime.database import TRANSIENT_ERRORS
+from services.runtime.kafka import PublishError
+from services.runtime.logs import get_logger
+from services.runtime.problems import FieldError, Problem, problem_response
+
+log = get_logger()
+
+RETRY_SECONDS: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What operators ask for."""
+
+    directory: DirectoryDesk
+    explainer: Explainer
+
+
+class RefusedRequestError(Exception):
+    """The answer is a problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.status)
+        self.problem = problem
+
+
+class RoutingApi:
+    """The endpoints. Until `desk` is connected every answer is 503."""
+
+    def __init__(self, operators: Operators) -> None:
+        self.desk: Desk | None = None
+        self._operators = operators
+
+    async def put_directory(self, request: Request) -> Response:
+        operator = self._authenticate(request)
+        raw = await _read_body(request)
+        try:
+            file = parse_directory(raw)
+        except InvalidDirectoryError as invalid:
+            log.info("directory.refused", error_count=len(invalid.errors), operator=operator)
+            raise RefusedRequestError(_unprocessable(invalid)) from None
+        try:
+            applied = await self._connected().directory.apply(file, operator=operator)
+        except PublishError as error:
+            raise RefusedRequestError(_unavailable("Stored, but not published. Apply it again.")) from error
+        except TRANSIENT_ERRORS as error:
+            raise RefusedRequestError(_unavailable("Perhaps stored. Apply it again.")) from error
+        return _respond(
+            AppliedDirectory(
+                version=applied.snapshot.version,
+                changed=applied.changed,
+                agencies=len(applied.snapshot.agencies),
+                sources=len(applied.snapshot.sources),
+                warnings=list(applied.warnings),
+            )
+        )
+
+    async def get_directory(self, request: Request) -> Response:
+        self._authenticate(request)
+        try:
+            snapshot = await self._connected().directory.find_newest()
+        except TRANSIENT_ERRORS as error:
+            raise RefusedRequestError(_unavailable("The directory cannot be read just now.")) from error
+        if snapshot is None:
+            raise RefusedRequestError(Problem(status=404, detail="No directory was applied yet."))
+        return _respond(_show(snapshot))
+
+    async def get_decisions(
+        self,
+        request: Request,
+        event_id: Annotated[str, Path(description="The event's `id`, as its source sent it.")],
+        source: Annotated[str | None, Query(description="Only of this source (its URN).")] = None,
+    ) -> Response:
+        operator = self._authenticate(request)
+        try:
+            found = await self._connected().explainer.explain(
+                event_id=event_id, source=source, operator=operator
+            )
+        except TRANSIENT_ERRORS as error:
+            raise RefusedRequestError(_unavailable("The ledger cannot be read just now.")) from error
+        if not (found.decisions or found.refusals):
+            detail = "No event with this id was decided: not yet, or never accepted, or another source's."
+            raise RefusedRequestError(Problem(status=404, detail=detail))
+        return _respond(found)
+
+    def _authenticate(self, request: Request) -> str:
+        operator = self._operators.find(request.headers.get("authorization"))
+        if operator is None:
+            log.warning("operator.refused", path=request.scope["route"].path)
+            raise RefusedRequestError(Problem(status=401, detail="Send an operator's key as bearer token."))
+        return operator
+
+    def _connected(self) -> Desk:
+        if self.desk is None:
+            raise RefusedRequestError(_unavailable("Waiting for PostgreSQL and Kafka."))
+        return self.desk
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_DIRECTORY_BYTES:
+            raise RefusedRequestError(
+                Problem(status=413, detail=f"A directory has {MAX_DIRECTORY_BYTES} bytes at most.")
+            )
+    return bytes(body)
+
+
+def _show(snapshot: DirectorySnapshot) -> ShownDirectory:
+    return ShownDirectory.model_validate(
+        {
+            "version": snapshot.version,
+            "applied_at": snapshot.applied_at,
+            "agencies": [
+                agency.model_dump(
+                    exclude={"key_hashes": True, "endpoints": {"__all__": {"secret_sealed"}}},
+                    exclude_none=True,
+                )
+                for agency in snapshot.agencies
+            ],
+            "sources": [
+                {"source": source.source, "types": [str(kind) for kind in source.types]}
+                for source in snapshot.sources
+            ],
+        }
+    )
+
+
+def _respond(model: BaseModel) -> Response:
+    return Response(model.model_dump_json(), media_type="application/json")
+
+
+def _unprocessable(invalid: InvalidDirectoryError) -> Problem:
+    return Problem(
+        status=422,
+        title="Invalid directory",
+        detail="Nothing changed. Mend every fault and apply the file again.",
+        errors=[FieldError(error.path, error.message) for error in invalid.errors],
+    )
+
+
+def _unavailable(detail: str) -> Problem:
+    return Problem(status=503, detail=detail, retry_after=RETRY_SECONDS)
+
+
+def refuse(error: RefusedRequestError) -> Response:
+    headers = {"WWW-Authenticate": "Bearer"} if error.problem.status == 401 else {}  # noqa: PLR2004 -- HTTP's
+    return problem_response(error.problem, headers=headers)

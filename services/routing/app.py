@@ -1,0 +1,229 @@
+"""The composition root: builds routing from its settings, and ends it in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from schemas.topics import CASE_EVENTS, DIRECTORY, RECEIPTS
+from services.routing import logbook
+from services.routing.api import Desk, RoutingApi, build_app
+from services.routing.handlers.batch import CaseEventBatches, Means
+from services.routing.handlers.directories import Directories, DirectoryDesk
+from services.routing.handlers.explaining import Explainer
+from services.routing.handlers.hand_over import HandOver
+from services.routing.handlers.identities import Identities, build_operations_key
+from services.routing.handlers.operators import Operators
+from services.routing.handlers.protocols import announce_packs
+from services.routing.handlers.receipts import ReceiptBatches
+from services.routing.handlers.recording import Recorder
+from services.routing.handlers.stopping import Brake
+from services.routing.packs import load_packs
+from services.routing.repository.directories import DirectoryRepository
+from services.routing.repository.outbox import OutboxRepository
+from services.routing.repository.views import ViewRepository
+from services.routing.rules import PackSet
+from services.routing.settings import RoutingSettings
+from services.routing.subscribers import subscribe_all
+from services.runtime.clock import SystemClock
+from services.runtime.crypto import Kek, load_key_file
+from services.runtime.database import Pool, check_database, open_pool
+from services.runtime.health import NotReadyError, Probes, health_routes
+from services.runtime.http import open_server
+from services.runtime.kafka import (
+    ClusterWatch,
+    Publisher,
+    build_broker,
+    open_cluster_watch,
+    open_consumers,
+    open_publisher,
+    read_topic_to_end,
+    stop_on_cluster_change,
+)
+from services.runtime.keyring import Keyring
+from services.runtime.lifecycle import Lifetime, background, run
+from services.runtime.logs import configure, get_logger
+
+log = get_logger()
+
+POOL_SIZE: Final = 8
+
+
+def main() -> int:
+    """Runs routing from the environment; returns the exit code."""
+    settings = RoutingSettings.from_environment()
+    configure(
+        service=settings.service,
+        catalogue=logbook.CATALOGUE,
+        format=settings.log_format,
+        level=settings.log_level,
+    )
+    return run(lambda lifetime: run_routing(settings, lifetime))
+
+
+async def run_routing(settings: RoutingSettings, lifetime: Lifetime) -> None:
+    """Serves until the lifetime ends: liveness at once, decisions once there is a directory."""
+    packs = load_packs(settings.routing_protocols)
+    announce_packs(packs)
+    probes = Probes(clock=SystemClock())
+    api = RoutingApi(Operators(settings.routing_operator_keys))
+    probes.add_check("connected", lambda: _check_connected(api))
+    app = build_app(api, routes=health_routes(probes))
+    # The server is entered last and left first: requests in hand are answered before what they need closes.
+    async with (
+        AsyncExitStack() as resources,
+        open_server(app, host=settings.host, port=settings.port, lifetime=lifetime) as address,
+    ):
+        log.info(
+            "service.started",
+            host=address.host,
+            port=address.port,
+            member=settings.member,
+            durability=settings.durability,
+        )
+        opening = resources.enter_async_context(
+            open_routing(settings, packs, api=api, probes=probes, lifetime=lifetime)
+        )
+        await _unless_stopped(lifetime, opening)
+        await lifetime.wait()
+
+
+@asynccontextmanager
+async def open_routing(
+    settings: RoutingSettings, packs: PackSet, *, api: RoutingApi, probes: Probes, lifetime: Lifetime
+) -> AsyncIterator[None]:
+    """Routing with everything it needs; waits for PostgreSQL, Kafka and the first directory.
+
+    Operators are served before that, since they apply the directory.
+    """
+    async with (
+        open_pool(settings.database_url, size=POOL_SIZE) as pool,
+        open_cluster_watch(settings.kafka) as watch,
+        open_publisher(settings.kafka_settings) as publisher,
+    ):
+        parts = _build_parts(settings, packs, pool=pool, watch=watch, publisher=publisher, lifetime=lifetime)
+        await _prepare_cluster(parts, settings.kafka)
+        parts.connect(api)
+        _add_probes(probes, parts)
+        async with background(
+            lifetime, stop_on_cluster_change(watch, lifetime), parts.directories.follow_for_ever()
+        ):
+            await parts.directories.wait_for_first()
+            async with _open_consumers(settings, parts, probes=probes, lifetime=lifetime):
+                yield
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Routing, put together."""
+
+    pool: Pool
+    watch: ClusterWatch
+    outbox: OutboxRepository
+    directories: Directories
+    desk: Desk
+    hand_over: HandOver
+    events: CaseEventBatches
+    receipts: ReceiptBatches
+    brake: Brake
+
+    def connect(self, api: RoutingApi) -> None:
+        api.desk = self.desk
+
+
+def _build_parts(
+    settings: RoutingSettings,
+    packs: PackSet,
+    *,
+    pool: Pool,
+    watch: ClusterWatch,
+    publisher: Publisher,
+    lifetime: Lifetime,
+) -> Parts:
+    deployment_key = load_key_file(settings.deployment_key_file)
+    operations_key = build_operations_key(deployment_key)
+    keyring = Keyring(pool, Kek.load(settings.kek_file))
+    clock = SystemClock()
+    outbox, brake = OutboxRepository(pool), Brake(lifetime)
+    directories = Directories(DirectoryRepository(pool))
+    means = Means(
+        pool=pool,
+        keyring=keyring,
+        publisher=publisher,
+        directories=directories,
+        packs=packs,
+        recorder=Recorder(Identities(deployment_key)),
+        operations_key=operations_key,
+        cluster_id=watch.cluster_id,
+        clock=clock,
+    )
+    return Parts(
+        pool=pool,
+        watch=watch,
+        outbox=outbox,
+        directories=directories,
+        desk=Desk(
+            DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key),
+            Explainer(ViewRepository(pool), keyring, operations_key=operations_key),
+        ),
+        hand_over=HandOver(outbox, publisher, cluster_id=watch.cluster_id),
+        events=CaseEventBatches(means, brake),
+        receipts=ReceiptBatches(pool, cluster_id=watch.cluster_id, clock=clock, brake=brake),
+        brake=brake,
+    )
+
+
+async def _prepare_cluster(parts: Parts, bootstrap: str) -> None:
+    """A cluster that we have not seen starts at 0 and is told the directory."""
+    for topic in (CASE_EVENTS, RECEIPTS):
+        await parts.outbox.ensure_positions(
+            cluster_id=parts.watch.cluster_id, topic=topic.name, partitions=topic.partitions
+        )
+    published = await read_topic_to_end(bootstrap, DIRECTORY.name, partitions=DIRECTORY.partitions)
+    await parts.desk.directory.publish_newer_than(published)
+
+
+@asynccontextmanager
+async def _open_consumers(
+    settings: RoutingSettings, parts: Parts, *, probes: Probes, lifetime: Lifetime
+) -> AsyncIterator[None]:
+    broker = build_broker(settings.kafka_settings)
+    subscriptions = subscribe_all(
+        broker,
+        settings.kafka_settings,
+        events=parts.events.handle,
+        receipts=parts.receipts.handle,
+        lifetime=lifetime,
+    )
+    probes.add_check("events_consumer", subscriptions.events.check)
+    probes.add_check("receipts_consumer", subscriptions.receipts.check)
+    probes.add_fact("consumers", subscriptions.describe)
+    async with open_consumers(broker), background(lifetime, parts.hand_over.sweep_for_ever()):
+        yield
+
+
+def _add_probes(probes: Probes, parts: Parts) -> None:
+    probes.add_check("postgres", lambda: check_database(parts.pool))
+    probes.add_check("kafka", parts.watch.check)
+    probes.add_check("directory", parts.directories.check)
+    probes.add_check("decidable", parts.brake.check)
+    probes.add_fact("directory_version", lambda: parts.directories.version)
+
+
+async def _check_connected(api: RoutingApi) -> None:
+    if api.desk is None:
+        raise NotReadyError("waiting for PostgreSQL and Kafka")
+
+
+async def _unless_stopped(lifetime: Lifetime, opening: Coroutine[Any, Any, None]) -> None:
+    """Waits for the opening, but gives it up if the process is to stop before."""
+    work = asyncio.ensure_future(opening)
+    stop = asyncio.ensure_future(lifetime.wait())
+    await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if work.done():
+        return work.result()
+    work.cancel()
+    await asyncio.wait({work})
+    return None

@@ -1,0 +1,191 @@
+"""One batch of case events: one transaction, then publish; the caller commits the offsets."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.topics import CASE_EVENTS
+from services.routing.handlers.directories import Directories
+from services.routing.handlers.judging import Judge
+from services.routing.handlers.matter import Judged
+from services.routing.handlers.messages import to_record
+from services.routing.handlers.opening import (
+    Envelope,
+    OpenedEvent,
+    UnreadableEvent,
+    open_event,
+    read_envelope,
+)
+from services.routing.handlers.positions import Placed, next_offsets, place_batch
+from services.routing.handlers.quarantine import QuarantineWindow
+from services.routing.handlers.recording import Recorder
+from services.routing.handlers.stopping import Brake
+from services.routing.handlers.surroundings import Surroundings
+from services.routing.repository.batch import BatchRepository
+from services.routing.repository.rows import OutboxMessage
+from services.routing.rules import PackSet
+from services.runtime.clock import Clock
+from services.runtime.database import Pool, transaction
+from services.runtime.kafka import Publisher, ReceivedRecord
+from services.runtime.keyring import CaseKey, Keyring
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+Item = OpenedEvent | UnreadableEvent
+Items = Mapping[tuple[int, int], Item]
+"""By partition and offset."""
+
+_MILLISECONDS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What batches of case events are decided with."""
+
+    pool: Pool
+    keyring: Keyring
+    publisher: Publisher
+    directories: Directories
+    packs: PackSet
+    recorder: Recorder
+    operations_key: CaseKey
+    cluster_id: str
+    clock: Clock
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a batch comes to. `stopped_at` is the record that was one refusal too many: it is not handled."""
+
+    window: QuarantineWindow
+    again: list[OutboxMessage] = field(default_factory=list)
+    handled: list[ReceivedRecord] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+    stopped_at: ReceivedRecord | None = None
+
+    def take(self, record: ReceivedRecord, judged: Judged) -> None:
+        window = self.window.add(is_fault=judged.is_fault)
+        if judged.is_fault and window.is_full:
+            self.stopped_at = record
+            return
+        self.window = window
+        self.handled.append(record)
+        self.judged.append(judged)
+
+
+class CaseEventBatches:
+    """Decides each event once, whoever reads it and however often."""
+
+    def __init__(self, means: Means, brake: Brake) -> None:
+        self._means = means
+        self._brake = brake
+        self._window = QuarantineWindow()
+
+    async def handle(self, records: Sequence[ReceivedRecord]) -> None:
+        """Raises transient errors (read the batch again), GapError, or ConsumerStoppedError."""
+        started_at = self._means.clock.monotonic()
+        items = await self._open(records)
+        async with transaction(self._means.pool) as connection:
+            progress = await self._decide(BatchRepository(connection), records, items)
+        self._window = progress.window
+        _write_lines(progress)
+        await self._means.publisher.publish([to_record(message) for message in _messages(progress)])
+        self._write_summary(progress, records, started_at)
+        if progress.stopped_at is not None:
+            await self._brake.pull(progress.stopped_at, quarantined_count=self._window.fault_count + 1)
+
+    async def _open(self, records: Sequence[ReceivedRecord]) -> Items:
+        read = [read_envelope(record) for record in records]
+        key_ids = {item.sealed.data.key_id for item in read if isinstance(item, Envelope)}
+        keys = await self._means.keyring.find_keys(key_ids)
+        return {
+            (item.record.partition, item.record.offset): (
+                open_event(item, keys[item.sealed.data.key_id]) if isinstance(item, Envelope) else item
+            )
+            for item in read
+        }
+
+    async def _decide(
+        self, repository: BatchRepository, records: Sequence[ReceivedRecord], items: Items
+    ) -> Progress:
+        progress = Progress(self._window)
+        placed = await place_batch(
+            repository, records, cluster_id=self._means.cluster_id, topic=CASE_EVENTS.name
+        )
+        if placed.behind:
+            progress.again = await self._find_again(repository, placed)
+        if placed.due:
+            judge = await self._prepare(repository, [_item(items, record) for record in placed.due])
+            for record in placed.due:
+                progress.take(record, judge.judge(_item(items, record)))
+                if progress.stopped_at is not None:
+                    break
+            await self._write(repository, progress)
+        return progress
+
+    async def _find_again(self, repository: BatchRepository, placed: Placed) -> list[OutboxMessage]:
+        places = [(record.partition, record.offset) for record in placed.behind]
+        return await repository.find_messages_of(cluster_id=self._means.cluster_id, places=places)
+
+    async def _prepare(self, repository: BatchRepository, items: Sequence[Item]) -> Judge:
+        """Takes the cases' rows first: what is read afterwards cannot change under us."""
+        sealed = [item.sealed for item in items if item.sealed is not None]
+        case_states = await repository.lock_cases({each.subject for each in sealed})
+        moment = await repository.read_moment()
+        around = Surroundings(
+            cluster_id=self._means.cluster_id,
+            now=moment.now,
+            directory=await self._means.directories.get(moment.directory_version),
+            packs=self._means.packs,
+            operations_key=self._means.operations_key,
+            earlier=await repository.find_decisions({(each.source, each.id) for each in sealed}),
+            case_states=case_states,
+        )
+        return Judge(self._means.recorder, around)
+
+    async def _write(self, repository: BatchRepository, progress: Progress) -> None:
+        judged = progress.judged
+        await repository.insert_decisions([one.decision for one in judged if one.decision])
+        await repository.insert_alerts([row for one in judged for row in one.alerts])
+        await repository.insert_duties([row for one in judged for row in one.duties])
+        await repository.insert_messages([row for one in judged for row in one.messages])
+        await repository.insert_quarantines([one.quarantine for one in judged if one.quarantine])
+        await repository.update_case_states(dict(one.case_state for one in judged if one.case_state))
+        await repository.advance_positions(
+            cluster_id=self._means.cluster_id,
+            topic=CASE_EVENTS.name,
+            next_offsets=next_offsets(progress.handled),
+        )
+
+    def _write_summary(
+        self, progress: Progress, records: Sequence[ReceivedRecord], started_at: float
+    ) -> None:
+        duration = self._means.clock.monotonic() - started_at
+        log.info(
+            "batch.decided",
+            record_count=len(progress.handled),
+            republished_count=len(progress.again),
+            quarantined_count=sum(1 for one in progress.judged if one.quarantine),
+            alert_count=sum(len(one.alerts) for one in progress.judged),
+            partitions=sorted({record.partition for record in records}),
+            duration_ms=round(duration * _MILLISECONDS),
+        )
+
+
+def _item(items: Items, record: ReceivedRecord) -> Item:
+    return items[record.partition, record.offset]
+
+
+def _messages(progress: Progress) -> Iterable[OutboxMessage]:
+    yield from progress.again
+    for one in progress.judged:
+        for row in one.messages:
+            yield OutboxMessage(row.message_id, row.topic, row.key, row.record)
+
+
+def _write_lines(progress: Progress) -> None:
+    for one in progress.judged:
+        for line in one.lines:
+            write = log.error if line.level == "error" else log.info
+            write(line.event, **line.keys)

@@ -1,0 +1,35 @@
+"""The case's state between its events, sealed under the case's key."""
+
+from typing import Final
+
+import orjson
+from pydantic import TypeAdapter
+
+from services.routing.decision import CaseState, Decision
+from services.runtime.crypto import open_sealed, seal
+from services.runtime.keyring import CaseKey
+
+_STATE: Final = TypeAdapter(CaseState)
+
+
+def open_case_state(sealed: bytes | None, *, key: CaseKey, case_ref: str) -> CaseState:
+    """Raises SealError."""
+    if sealed is None:
+        return CaseState.empty()
+    return _STATE.validate_json(open_sealed(key.secret, sealed, context=_context(case_ref)))
+
+
+def seal_case_state(state: CaseState, *, key: CaseKey, case_ref: str) -> bytes:
+    plaintext = orjson.dumps({"conflicts": sorted(state.conflicts)})
+    return seal(key.secret, plaintext, context=_context(case_ref))
+
+
+def next_case_state(state: CaseState, decision: Decision) -> CaseState:
+    """A conflict lasts for the life of the case."""
+    if decision.conflicts <= state.conflicts:
+        return state
+    return CaseState(conflicts=state.conflicts | decision.conflicts)
+
+
+def _context(case_ref: str) -> tuple[str, str]:
+    return ("case-state", case_ref)

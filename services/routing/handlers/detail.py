@@ -1,0 +1,57 @@
+"""The sealed part of a decision: everything that names an event type or a group."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter
+
+from schemas.case_event import FieldError
+from schemas.vocabulary import Group
+from services.routing.decision import RuleConsidered
+from services.runtime.crypto import open_sealed, seal
+from services.runtime.keyring import CaseKey
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDetail:
+    """Which groups one agency was and was not shown."""
+
+    alert_id: UUID
+    disclosed: frozenset[Group]
+    withheld: frozenset[Group]
+    duties: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionDetail:
+    """What the ledger keeps beside ids, times, rules and agencies."""
+
+    event_type: str
+    errors: tuple[FieldError, ...]
+    considered: tuple[RuleConsidered, ...]
+    alerts: tuple[AlertDetail, ...]
+
+
+_DETAIL: Final = TypeAdapter(DecisionDetail)
+
+
+def seal_detail(detail: DecisionDetail, *, key: CaseKey, source: str, event_id: str) -> bytes:
+    plaintext = orjson.dumps(detail, default=_in_order, option=orjson.OPT_NON_STR_KEYS)
+    return seal(key.secret, plaintext, context=_context(source, event_id))
+
+
+def open_detail(sealed: bytes, *, key: CaseKey, source: str, event_id: str) -> DecisionDetail:
+    """Raises SealError."""
+    return _DETAIL.validate_json(open_sealed(key.secret, sealed, context=_context(source, event_id)))
+
+
+def _context(source: str, event_id: str) -> tuple[str, ...]:
+    return ("decision", source, event_id)
+
+
+def _in_order(value: object) -> object:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError(type(value).__name__)

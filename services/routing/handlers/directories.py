@@ -1,0 +1,169 @@
+"""The directory: the version decisions use, and applying another."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.directory import DirectoryFile, DirectorySnapshot
+from schemas.topics import DIRECTORY
+from services.routing.decision import Directory
+from services.routing.handlers.snapshots import (
+    build_snapshot,
+    derive_directory_key,
+    digest_file,
+    find_warnings,
+    render_snapshot,
+)
+from services.routing.repository.directories import (
+    DirectoryRepository,
+    StoredDirectory,
+    find_newest,
+    insert_directory,
+    lock_directory,
+)
+from services.runtime.database import TRANSIENT_ERRORS, Pool, transaction
+from services.runtime.health import NotReadyError
+from services.runtime.kafka import Publisher, ReceivedRecord, Record
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+RECORD_KEY: Final = b"directory"
+FOLLOW_SECONDS: Final = 0.5
+
+
+class Directories:
+    """The newest version that PostgreSQL has, in memory."""
+
+    def __init__(self, repository: DirectoryRepository) -> None:
+        self._repository = repository
+        self._current: Directory | None = None
+        self._is_loaded = asyncio.Event()
+
+    @property
+    def version(self) -> int:
+        """0 before the first."""
+        return 0 if self._current is None else self._current.version
+
+    async def check(self) -> None:
+        """For readiness."""
+        if self._current is None:
+            raise NotReadyError("no directory was applied yet")
+
+    async def wait_for_first(self) -> None:
+        """Returns once there is a directory."""
+        await self._is_loaded.wait()
+
+    async def follow_for_ever(self) -> None:
+        """Takes up what was applied to another routing process, also while there is nothing to decide."""
+        while True:
+            with suppress(*TRANSIENT_ERRORS):
+                if version := await self._repository.find_newest_version():
+                    await self.get(version)
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def get(self, version: int) -> Directory:
+        """A directory at least as new. Raises one of database.TRANSIENT_ERRORS."""
+        if self._current is None or self.version < version:
+            snapshot = await self._repository.get_snapshot(version)
+            return self.use(DirectorySnapshot.model_validate_json(snapshot))
+        return self._current
+
+    def use(self, snapshot: DirectorySnapshot) -> Directory:
+        """The newer one of this version and the one in use."""
+        if self._current is not None and self.version >= snapshot.version:
+            return self._current
+        self._current = Directory(snapshot.agencies, version=snapshot.version)
+        self._is_loaded.set()
+        log.info(
+            "directory.loaded",
+            directory_version=snapshot.version,
+            agency_count=len(snapshot.agencies),
+        )
+        return self._current
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What became of a file. `changed` is false if it says the same as the version in force."""
+
+    snapshot: DirectorySnapshot
+    warnings: tuple[str, ...]
+    changed: bool
+
+
+class DirectoryDesk:
+    """Applies directory files."""
+
+    def __init__(
+        self, pool: Pool, publisher: Publisher, directories: Directories, *, deployment_key: bytes
+    ) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._directories = directories
+        self._directory_key = derive_directory_key(deployment_key)
+
+    async def apply(self, file: DirectoryFile, *, operator: str) -> Applied:
+        """Publish also what did not change: applying again mends a publishing that failed.
+
+        Raises one of database.TRANSIENT_ERRORS, or PublishError (it is stored: apply it again).
+        """
+        applied = await self._store(file, operator=operator)
+        self._directories.use(applied.snapshot)
+        log.info(
+            "directory.applied",
+            directory_version=applied.snapshot.version,
+            agency_count=len(applied.snapshot.agencies),
+            source_count=len(applied.snapshot.sources),
+            changed=applied.changed,
+            operator=operator,
+        )
+        await self._publish(applied.snapshot)
+        return applied
+
+    async def find_newest(self) -> DirectorySnapshot | None:
+        """Raises one of database.TRANSIENT_ERRORS."""
+        newest = await DirectoryRepository(self._pool).find_newest()
+        return None if newest is None else DirectorySnapshot.model_validate_json(newest.snapshot)
+
+    async def publish_newer_than(self, published: list[ReceivedRecord]) -> None:
+        """At start: a broker that lost its log, or a publishing that failed, is made good for."""
+        newest = await self.find_newest()
+        known = [_read_version(record) for record in published]
+        if newest is not None and newest.version > max(known, default=0):
+            await self._publish(newest)
+
+    async def _store(self, file: DirectoryFile, *, operator: str) -> Applied:
+        digest = digest_file(file, directory_key=self._directory_key)
+        async with transaction(self._pool) as connection:
+            now = await lock_directory(connection)
+            newest = await find_newest(connection)
+            previous = None if newest is None else DirectorySnapshot.model_validate_json(newest.snapshot)
+            if newest is not None and previous is not None and newest.content_digest == digest:
+                return Applied(
+                    snapshot=previous, warnings=tuple(find_warnings(previous, previous)), changed=False
+                )
+            snapshot = build_snapshot(
+                file,
+                previous,
+                version=1 if previous is None else previous.version + 1,
+                applied_at=now,
+                directory_key=self._directory_key,
+            )
+            stored = StoredDirectory(snapshot.version, render_snapshot(snapshot), digest)
+            await insert_directory(connection, stored, applied_at=now, applied_by=operator)
+        return Applied(snapshot=snapshot, warnings=tuple(find_warnings(snapshot, previous)), changed=True)
+
+    async def _publish(self, snapshot: DirectorySnapshot) -> None:
+        value = render_snapshot(snapshot).encode()
+        await self._publisher.publish([Record(DIRECTORY.name, RECORD_KEY, value)])
+        log.info("directory.published", directory_version=snapshot.version)
+
+
+def _read_version(record: ReceivedRecord) -> int:
+    """0 for what an older release wrote in another form: it is then published anew."""
+    try:
+        return DirectorySnapshot.model_validate_json(record.value or b"").version
+    except ValueError:
+        return 0

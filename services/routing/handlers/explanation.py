@@ -1,0 +1,116 @@
+"""Why agencies were told of an event, and why others were not: the answer as a program reads it."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from schemas.base import WireModel
+from schemas.receipt import EventError
+from schemas.vocabulary import AgencyId, Group, Role
+from services.routing.decision import Gate, Verdict
+
+
+class ExplainedAgency(WireModel):
+    """What became of one holder of the role; `removed` says which gate took each group away."""
+
+    agency: AgencyId
+    verdict: Verdict
+    disclosed: list[Group]
+    removed: Mapping[Group, Gate]
+
+
+class ExplainedRule(WireModel):
+    """One rule that names the event's type, once per role and county it was judged for."""
+
+    rule: str
+    pack: str
+    verdict: Verdict
+    role: Role | None
+    county: str | None
+    agencies: list[ExplainedAgency]
+
+
+class ExplainedFact(WireModel):
+    """What became of an alert: stored, delivered, failed or acknowledged."""
+
+    kind: str
+    at: AwareDatetime
+    channel: str | None
+    outcome: str | None
+
+
+class ExplainedAlert(WireModel):
+    """One agency that was told. Without a contact it is an external body, told by the duty's holder.
+
+    `disclosed` and `withheld` are null when the case's key is gone.
+    """
+
+    alert_id: UUID
+    revision: int
+    form: str
+    kind: str
+    agency: AgencyId
+    role: str | None
+    contact: str | None
+    rules: list[str]
+    urgency: str
+    acknowledge_by: AwareDatetime
+    escalation: int
+    reason: str | None
+    exercise: bool
+    decided_at: AwareDatetime
+    disclosed: list[Group] | None
+    withheld: list[Group] | None
+    duties: list[UUID]
+    facts: list[ExplainedFact]
+
+
+class ExplainedDuty(WireModel):
+    """One statutory clock; no holder if nobody could hold it, no `due` where the law names no hour."""
+
+    duty_id: UUID
+    rule: str
+    holder: str | None
+    what: str
+    due: AwareDatetime | None
+    status: str
+
+
+class ExplainedRefusal(WireModel):
+    """A record with this id that nobody may act on, kept whole."""
+
+    source: str
+    case_ref: str
+    reason: str
+    error_type: str | None
+    error_at: str | None
+    quarantined_at: AwareDatetime
+
+
+class Explanation(WireModel):
+    """One decision. `rules`, `event_type` and the errors' full paths are null when the case's key is gone."""
+
+    source: str
+    event_id: str
+    case_ref: str
+    county: str | None
+    outcome: str
+    event_type: str | None
+    packs: list[str]
+    directory_version: int
+    decided_at: AwareDatetime
+    correlation_id: str
+    errors: list[EventError]
+    undeliverable: str | None
+    rules: list[ExplainedRule] | None
+    alerts: list[ExplainedAlert]
+    duties: list[ExplainedDuty]
+
+
+class Explanations(WireModel):
+    """Every decision and every refused record with this event id."""
+
+    event_id: str
+    decisions: list[Explanation]
+    refusals: list[ExplainedRefusal]

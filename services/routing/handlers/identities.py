@@ -1,0 +1,41 @@
+"""Ids that stay the same under replay and that only a holder of the deployment key can compute."""
+
+from typing import Final
+from uuid import UUID
+
+from services.routing.repository.rows import Origin
+from services.runtime.crypto import derive_key, keyed_uuid
+from services.runtime.keyring import CaseKey
+
+OPERATIONS_KEY_ID: Final = UUID(int=0)
+"""Names the key of what belongs to no readable case: derived from the deployment key, as notify does too."""
+
+DECISION: Final = "decision"
+DUTY_NOTICE: Final = "duty"
+
+
+def build_operations_key(deployment_key: bytes) -> CaseKey:
+    return CaseKey(OPERATIONS_KEY_ID, derive_key(deployment_key, "operations"))
+
+
+class Identities:
+    """Ids of alerts, duties and our own receipts (DESIGN 2)."""
+
+    def __init__(self, deployment_key: bytes) -> None:
+        self._key = deployment_key
+
+    def alert_id(self, *, source: str, event_id: str, agency: str, cause: str) -> UUID:
+        return keyed_uuid(self._key, source, event_id, agency, cause)
+
+    def alert_id_of_record(self, origin: Origin, *, agency: str, cause: str) -> UUID:
+        """For a record that is refused without being the one decision of its (source, id)."""
+        place = (origin.cluster_id, str(origin.partition), str(origin.offset))
+        return keyed_uuid(self._key, "record", *place, agency, cause)
+
+    def duty_id(self, *, source: str, event_id: str, rule: str, holder: str | None, what: str) -> UUID:
+        """The same duty on several alerts is one duty."""
+        return keyed_uuid(self._key, "duty", source, event_id, rule, holder or "", what)
+
+    def receipt_id(self, origin: Origin) -> UUID:
+        place = (origin.cluster_id, str(origin.partition), str(origin.offset))
+        return keyed_uuid(self._key, "receipt", *place)

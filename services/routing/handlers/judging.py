@@ -1,0 +1,166 @@
+"""One record of a batch, judged: decided, a duplicate, or quarantined. Values in, values out."""
+
+from dataclasses import replace
+
+from schemas.case_event import FieldError
+from schemas.vocabulary import Outcome
+from services.routing.decide import decide, quarantine, refuse_reused_id
+from services.routing.decision import CaseState, Decision
+from services.routing.handlers.case_states import next_case_state, open_case_state, seal_case_state
+from services.routing.handlers.lines import (
+    alarms_of,
+    line_of_decision,
+    line_of_duplicate,
+    line_of_refusal,
+)
+from services.routing.handlers.matter import Judged, Matter
+from services.routing.handlers.opening import (
+    OpenedEvent,
+    UnreadableEvent,
+    find_county,
+    find_named_agencies,
+)
+from services.routing.handlers.quarantine import QuarantineReason
+from services.routing.handlers.recording import Recorder, summarise
+from services.routing.handlers.surroundings import Surroundings
+from services.routing.repository.rows import EarlierDecision, QuarantineRow
+from services.runtime.crypto import SealError
+from services.runtime.faults import error_at, error_type
+
+_NOT_DECIDABLE = FieldError("", "this event could not be decided; a coordinator was told")
+
+
+class Judge:
+    """Judges the records of one batch, one after the other."""
+
+    def __init__(self, recorder: Recorder, around: Surroundings) -> None:
+        self._recorder = recorder
+        self._around = around
+
+    def judge(self, item: OpenedEvent | UnreadableEvent) -> Judged:
+        judged = self._judge_event(item) if isinstance(item, OpenedEvent) else self._refuse(item)
+        self._move_on(judged)
+        return judged
+
+    def _judge_event(self, item: OpenedEvent) -> Judged:
+        earlier = self._around.earlier.get((item.sealed.source, item.sealed.id))
+        if earlier is None:
+            return self._decide(item)
+        if earlier.case_ref == item.sealed.subject and earlier.content_digest in {None, item.digest}:
+            return self._repeat(item, earlier)
+        return self._refuse_reuse(item, earlier)
+
+    def _decide(self, item: OpenedEvent) -> Judged:
+        try:
+            return self._decide_event(item)
+        except SealError as error:
+            return self._refuse(_unreadable(item, QuarantineReason.CASE_NOT_OPENED, error))
+        except Exception as error:  # noqa: BLE001 -- one event must not hold up the others; recorded, alarmed, and counted
+            return self._refuse(_unreadable(item, QuarantineReason.DECIDE_FAILED, error))
+
+    def _decide_event(self, item: OpenedEvent) -> Judged:
+        around, matter = self._around, self._around.matter_of_event(item)
+        case = open_case_state(around.case_states[matter.case_ref], key=item.key, case_ref=matter.case_ref)
+        decision = decide(item.event, case, around.directory, around.packs, around.now)
+        judged = self._recorder.record_decision(
+            matter, decision, county=item.event.data.county, digest=item.digest
+        )
+        line = line_of_decision(matter, decision, received_at=item.sealed.data.received_at)
+        lines = (line, *alarms_of(matter, decision))
+        judged = replace(judged, lines=lines, case_state=_changed_state(case, decision, matter))
+        if decision.outcome is not Outcome.QUARANTINED:
+            return judged
+        refused = _unreadable(item, QuarantineReason.NOT_HONOURED, None)
+        return _quarantined(judged, refused, matter, decision)
+
+    def _repeat(self, item: OpenedEvent, earlier: EarlierDecision) -> Judged:
+        matter = self._around.matter_of_event(item)
+        judged = self._recorder.record_duplicate(matter, earlier)
+        return replace(judged, lines=(line_of_duplicate(matter, received_at=item.sealed.data.received_at),))
+
+    def _refuse_reuse(self, item: OpenedEvent, earlier: EarlierDecision) -> Judged:
+        matter = self._around.matter_of_event(item)
+        refused = _unreadable(item, QuarantineReason.ID_REUSED, None)
+        decision = refuse_reused_id(
+            county=earlier.county,
+            named_agencies=self._conflicted(refused),
+            directory=self._around.directory,
+            now=self._around.now,
+        )
+        judged = self._recorder.record_reuse(matter, decision, earlier=earlier, digest=item.digest)
+        judged = replace(judged, lines=alarms_of(matter, decision))
+        return _quarantined(judged, refused, matter, decision)
+
+    def _refuse(self, item: UnreadableEvent) -> Judged:
+        matter = self._around.matter_of_unreadable(item)
+        county = find_county(item.data)
+        decision = quarantine(
+            county=county,
+            named_agencies=self._conflicted(item),
+            directory=self._around.directory,
+            now=self._around.now,
+            errors=item.errors or (_NOT_DECIDABLE,),
+        )
+        if matter.identified_by_place:
+            judged = self._recorder.record_refused_record(matter, decision)
+        else:
+            judged = self._recorder.record_decision(matter, decision, county=county, digest=item.digest)
+        judged = replace(judged, lines=alarms_of(matter, decision))
+        return _quarantined(judged, item, matter, decision)
+
+    def _conflicted(self, item: UnreadableEvent) -> frozenset[str]:
+        """Who must not be told of this record: whom it names, and whom the case knows as conflicted."""
+        named = find_named_agencies(item.data)
+        if item.sealed is None or item.key is None:
+            return named
+        state, case_ref = self._around.case_states.get(item.sealed.subject), item.sealed.subject
+        try:
+            return named | open_case_state(state, key=item.key, case_ref=case_ref).conflicts
+        except SealError:
+            return named
+
+    def _move_on(self, judged: Judged) -> None:
+        """The next record of the batch sees what this one came to."""
+        if judged.decision is not None:
+            row = judged.decision
+            self._around.earlier[row.source, row.event_id] = summarise(row)
+        if judged.case_state is not None:
+            case_ref, state = judged.case_state
+            self._around.case_states[case_ref] = state
+
+
+def _unreadable(item: OpenedEvent, reason: QuarantineReason, error: Exception | None) -> UnreadableEvent:
+    return UnreadableEvent(item.record, reason, item.sealed, item.key, item.digest, item.data, (), error)
+
+
+def _changed_state(case: CaseState, decision: Decision, matter: Matter) -> tuple[str, bytes] | None:
+    state = next_case_state(case, decision)
+    if state == case:
+        return None
+    return matter.case_ref, seal_case_state(state, key=matter.key, case_ref=matter.case_ref)
+
+
+def _quarantined(judged: Judged, item: UnreadableEvent, matter: Matter, decision: Decision) -> Judged:
+    lines = (*judged.lines, line_of_refusal(matter, item, decision))
+    row = _quarantine_row(matter, item)
+    return replace(judged, quarantine=row, lines=lines, is_fault=item.reason.is_fault)
+
+
+def _quarantine_row(matter: Matter, item: UnreadableEvent) -> QuarantineRow:
+    record = item.record
+    return QuarantineRow(
+        cluster_id=matter.origin.cluster_id,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        record_key=record.key,
+        record=record.value,
+        source=matter.source,
+        event_id=matter.event_id,
+        case_ref=matter.case_ref,
+        reason=item.reason.value,
+        content_digest=item.digest,
+        error_type=None if item.error is None else error_type(item.error),
+        error_at=None if item.error is None else error_at(item.error),
+        quarantined_at=matter.now,
+    )

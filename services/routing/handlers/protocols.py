@@ -1,0 +1,22 @@
+"""Telling at start which packs decide, and what of them is not honoured yet."""
+
+import hashlib
+
+from services.routing.rules import PackSet
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+
+def announce_packs(packs: PackSet) -> None:
+    """The hash is of what the pack says, whatever its layout and comments."""
+    for version in packs.versions:
+        content = version.pack.model_dump_json(by_alias=True).encode()
+        log.info(
+            "pack.loaded",
+            pack=version.label,
+            rule_count=len(version.pack.rules),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+    for missing in packs.not_honoured:
+        log.warning("pack.not_honoured", pack=missing.pack, rule=missing.rule, feature=missing.feature)

@@ -1,0 +1,172 @@
+"""One batch of receipts: facts about alerts into the ledger, what is taken over off the outbox."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from schemas.receipt import (
+    KIND_HEADER,
+    RECEIPT,
+    Acknowledged,
+    Decided,
+    Delivered,
+    Failed,
+    ReceiptKind,
+    Stored,
+)
+from schemas.topics import RECEIPTS
+from services.routing.handlers.matter import UNKNOWN
+from services.routing.handlers.messages import FIRST_REVISION, MESSAGE_HEADER
+from services.routing.handlers.positions import next_offsets, place_batch
+from services.routing.handlers.quarantine import QuarantineReason, QuarantineWindow
+from services.routing.handlers.stopping import Brake
+from services.routing.repository.batch import BatchRepository
+from services.routing.repository.rows import NO_DELIVERY, QuarantineRow, ReceiptRow
+from services.runtime.clock import Clock
+from services.runtime.database import Pool, transaction
+from services.runtime.kafka import ReceivedRecord
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+AlertReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged
+
+_DECIDED: Final = ReceiptKind.DECIDED.value.encode()
+_MILLISECONDS: Final = 1000
+
+
+class Facts:
+    """What a batch of receipts says, record by record."""
+
+    def __init__(self, window: QuarantineWindow) -> None:
+        self.window = window
+        self.handled: list[ReceivedRecord] = []
+        self.receipts: list[ReceiptRow] = []
+        self.taken_over: list[tuple[UUID, int]] = []
+        self.unreadable: list[ReceivedRecord] = []
+        self.counts: Counter[ReceiptKind] = Counter()
+        self.stopped_at: ReceivedRecord | None = None
+
+    def take_all(self, records: Sequence[ReceivedRecord]) -> None:
+        for record in records:
+            if self.stopped_at is None:
+                self._take(record)
+
+    def _take(self, record: ReceivedRecord) -> None:
+        receipt = read_receipt(record)
+        window = self.window.add(is_fault=receipt is None)
+        if receipt is None and window.is_full:
+            self.stopped_at = record
+            return
+        self.window = window
+        self.handled.append(record)
+        match receipt:
+            case None:
+                self.unreadable.append(record)
+            case UUID():
+                self.counts[ReceiptKind.DECIDED] += 1
+                self.taken_over.append((receipt, FIRST_REVISION))
+            case Decided():
+                self.counts[ReceiptKind.DECIDED] += 1
+            case _:
+                self._take_fact(receipt)
+
+    def _take_fact(self, receipt: AlertReceipt) -> None:
+        self.counts[receipt.kind] += 1
+        self.receipts.append(_row(receipt))
+        if isinstance(receipt, Stored):
+            self.taken_over.append((receipt.alert_id, receipt.revision))
+
+
+class ReceiptBatches:
+    """Records what notify tells, and strikes our own receipts off when they come back from the log."""
+
+    def __init__(self, pool: Pool, *, cluster_id: str, clock: Clock, brake: Brake) -> None:
+        self._pool = pool
+        self._cluster_id = cluster_id
+        self._clock = clock
+        self._brake = brake
+        self._window = QuarantineWindow()
+
+    async def handle(self, records: Sequence[ReceivedRecord]) -> None:
+        """Raises transient errors (read the batch again), GapError, or ConsumerStoppedError."""
+        started_at = self._clock.monotonic()
+        facts = Facts(self._window)
+        async with transaction(self._pool) as connection:
+            repository = BatchRepository(connection)
+            placed = await place_batch(repository, records, cluster_id=self._cluster_id, topic=RECEIPTS.name)
+            facts.take_all(placed.due)
+            await self._write(repository, facts)
+        self._window = facts.window
+        for record in facts.unreadable:
+            log.error("receipt.quarantined", partition=record.partition, offset=record.offset)
+        self._write_summary(facts, started_at)
+        if facts.stopped_at is not None:
+            await self._brake.pull(facts.stopped_at, quarantined_count=self._window.fault_count)
+
+    async def _write(self, repository: BatchRepository, facts: Facts) -> None:
+        await repository.insert_receipts(facts.receipts)
+        await repository.delete_messages(facts.taken_over)
+        if facts.unreadable:
+            now = (await repository.read_moment()).now
+            rows = [_quarantine_row(record, self._cluster_id, now) for record in facts.unreadable]
+            await repository.insert_quarantines(rows)
+        await repository.advance_positions(
+            cluster_id=self._cluster_id,
+            topic=RECEIPTS.name,
+            next_offsets=next_offsets(facts.handled),
+        )
+
+    def _write_summary(self, facts: Facts, started_at: float) -> None:
+        counts = {f"{kind.value}_count": facts.counts[kind] for kind in ReceiptKind}
+        log.info(
+            "batch.recorded",
+            record_count=len(facts.handled),
+            partitions=sorted({record.partition for record in facts.handled}),
+            duration_ms=round((self._clock.monotonic() - started_at) * _MILLISECONDS),
+            **counts,
+        )
+
+
+def read_receipt(record: ReceivedRecord) -> AlertReceipt | Decided | UUID | None:
+    """A fact about an alert; the message id of a receipt of our own; None for what is no receipt."""
+    headers = dict(record.headers)
+    try:
+        if headers.get(KIND_HEADER) == _DECIDED and MESSAGE_HEADER in headers:
+            return UUID(headers[MESSAGE_HEADER].decode())
+        return RECEIPT.validate_json(record.value or b"")
+    except ValueError:  # and pydantic's ValidationError, which is one and whose text may quote the record
+        return None
+
+
+def _row(receipt: AlertReceipt) -> ReceiptRow:
+    return ReceiptRow(
+        alert_id=receipt.alert_id,
+        revision=receipt.revision,
+        kind=receipt.kind.value,
+        delivery_id=receipt.delivery_id if isinstance(receipt, Delivered | Failed) else NO_DELIVERY,
+        channel=receipt.channel if isinstance(receipt, Delivered | Failed) else None,
+        outcome=receipt.outcome if isinstance(receipt, Failed) else None,
+        at=receipt.at,
+    )
+
+
+def _quarantine_row(record: ReceivedRecord, cluster_id: str, now: datetime) -> QuarantineRow:
+    return QuarantineRow(
+        cluster_id=cluster_id,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        record_key=record.key,
+        record=record.value,
+        source=UNKNOWN,
+        event_id=UNKNOWN,
+        case_ref=UNKNOWN,
+        reason=QuarantineReason.NOT_A_RECEIPT.value,
+        content_digest=None,
+        error_type=None,
+        error_at=None,
+        quarantined_at=now,
+    )

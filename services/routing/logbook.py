@@ -1,0 +1,119 @@
+"""The log lines of routing."""
+
+from types import MappingProxyType
+from typing import Final
+
+from services.runtime.logbook import Catalogue, LogEntry
+
+_EVENT: Final = ("event_id", "source", "case_ref", "partition", "offset")
+
+CATALOGUE: Final[Catalogue] = MappingProxyType(
+    {
+        "event.decided": LogEntry(
+            "info",
+            "One event was decided, or found to be a duplicate; `lag_ms` counts from its acceptance.",
+            (
+                *_EVENT,
+                "outcome",
+                "alert_count",
+                "external_count",
+                "notice_count",
+                "duty_count",
+                "considered_count",
+                "matched_count",
+                "directory_version",
+                "lag_ms",
+            ),
+        ),
+        "event.quarantined": LogEntry(
+            "error",
+            "Nobody may act on this record; it is kept whole and the coordinators are told.",
+            (*_EVENT, "reason", "alert_count"),
+        ),
+        "decision.undeliverable": LogEntry(
+            "error",
+            "A problem that no coordinator could be told of: the directory has none.",
+            (*_EVENT, "reason"),
+        ),
+        "batch.decided": LogEntry(
+            "info",
+            "One batch of events was decided, stored and published.",
+            (
+                "record_count",
+                "republished_count",
+                "quarantined_count",
+                "alert_count",
+                "partitions",
+                "duration_ms",
+            ),
+        ),
+        "batch.recorded": LogEntry(
+            "info",
+            "One batch of receipts was recorded.",
+            (
+                "record_count",
+                "stored_count",
+                "delivered_count",
+                "failed_count",
+                "acknowledged_count",
+                "decided_count",
+                "partitions",
+                "duration_ms",
+            ),
+        ),
+        "receipt.quarantined": LogEntry(
+            "error", "A record of the receipts is no receipt; it is kept whole.", ("partition", "offset")
+        ),
+        "consumer.gap_found": LogEntry(
+            "error",
+            "Records are missing from the log; nothing is decided without them, and the process ends.",
+            ("topic", "partition", "offset", "expected_offset"),
+        ),
+        "consumer.stopped": LogEntry(
+            "error",
+            "Too many records could not be decided: the fault is ours. Nothing is read until a restart.",
+            ("topic", "partition", "offset", "quarantined_count"),
+        ),
+        "messages.republished": LogEntry(
+            "warning",
+            "Alerts or receipts that nobody had taken over were published again.",
+            ("record_count", "cluster_id", "reason"),
+        ),
+        "messages.not_republished": LogEntry(
+            "warning", "What is not taken over could not be published again; it is tried later.", ("reason",)
+        ),
+        "pack.loaded": LogEntry(
+            "info", "A protocol pack is ready to decide by.", ("pack", "rule_count", "sha256")
+        ),
+        "pack.not_honoured": LogEntry(
+            "warning",
+            "A rule asks for what is not built yet; it then tells less, never more.",
+            ("pack", "rule", "feature"),
+        ),
+        "directory.applied": LogEntry(
+            "info",
+            "An operator applied a directory; `changed` is false if it is the version in force.",
+            ("directory_version", "agency_count", "source_count", "changed", "operator"),
+        ),
+        "directory.loaded": LogEntry(
+            "info",
+            "Decisions use this version of the directory from now on.",
+            ("directory_version", "agency_count"),
+        ),
+        "directory.published": LogEntry(
+            "info", "The directory in force was published for the other services.", ("directory_version",)
+        ),
+        "directory.refused": LogEntry(
+            "info", "A directory was refused; nothing changed.", ("error_count", "operator")
+        ),
+        "decision.read": LogEntry(
+            "info",
+            "An operator read why agencies were told of an event.",
+            ("event_id", "operator", "found_count"),
+        ),
+        "request.failed": LogEntry("error", "A request met a fault of ours."),
+        "operator.refused": LogEntry(
+            "warning", "A request without a valid operator key was refused.", ("path",)
+        ),
+    }
+)

@@ -1,0 +1,156 @@
+-- migrate:up
+CREATE SCHEMA IF NOT EXISTS routing;
+
+-- Every version of the directory ever applied, as it was published. `content_digest` (keyed) tells whether a file changes anything.
+CREATE TABLE routing.directory (
+    version integer PRIMARY KEY,
+    snapshot jsonb NOT NULL,
+    content_digest bytea NOT NULL,
+    applied_at timestamptz NOT NULL,
+    applied_by text NOT NULL
+);
+
+-- The next offset of each partition. A broker that lost its log has another cluster id, so it starts again at 0.
+CREATE TABLE routing.position (
+    cluster_id text NOT NULL,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    next_offset bigint NOT NULL,
+    PRIMARY KEY (cluster_id, topic, partition)
+) WITH (fillfactor = 50);
+
+-- One row a case, locked by whoever decides one of its events. `state` is sealed under the case key; null is the empty state.
+CREATE TABLE routing.case_state (
+    case_ref text PRIMARY KEY,
+    state bytea,
+    taken_at timestamptz NOT NULL
+) WITH (fillfactor = 80);
+
+-- The ledger. What names groups or the event's type is in `detail`, sealed under `key_id`; what is left is ids, times, rules and agencies.
+-- `errors` is what the source may read: paths and words, never a value. A null `content_digest`: the event could not be opened.
+-- `undeliverable` is what no coordinator could be told of, since the directory has none.
+CREATE TABLE routing.decision (
+    source text NOT NULL,
+    event_id text NOT NULL,
+    case_ref text NOT NULL,
+    county text,
+    outcome text NOT NULL CHECK (outcome IN ('routed', 'quarantined', 'superseded')),
+    packs text[] NOT NULL,
+    errors jsonb NOT NULL,
+    key_id uuid NOT NULL,
+    content_digest bytea,
+    detail bytea NOT NULL,
+    duties_sealed bytea,
+    undeliverable text,
+    directory_version integer NOT NULL,
+    decided_at timestamptz NOT NULL,
+    correlation_id text NOT NULL,
+    cluster_id text NOT NULL,
+    partition integer NOT NULL,
+    "offset" bigint NOT NULL,
+    PRIMARY KEY (event_id, source)
+);
+
+-- What each agency is told. A null `contact` is an external body, told by the duty's holder. What could not be read of a record
+-- (its source, its event id, its case) is `unknown`.
+CREATE TABLE routing.alert (
+    alert_id uuid NOT NULL,
+    revision integer NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    case_ref text NOT NULL,
+    form text NOT NULL CHECK (form IN ('alert', 'duty_notice')),
+    kind text NOT NULL CHECK (kind IN ('alert', 'update', 'cancel', 'error')),
+    agency text NOT NULL,
+    role text,
+    contact text,
+    rules text[] NOT NULL,
+    urgency text NOT NULL,
+    acknowledge_by timestamptz NOT NULL,
+    escalation integer NOT NULL,
+    reason text,
+    exercise boolean NOT NULL,
+    decided_at timestamptz NOT NULL,
+    PRIMARY KEY (alert_id, revision)
+);
+CREATE INDEX alert_of_event ON routing.alert (event_id, source);
+
+CREATE TABLE routing.duty (
+    duty_id uuid PRIMARY KEY,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    case_ref text NOT NULL,
+    rule text NOT NULL,
+    holder text,
+    what text NOT NULL,
+    due timestamptz,
+    status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'needs_review', 'closed')),
+    decided_at timestamptz NOT NULL
+);
+CREATE INDEX duty_of_event ON routing.duty (event_id, source);
+
+-- Facts about alerts, as notify told them. `delivery_id` is all zeros where the fact is about the alert as a whole.
+CREATE TABLE routing.receipt (
+    alert_id uuid NOT NULL,
+    revision integer NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('stored', 'delivered', 'failed', 'acknowledged')),
+    delivery_id uuid NOT NULL,
+    channel text,
+    outcome text,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (alert_id, revision, kind, delivery_id)
+);
+
+-- What was decided and not yet taken over: an alert leaves with notify's `stored`, a receipt of ours when we have read it back from the log.
+-- (cluster_id, partition, "offset") is the record that caused it, so that a record read again is published again.
+CREATE TABLE routing.outbox (
+    message_id uuid NOT NULL,
+    revision integer NOT NULL,
+    seq bigint GENERATED ALWAYS AS IDENTITY,
+    topic text NOT NULL,
+    key text NOT NULL,
+    record bytea NOT NULL,
+    cluster_id text NOT NULL,
+    partition integer NOT NULL,
+    "offset" bigint NOT NULL,
+    published_to text NOT NULL,
+    created_at timestamptz NOT NULL,
+    publish_after timestamptz NOT NULL,
+    PRIMARY KEY (message_id, revision)
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000);
+-- Sealed bytes do not compress.
+ALTER TABLE routing.outbox ALTER COLUMN record SET STORAGE EXTERNAL;
+CREATE INDEX outbox_by_origin ON routing.outbox (cluster_id, partition, "offset");
+CREATE INDEX outbox_when_due ON routing.outbox (publish_after);
+
+-- Records that were refused, whole and as they came (sealed as they were), with the reason.
+CREATE TABLE routing.quarantine (
+    cluster_id text NOT NULL,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    "offset" bigint NOT NULL,
+    record_key bytea,
+    record bytea,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    case_ref text NOT NULL,
+    reason text NOT NULL,
+    content_digest bytea,
+    error_type text,
+    error_at text,
+    quarantined_at timestamptz NOT NULL,
+    PRIMARY KEY (cluster_id, topic, partition, "offset")
+);
+CREATE INDEX quarantine_of_event ON routing.quarantine (event_id, source);
+
+GRANT USAGE ON SCHEMA routing TO tocsin_routing;
+-- Append-only: what was decided, told and learned is never changed.
+GRANT SELECT, INSERT ON
+    routing.directory, routing.decision, routing.alert, routing.duty, routing.receipt, routing.quarantine TO tocsin_routing;
+GRANT SELECT, INSERT, UPDATE ON routing.position, routing.case_state TO tocsin_routing;
+GRANT SELECT, INSERT, UPDATE, DELETE ON routing.outbox TO tocsin_routing;
+
+-- migrate:down
+DROP TABLE routing.quarantine, routing.outbox, routing.receipt, routing.duty, routing.alert, routing.decision,
+    routing.case_state, routing.position, routing.directory;
+REVOKE USAGE ON SCHEMA routing FROM tocsin_routing;

@@ -1,0 +1,151 @@
+"""Rows of the ledger, in the order in which their statements take them."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+NO_DELIVERY = UUID(int=0)
+"""`receipt.delivery_id` of a fact about the alert as a whole."""
+
+
+class Origin(NamedTuple):
+    """The case-event record that something came from."""
+
+    cluster_id: str
+    partition: int
+    offset: int
+
+
+class DecisionRow(NamedTuple):
+    """What was concluded from one event; `packs` are separated by spaces, `errors` is JSON."""
+
+    source: str
+    event_id: str
+    case_ref: str
+    county: str | None
+    outcome: str
+    packs: str
+    errors: str
+    key_id: UUID
+    content_digest: bytes | None
+    detail: bytes
+    duties_sealed: bytes | None
+    undeliverable: str | None
+    directory_version: int
+    decided_at: datetime
+    correlation_id: str
+    cluster_id: str
+    partition: int
+    offset: int
+
+
+class AlertRow(NamedTuple):
+    """What one agency is told; `rules` are separated by spaces, a null `contact` is an external body."""
+
+    alert_id: UUID
+    revision: int
+    source: str
+    event_id: str
+    case_ref: str
+    form: str
+    kind: str
+    agency: str
+    role: str | None
+    contact: str | None
+    rules: str
+    urgency: str
+    acknowledge_by: datetime
+    escalation: int
+    reason: str | None
+    exercise: bool
+    decided_at: datetime
+
+
+class DutyRow(NamedTuple):
+    """One statutory clock."""
+
+    duty_id: UUID
+    source: str
+    event_id: str
+    case_ref: str
+    rule: str
+    holder: str | None
+    what: str
+    due: datetime | None
+    decided_at: datetime
+
+
+class OutboxRow(NamedTuple):
+    """A record to publish, until it is taken over."""
+
+    message_id: UUID
+    revision: int
+    topic: str
+    key: str
+    record: bytes
+    cluster_id: str
+    partition: int
+    offset: int
+    published_to: str
+    created_at: datetime
+    publish_after: datetime
+
+
+class OutboxMessage(NamedTuple):
+    """A stored record, to be published again."""
+
+    message_id: UUID
+    topic: str
+    key: str
+    record: bytes
+
+
+class QuarantineRow(NamedTuple):
+    """A refused record, whole."""
+
+    cluster_id: str
+    topic: str
+    partition: int
+    offset: int
+    record_key: bytes | None
+    record: bytes | None
+    source: str
+    event_id: str
+    case_ref: str
+    reason: str
+    content_digest: bytes | None
+    error_type: str | None
+    error_at: str | None
+    quarantined_at: datetime
+
+
+class ReceiptRow(NamedTuple):
+    """A fact about an alert, as notify told it."""
+
+    alert_id: UUID
+    revision: int
+    kind: str
+    delivery_id: UUID
+    channel: str | None
+    outcome: str | None
+    at: datetime
+
+
+class Moment(NamedTuple):
+    """The instant of a batch, and the newest version of the directory (0 before the first)."""
+
+    now: datetime
+    directory_version: int
+
+
+class EarlierDecision(NamedTuple):
+    """What a later event with the same (source, id) is compared with."""
+
+    case_ref: str
+    county: str | None
+    outcome: str
+    errors: str
+    key_id: UUID
+    content_digest: bytes | None
+    duties_sealed: bytes | None
+    decided_at: datetime

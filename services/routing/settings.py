@@ -1,0 +1,31 @@
+"""What routing reads from the environment beside what every service reads."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints, field_validator
+from pydantic_settings import NoDecode
+
+from services.routing.packs import SHIPPED
+from services.runtime.settings import ServiceSettings
+
+KeyHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class RoutingSettings(ServiceSettings):
+    """`TOCSIN_ROUTING_PROTOCOLS`: the folder of packs.
+
+    `TOCSIN_ROUTING_OPERATOR_KEYS`: SHA-256 of each operator's key in hexadecimal, separated by commas.
+    """
+
+    service: ClassVar[str] = "routing"
+
+    routing_protocols: Path = SHIPPED
+    routing_operator_keys: Annotated[tuple[KeyHash, ...], NoDecode] = Field(default=())
+
+    @field_validator("routing_operator_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        return value
