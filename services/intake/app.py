@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 from services.intake import logbook
-from services.intake.api import IntakeApi, build_app
+from services.intake.api import Front, IntakeApi, build_app
 from services.intake.handlers.directory import Directory
 from services.intake.handlers.intake import Intake
 from services.intake.handlers.keydesk import KeyDesk
@@ -57,7 +57,7 @@ async def run_intake(settings: IntakeSettings, lifetime: Lifetime) -> None:
     probes = Probes(clock=clock)
     api = IntakeApi(durability=settings.durability, clock=clock, new_id=new_correlation_id)
     probes.add_check("connected", lambda: _check_connected(api))
-    app = build_app(api, routes=health_routes(probes))
+    app = Front(api, build_app(api, routes=health_routes(probes)))
     # The server is entered last and left first: requests in hand are answered before what they need closes.
     async with (
         AsyncExitStack() as resources,

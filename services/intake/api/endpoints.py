@@ -1,13 +1,16 @@
 """What each request does: read, hand to the handlers, answer, and one log line."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Path
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from services.intake.api.requests import (
+    CutBodyError,
     LongBodyError,
     RefusedRequestError,
     authenticate,
@@ -23,6 +26,7 @@ from services.intake.ingress import refusals
 from services.intake.ingress.access import Access, Caller
 from services.intake.ingress.answer import ACCEPTED, Answer, Outcome, build_answer, build_refusal
 from services.intake.ingress.content import (
+    Header,
     MalformedError,
     Mode,
     UnsupportedMediaError,
@@ -40,6 +44,17 @@ MAX_BYTES_IN_HAND: Final = 32 * 1024 * 1024
 """Of bodies that wait for PostgreSQL or Kafka at the same time; what comes on top is told 503."""
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request whose key and content mode are known; its body is still to be read."""
+
+    headers: Sequence[Header]
+    receive: Receive
+    mode: Mode
+    caller: Caller
+    correlation_id: str
+
+
 class IntakeApi:
     """The endpoints. Until `intake` is connected every answer is 503."""
 
@@ -51,15 +66,20 @@ class IntakeApi:
         self._bytes_in_hand = 0
 
     async def post_events(self, request: Request) -> Response:
+        return await self.receive_events(request.scope, request.receive)
+
+    async def receive_events(self, scope: Scope, receive: Receive) -> Response:
         started = self._clock.monotonic()
-        headers = request.scope["headers"]
-        correlation_id = self.correlate(request)
+        correlation_id = self.correlate(scope)
         caller: Caller | None = None
         outcomes: Sequence[Outcome] = ()
         try:
-            intake, access = self._find_intake(refusals.refuse_unavailable())
-            caller = authenticate(headers, access)
-            outcomes = await self._receive(request, caller, intake, correlation_id)
+            intake, access = self._find_intake(refusals.refuse_unavailable)
+            caller = authenticate(scope["headers"], access)
+            mode = _find_mode(scope["headers"])
+            outcomes = await self._receive(
+                intake, Visit(scope["headers"], receive, mode, caller, correlation_id)
+            )
             answer = build_answer(outcomes, durability=self._durability)
         except RefusedRequestError as refused:
             answer = build_refusal(refused.refusal, durability=self._durability)
@@ -71,38 +91,34 @@ class IntakeApi:
         request: Request,
         event_id: Annotated[str, Path(description="The event's `id`, as this source sent it.")],
     ) -> Response:
-        correlation_id = self.correlate(request)
+        correlation_id = self.correlate(request.scope)
         try:
             report = await self._find_report(request, event_id)
         except RefusedRequestError as refused:
             return refuse(refused.refusal, correlation_id=correlation_id)
         return respond(Answer(200, _render_report(report), is_problem=False), correlation_id=correlation_id)
 
-    def correlate(self, request: Request) -> str:
+    def correlate(self, scope: Scope) -> str:
         """The request's correlation id, the same however often it is asked for."""
-        known: str | None = request.scope.get("tocsin.correlation_id")
+        known: str | None = scope.get("tocsin.correlation_id")
         if known is None:
-            known = correlate(request.scope["headers"], self._new_id)
-            request.scope["tocsin.correlation_id"] = known
+            known = scope["tocsin.correlation_id"] = correlate(scope["headers"], self._new_id)
         return known
 
-    def _find_intake(self, otherwise: Refusal) -> tuple[Intake, Access]:
+    def _find_intake(self, refuse_otherwise: Callable[[], Refusal]) -> tuple[Intake, Access]:
         if self.intake is None or self.intake.directory.access is None:
-            raise RefusedRequestError(otherwise)
+            raise RefusedRequestError(refuse_otherwise())
         return self.intake, self.intake.directory.access
 
-    async def _receive(
-        self, request: Request, caller: Caller, intake: Intake, correlation_id: str
-    ) -> Sequence[Outcome]:
-        mode = _find_mode(request)
+    async def _receive(self, intake: Intake, visit: Visit) -> Sequence[Outcome]:
         try:
-            body = await read_body(request, max_bytes=mode.max_bytes)
+            body = await read_body(visit.receive, visit.headers, max_bytes=visit.mode.max_bytes)
         except LongBodyError:
-            return _refuse_long(mode)
-        except ClientDisconnect:
+            return _refuse_long(visit.mode)
+        except CutBodyError:
             raise RefusedRequestError(refusals.refuse_malformed("The request ended early.")) from None
-        events = _read_events(mode, request, body)
-        return await self._submit(intake, Submission(caller, events, correlation_id), size_bytes=len(body))
+        submission = Submission(visit.caller, _read_events(visit, body), visit.correlation_id)
+        return await self._submit(intake, submission, size_bytes=len(body))
 
     async def _submit(self, intake: Intake, submission: Submission, *, size_bytes: int) -> Sequence[Outcome]:
         if self._bytes_in_hand + size_bytes > MAX_BYTES_IN_HAND:
@@ -114,7 +130,7 @@ class IntakeApi:
             self._bytes_in_hand -= size_bytes
 
     async def _find_report(self, request: Request, event_id: str) -> EventReport:
-        intake, access = self._find_intake(refusals.refuse_unreadable_status())
+        intake, access = self._find_intake(refusals.refuse_unreadable_status)
         caller = authenticate(request.scope["headers"], access)
         if not caller.is_active:
             raise RefusedRequestError(refusals.refuse_offboarded())
@@ -147,8 +163,7 @@ class IntakeApi:
         )
 
 
-def _find_mode(request: Request) -> Mode:
-    headers = request.scope["headers"]
+def _find_mode(headers: Sequence[Header]) -> Mode:
     encoding = find_header(headers, b"content-encoding")
     if encoding is not None and encoding.lower() != b"identity":
         raise RefusedRequestError(refusals.refuse_media_type("Send the body without a content encoding."))
@@ -158,9 +173,9 @@ def _find_mode(request: Request) -> Mode:
         raise RefusedRequestError(refusals.refuse_media_type(str(error))) from None
 
 
-def _read_events(mode: Mode, request: Request, body: bytes) -> list[object]:
+def _read_events(visit: Visit, body: bytes) -> list[object]:
     try:
-        return read_events(mode, request.scope["headers"], body)
+        return read_events(visit.mode, visit.headers, body)
     except MalformedError as error:
         raise RefusedRequestError(refusals.refuse_malformed(str(error))) from None
 

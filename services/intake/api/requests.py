@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from starlette.requests import Request
+from starlette.types import Receive
 
 from services.intake.ingress.access import Access, Caller
 from services.intake.ingress.content import Header
@@ -21,6 +21,10 @@ class RefusedRequestError(Exception):
 
 class LongBodyError(Exception):
     """The body is longer than its mode allows; the rest of it was not read."""
+
+
+class CutBodyError(Exception):
+    """The sender went away before the end of the body."""
 
 
 def find_header(headers: Sequence[Header], name: bytes) -> bytes | None:
@@ -43,14 +47,20 @@ def authenticate(headers: Sequence[Header], access: Access) -> Caller:
     return caller
 
 
-async def read_body(request: Request, *, max_bytes: int) -> bytes:
-    """The body. Raises LongBodyError as soon as it is known to be too long."""
-    declared = find_header(request.scope["headers"], b"content-length")
+async def read_body(receive: Receive, headers: Sequence[Header], *, max_bytes: int) -> bytes:
+    """The body. Raises LongBodyError as soon as it is known to be too long, CutBodyError if it ends early."""
+    declared = find_header(headers, b"content-length")
     if declared is not None and int(declared) > max_bytes:
         raise LongBodyError
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CutBodyError
+        part: bytes = message.get("body", b"")
+        # Mostly there is one part: no copy then.
+        body = body + part if body else part
         if len(body) > max_bytes:
             raise LongBodyError
-    return bytes(body)
+        if not message.get("more_body", False):
+            return body

@@ -77,7 +77,7 @@ class Receiver:
         allowance = self._limiter.take(submission.caller.source, len(events), now=self._clock.monotonic())
         judged = [judge_event(raw, caller=submission.caller) for raw in events[: allowance.granted_count]]
         beyond = len(events) - len(judged)
-        return [*judged, *[refuse_too_many(allowance.retry_after)] * beyond]
+        return [*judged, *[refuse_too_many(allowance.retry_after)] * beyond] if beyond else judged
 
     async def _store(self, admitted: Mapping[int, Admitted], correlation_id: str) -> dict[int, Refusal]:
         """The refusals of what could not be stored."""

@@ -1,5 +1,6 @@
 """Sealing an event before its first durable write, and opening what comes back for its source (DESIGN 6)."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -8,7 +9,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from schemas.alert import NoticeDuty
-from schemas.sealed import SealedData, SealedEvent, duties_seal_context, event_seal_context
+from schemas.sealed import SEALED_EVENT_TYPE, duties_seal_context, event_seal_context
 from schemas.topics import CASE_EVENTS
 from services.intake.ingress.judgement import Admitted
 from services.runtime.crypto import open_sealed, seal
@@ -28,22 +29,26 @@ def seal_event(admitted: Admitted, *, key: CaseKey, correlation_id: str, receive
     content = orjson.dumps(
         {"type": event.type, "time": time, "data": admitted.data}, option=orjson.OPT_SORT_KEYS
     )
-    sealed = SealedEvent(
-        id=event.id,
-        source=event.source,
-        subject=event.subject,
-        time=time,
-        data=SealedData(
-            key_id=key.key_id,
-            sealed=seal(key.secret, content, context=context),
-            correlation_id=correlation_id,
-            received_at=received_at,
-        ),
-    )
+    # A SealedEvent, written without the model: every part was validated when the event was parsed.
+    envelope = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "subject": event.subject,
+        "time": time,
+        "type": SEALED_EVENT_TYPE,
+        "datacontenttype": "application/json",
+        "data": {
+            "key_id": key.key_id,
+            "sealed": urlsafe_b64encode(seal(key.secret, content, context=context)).decode(),
+            "correlation_id": correlation_id,
+            "received_at": received_at,
+        },
+    }
     return Record(
         CASE_EVENTS.name,
         key=event.subject.encode(),
-        value=sealed.model_dump_json().encode(),
+        value=orjson.dumps(envelope),
         headers=[(CORRELATION_HEADER, correlation_id.encode())],
     )
 
