@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from aiokafka.errors import IllegalStateError
-from faststream.exceptions import StopConsume
 from faststream.kafka import KafkaMessage
 
 from services.runtime.database import is_transient as is_database_trouble
@@ -41,15 +40,20 @@ class BatchFate:
         self._group = group
         self._lifetime = lifetime
         self._attempt = 0
+        self._has_given_up = False
 
     async def consume(self, message: KafkaMessage) -> None:
+        if self._has_given_up:
+            # The process is about to end: a later batch must not be committed over the one that failed.
+            return
         records = [receive(record) for record in message.raw_message]
         try:
             await self._handler(records)
         except Exception as error:  # noqa: BLE001 -- the edge of the consuming loop: every error decides a fate
-            if not is_passing_trouble(error):
+            if is_passing_trouble(error):
+                await self._postpone(message, records, error)
+            else:
                 self._give_up(records, error)
-            await self._postpone(message, records, error)
         else:
             self._attempt = 0
             await self._commit(message, records)
@@ -83,9 +87,9 @@ class BatchFate:
             return
 
     def _give_up(self, records: Sequence[ReceivedRecord], error: Exception) -> None:
+        self._has_given_up = True
         log.error("batch.failed", **self._facts(records), exc_info=error)
         self._lifetime.fail(error)
-        raise StopConsume
 
     def _facts(self, records: Sequence[ReceivedRecord]) -> Mapping[str, Any]:
         return {"topic": records[0].topic, "group": self._group, "record_count": len(records)}
