@@ -27,8 +27,13 @@ class _NotNull:
 
 _T = TypeVar("_T")
 
-Opt = Annotated[_T | None, _NotNull()]
-"""Optional in Python (`None` when absent), never null on the wire (DOMAIN 6.0.1 point 27)."""
+
+def _is_absent(value: object) -> bool:
+    return value is None
+
+
+Opt = Annotated[_T | None, _NotNull(), Field(exclude_if=_is_absent)]
+"""Optional in Python (`None` when absent), never null on the wire, read or written (DOMAIN 6.0.1, 27)."""
 
 
 _INSTANT: Final = (

@@ -1,5 +1,6 @@
 """What is shipped obeys what is published: sample directory, packs, and the examples sent to them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ from ruamel.yaml import YAML
 
 from schemas.case_event import parse_case_event
 from schemas.pack import ProtocolPack
-from services.cli.artefacts.json_schemas import WireSchema
+from services.cli.artefacts.json_schemas import WireSchema, scenario_schema
 from services.devstack.directory import SAMPLE_FILE
 from services.routing.packs import SHIPPED
-from tests.support.examples import Accepted, accepted_events
+from tests.support.examples import ROOT, Accepted, accepted_events
 
+SCENARIOS = [*SHIPPED.rglob("*.json"), *(ROOT / "tests").rglob("scenarios/**/*.json")]
 PACKS = sorted(SHIPPED.glob("*/*.yaml"))
 
 
@@ -40,3 +42,9 @@ def test_a_shipped_pack_says_that_it_is_no_legal_advice(path: Path) -> None:
 def test_every_example_can_be_sent_to_a_stack_with_the_sample_directory(example: Accepted) -> None:
     sources = {source["source"] for source in read_yaml(SAMPLE_FILE)["sources"]}
     assert parse_case_event(example.raw).source in sources
+
+
+def test_every_shipped_scenario_is_valid_by_the_published_schema() -> None:
+    validator = Draft202012Validator(scenario_schema())
+    assert len(SCENARIOS) > 50
+    assert [path.name for path in SCENARIOS if not validator.is_valid(json.loads(path.read_text()))] == []
