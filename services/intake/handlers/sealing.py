@@ -39,7 +39,7 @@ def seal_event(admitted: Admitted, *, key: CaseKey, correlation_id: str, receive
         "type": SEALED_EVENT_TYPE,
         "datacontenttype": "application/json",
         "data": {
-            "key_id": key.key_id,
+            "key_id": str(key.key_id),
             "sealed": urlsafe_b64encode(seal(key.secret, content, context=context)).decode(),
             "correlation_id": correlation_id,
             "received_at": received_at,
