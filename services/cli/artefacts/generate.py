@@ -7,6 +7,8 @@ from typing import Final
 from services.cli.artefacts.artefact import Artefact
 from services.cli.artefacts.asyncapi import build_asyncapi
 from services.cli.artefacts.json_schemas import build_json_schemas
+from services.cli.artefacts.log_catalogue import build_log_catalogue
+from services.cli.artefacts.openapi import build_openapi
 
 GENERATED_FOLDERS: Final = ("schemas/json", "schemas/openapi")
 """Folders that hold nothing written by hand."""
@@ -15,6 +17,8 @@ GENERATED_FOLDERS: Final = ("schemas/json", "schemas/openapi")
 def build_artefacts() -> Iterator[Artefact]:
     yield from build_json_schemas()
     yield build_asyncapi()
+    yield from build_openapi()
+    yield build_log_catalogue()
 
 
 def find_drift(root: Path) -> list[str]:
