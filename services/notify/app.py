@@ -10,6 +10,7 @@ from services.notify import logbook
 from services.notify.api import Door, Pages, build_app
 from services.notify.bodies import Links
 from services.notify.contents import Contents
+from services.notify.delivery import SCHEDULES, Schedules
 from services.notify.directory import Directory
 from services.notify.engine import Engine, Surroundings, open_engine
 from services.notify.handlers.alerts import AlertHandler
@@ -56,7 +57,9 @@ def main() -> int:
     return run(lambda lifetime: run_notify(settings, lifetime))
 
 
-async def run_notify(settings: NotifySettings, lifetime: Lifetime) -> None:
+async def run_notify(
+    settings: NotifySettings, lifetime: Lifetime, *, schedules: Schedules = SCHEDULES
+) -> None:
     """Serves until the lifetime ends: liveness at once, the rest as soon as the servers behind it answer."""
     probes = Probes(clock=SystemClock())
     door = Door(Pages.load(settings.zone))
@@ -76,7 +79,7 @@ async def run_notify(settings: NotifySettings, lifetime: Lifetime) -> None:
         )
         links = Links(settings.notify_public_url or address.url)
         opening = resources.enter_async_context(
-            open_notify(settings, links=links, lifetime=lifetime, probes=probes)
+            open_notify(settings, links=links, lifetime=lifetime, probes=probes, schedules=schedules)
         )
         door.desk = await _unless_stopped(lifetime, opening)
         await lifetime.wait()
@@ -84,7 +87,12 @@ async def run_notify(settings: NotifySettings, lifetime: Lifetime) -> None:
 
 @asynccontextmanager
 async def open_notify(
-    settings: NotifySettings, *, links: Links, lifetime: Lifetime, probes: Probes
+    settings: NotifySettings,
+    *,
+    links: Links,
+    lifetime: Lifetime,
+    probes: Probes,
+    schedules: Schedules = SCHEDULES,
 ) -> AsyncIterator[AgencyDesk]:
     """Notify with everything it needs; waits for PostgreSQL and Kafka."""
     deployment_key = load_key_file(settings.deployment_key_file)
@@ -105,11 +113,12 @@ async def open_notify(
             pool=pool,
             publisher=publisher,
             cluster_id=watch.cluster_id,
-            find_committed=_committed_by_routing(admin, settings),
+            find_committed=_committed_by_routing(admin, settings, cluster_id=watch.cluster_id),
             directory=keeper.directory,
             contents=Contents(Keyring(pool, kek), operations_key=derive_key(deployment_key, "operations")),
             links=links,
             clock=SystemClock(),
+            schedules=schedules,
         )
         async with (
             open_engine(settings, around, lifetime=lifetime) as engine,
@@ -173,11 +182,16 @@ def _build_desk(settings: NotifySettings, around: Surroundings, engine: Engine) 
 
 
 def _committed_by_routing(
-    admin: KafkaAdmin, settings: NotifySettings
+    admin: KafkaAdmin, settings: NotifySettings, *, cluster_id: str
 ) -> Callable[[], Awaitable[dict[int, int]]]:
-    return lambda: admin.committed_offsets(
-        settings.routing_receipts_group, RECEIPTS.name, range(RECEIPTS.partitions)
-    )
+    async def find() -> dict[int, int]:
+        found = await admin.committed_offsets(
+            settings.routing_receipts_group, RECEIPTS.name, range(RECEIPTS.partitions)
+        )
+        # Asked afterwards: then what was found is of the cluster we started with, and not of its successor.
+        return found if await admin.get_cluster_id() == cluster_id else {}
+
+    return find
 
 
 def _add_probes(

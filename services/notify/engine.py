@@ -10,7 +10,7 @@ from services.notify.bodies import Links
 from services.notify.channels.email import EmailChannel, MailServer, open_email_channel
 from services.notify.channels.webhook import open_webhook_channel
 from services.notify.contents import Contents
-from services.notify.delivery import SCHEDULES, Channel, Schedules
+from services.notify.delivery import Channel, Schedules
 from services.notify.directory import Directory
 from services.notify.egress import Egress
 from services.notify.handlers.ports import Outgoing
@@ -55,7 +55,7 @@ class Surroundings:
     contents: Contents
     links: Links
     clock: Clock
-    schedules: Schedules = SCHEDULES
+    schedules: Schedules
     poll: timedelta = POLL
 
 

@@ -93,7 +93,7 @@ CATALOGUE: Catalogue = MappingProxyType(
         ),
         "directory.unreadable": LogEntry(
             "error",
-            "A record on the directory topic is no directory; the one in force stays.",
+            "A record of the directory topic, or our copy of one, is no directory; the one in force stays.",
             ("topic", "offset"),
         ),
         "request.failed": LogEntry("error", "A request met a fault of ours; the agency is told 500."),

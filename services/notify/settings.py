@@ -41,7 +41,7 @@ class NotifySettings(ServiceSettings):
     notify_timeout: timedelta = timedelta(seconds=15)
     notify_most_attempts: int = Field(default=512, ge=1)
     notify_most_attempts_each: int = Field(default=32, ge=1)
-    routing_receipts_group: str = "tocsin-routing"
+    routing_receipts_group: str = "tocsin.routing.receipts"
 
     @field_validator("notify_allow_cidrs", mode="before")
     @classmethod

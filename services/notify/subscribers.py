@@ -11,7 +11,7 @@ from services.notify.handlers.directory import DirectoryKeeper
 from services.runtime.kafka import KafkaSettings, Pace, PartitionsReady, subscribe
 from services.runtime.lifecycle import Lifetime
 
-ALERTS_GROUP: Final = "tocsin-notify"
+ALERTS_GROUP: Final = "tocsin.notify.alerts"
 
 
 @dataclass(frozen=True, slots=True)

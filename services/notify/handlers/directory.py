@@ -31,12 +31,14 @@ class DirectoryKeeper:
     async def load(self) -> None:
         """Takes up what was stored last."""
         kept = await self.repository.find()
-        if kept is not None:
-            await self._use(kept)
+        snapshot = None if kept is None else _parse(kept, topic=None, offset=None)
+        if snapshot is not None:
+            await self._use(snapshot)
 
     async def follow(self, records: Sequence[ReceivedRecord]) -> None:
         """Handles a batch of the directory topic."""
-        snapshots = [snapshot for record in records if (snapshot := _parse(record)) is not None]
+        read = [_parse(record.value or b"", topic=record.topic, offset=record.offset) for record in records]
+        snapshots = [snapshot for snapshot in read if snapshot is not None]
         newest = max(snapshots, key=lambda snapshot: snapshot.version, default=None)
         if newest is None or newest.version <= self.directory.view.version:
             return
@@ -57,11 +59,9 @@ class DirectoryKeeper:
             log.error("directory.secret_unreadable", directory_version=view.version, endpoint_id=endpoint_id)
 
 
-def _parse(record: ReceivedRecord) -> DirectorySnapshot | None:
-    if record.value is None:
-        return None
+def _parse(document: bytes, *, topic: str | None, offset: int | None) -> DirectorySnapshot | None:
     try:
-        return DirectorySnapshot.model_validate_json(record.value)
+        return DirectorySnapshot.model_validate_json(document)
     except ValidationError as error:
-        log.error("directory.unreadable", topic=record.topic, offset=record.offset, exc_info=error)
+        log.error("directory.unreadable", topic=topic, offset=offset, exc_info=error)
         return None

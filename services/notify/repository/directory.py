@@ -3,7 +3,6 @@
 from typing import Final
 
 import orjson
-from pydantic import ValidationError
 
 from schemas.directory import DirectorySnapshot
 from services.runtime.database import Pool, connection
@@ -15,21 +14,18 @@ class DirectoryRepository:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def find(self) -> DirectorySnapshot | None:
-        """None before the first one, and for one that an older release wrote in another form."""
+    async def find(self) -> bytes | None:
+        """The snapshot as JSON; None before the first one."""
         async with connection(self._pool) as acquired:
             kept = await acquired.fetchval("SELECT snapshot FROM notify.directory")
-        if kept is None:
-            return None
-        try:
-            return DirectorySnapshot.model_validate_json(orjson.dumps(kept))
-        except ValidationError:
-            return None
+        return None if kept is None else orjson.dumps(kept)
 
     async def replace(self, snapshot: DirectorySnapshot) -> None:
         """Unless a newer one is there: several processes keep the same row."""
         async with connection(self._pool) as acquired:
-            await acquired.execute(_REPLACE, snapshot.version, orjson.loads(snapshot.model_dump_json()))
+            await acquired.execute(
+                _REPLACE, snapshot.version, orjson.loads(snapshot.model_dump_json(exclude_none=True))
+            )
 
 
 _REPLACE: Final = """

@@ -81,6 +81,11 @@ class Dispatcher:
     def running(self) -> int:
         return len(self._tasks)
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether more may be due than memory has room for."""
+        return any(lane.waiting for lane in self._lanes.values())
+
     def room(self, lane: str) -> int:
         """How many more first attempts this lane takes into memory."""
         if self._is_draining:

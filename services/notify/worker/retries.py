@@ -15,7 +15,7 @@ from services.runtime.logs import get_logger
 
 log = get_logger()
 
-BUSY_SECONDS: Final = 0.02
+BUSY_SECONDS: Final = 0.04
 MOST_CLAIMED: Final = 2000
 
 
@@ -51,7 +51,8 @@ class RetryWorker:
     async def run(self) -> None:
         while True:
             claimed = await self._try_to_claim()
-            await asyncio.sleep(BUSY_SECONDS if claimed else self.poll.total_seconds())
+            is_busy = claimed > 0 or self.dispatcher.has_waiting
+            await asyncio.sleep(BUSY_SECONDS if is_busy else self.poll.total_seconds())
 
     async def claim(self) -> int:
         now = self.clock.now()

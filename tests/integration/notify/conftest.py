@@ -1,0 +1,62 @@
+"""A database, a broker, receivers and a mail server of each test's own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from services.notify import logbook
+from services.runtime.crypto import Kek, generate_key_file
+from services.runtime.logs import capture_logs
+from tests.integration.notify.rig import Rig
+from tests.support.mailbox import Mailbox, open_mailbox
+from tests.support.receivers import Receivers, open_receivers
+from tests.support.servers import (  # noqa: F401 -- fixtures
+    Broker,
+    Database,
+    broker,
+    database,
+    postgres_server,
+    server_loop,
+)
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of production."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("secrets")
+    Kek.generate_file(folder / "kek.json")
+    generate_key_file(folder / "deployment.key")
+    return folder
+
+
+@pytest.fixture
+def rig(database: Database, broker: Broker, secrets: Path) -> Rig:  # noqa: F811 -- pytest's way
+    return Rig(database, broker, secrets)
+
+
+@pytest.fixture
+async def receivers() -> AsyncIterator[Receivers]:
+    async with open_receivers() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    async with open_mailbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def logs() -> Iterator[list[dict[str, object]]]:
+    """Every line written meanwhile; one that the catalogue does not allow fails the test."""
+    with capture_logs(logbook.CATALOGUE) as lines:
+        yield lines

@@ -1,0 +1,310 @@
+"""Notify on real servers: what routing would publish goes in, what routing would read comes out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+from uuid import UUID, uuid4
+
+import aiohttp
+import asyncpg
+from pydantic import SecretStr
+
+from schemas.alert import AlertForm, AlertRecord, Command
+from schemas.directory import (
+    AgencyRecord,
+    Contact,
+    DirectorySnapshot,
+    EndpointRecord,
+    endpoint_id,
+    endpoint_seal_context,
+)
+from schemas.receipt import RECEIPT, Receipt
+from schemas.sealed import alert_seal_context
+from schemas.topics import ALERTS, DIRECTORY, RECEIPTS, Topic
+from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung, Urgency
+from services.notify.app import run_notify
+from services.notify.contents import OPERATIONS_KEY_ID
+from services.notify.delivery import SCHEDULES, Schedule, Schedules
+from services.notify.settings import NotifySettings, StartTls
+from services.runtime.crypto import Kek, derive_key, hash_api_key, load_key_file, seal
+from services.runtime.database import open_pool
+from services.runtime.kafka import KafkaSettings, Record, open_publisher, read_topic_to_end
+from services.runtime.keyring import Keyring
+from services.runtime.lifecycle import Lifetime
+from services.runtime.settings import Durability, Membership
+from tests.support.mailbox import Mailbox
+from tests.support.receivers import Receiver
+from tests.support.servers import Broker, Database, free_port
+from tests.unit.notify.records import alert_content, alert_record, duty_notice
+
+QUICK: Schedules = dict.fromkeys(
+    SCHEDULES, Schedule((timedelta(milliseconds=50),) * 3, repeat=timedelta(milliseconds=100))
+)
+"""For tests of what a retry does, not of when."""
+
+COORDINATOR = AgencyRecord(
+    id="ag-tfc",
+    name="Coordinator",
+    roles=[Role.TF_COORDINATOR],
+    counties="*",
+    contacts=[Contact(rung=Rung.PRIMARY, email="desk@tfc.example", phone="+1 661 555 0100")],
+)
+_SECONDS = 20.0
+
+
+class Given(TypedDict, total=False):
+    """What may differ from one alert to the next."""
+
+    agency: str
+    alert_id: UUID
+    revision: int
+    form: AlertForm
+    urgency: Urgency
+    command: Command
+
+
+@dataclass
+class Rig:
+    """A database, a broker and keys; everything that is not notify itself."""
+
+    database: Database
+    broker: Broker
+    secrets: Path
+    agencies: dict[str, AgencyRecord] = field(default_factory=lambda: {COORDINATOR.id: COORDINATOR})
+    version: int = 0
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        return KafkaSettings(
+            bootstrap=self.broker.bootstrap, membership=Membership.SOLE, idempotence=False, member="rig"
+        )
+
+    @property
+    def deployment_key(self) -> bytes:
+        return load_key_file(self.secrets / "deployment.key")
+
+    def settings(self, *, mailbox: Mailbox | None = None, **changes: object) -> NotifySettings:
+        given: dict[str, object] = {
+            "port": free_port(),
+            "kafka": self.broker.bootstrap,
+            "kafka_membership": Membership.SOLE,
+            "kafka_idempotence": False,
+            "database_url": SecretStr(self.database.url("notify")),
+            "kek_file": self.secrets / "kek.json",
+            "deployment_key_file": self.secrets / "deployment.key",
+            "durability": Durability.MEMORY,
+            "notify_public_url": "https://notify.example",
+            "notify_smtp": None if mailbox is None else f"127.0.0.1:{mailbox.port}",
+            "notify_smtp_starttls": StartTls.OFF,
+            "notify_allow_cidrs": "127.0.0.0/8",
+            "notify_allow_http": True,
+            **changes,
+        }
+        return NotifySettings.model_validate(given)
+
+    async def add_agency(
+        self,
+        name: str,
+        *receivers: Receiver,
+        content: EndpointContent = EndpointContent.DISCLOSED,
+        email: str | None = None,
+        key: str | None = None,
+        status: AgencyStatus = AgencyStatus.ACTIVE,
+    ) -> None:
+        """Publishes a new version of the directory with this agency in it."""
+        contacts = [] if email is None else [Contact(rung=Rung.PRIMARY, email=email)]
+        self.agencies[name] = AgencyRecord(
+            id=name,
+            name=name,
+            roles=[Role.CHILD_WELFARE],
+            counties="*",
+            status=status,
+            contacts=contacts,
+            endpoints=[self._endpoint(name, receiver, content) for receiver in receivers],
+            key_hashes=[] if key is None else [hash_api_key(key)],
+        )
+        await self.publish_directory()
+
+    async def publish_directory(self) -> None:
+        self.version += 1
+        snapshot = DirectorySnapshot(
+            version=self.version,
+            applied_at=datetime(2026, 3, 1, tzinfo=UTC),
+            agencies=list(self.agencies.values()),
+            sources=[],
+        )
+        await self.publish(DIRECTORY, (b"directory", snapshot.model_dump_json(exclude_none=True).encode()))
+
+    async def seal_alert(self, *, for_operations: bool = False, **given: Unpack[Given]) -> AlertRecord:
+        """An alert as routing would make it: sealed under its case's key."""
+        key_id, key = await self._find_key("01JNF0Z6W3", for_operations=for_operations)
+        facts = {"alert_id": uuid4(), "key_id": key_id, "directory_version": self.version, **given}
+        plain = alert_record().model_copy(update=facts)
+        is_alert = plain.form is AlertForm.ALERT
+        content = alert_content(plain) if is_alert else duty_notice(plain)
+        context = alert_seal_context(
+            alert_id=str(plain.alert_id), agency=plain.agency, revision=plain.revision
+        )
+        sealed = seal(key, content.model_dump_json().encode(), context=context)
+        return plain.model_copy(update={"sealed": sealed})
+
+    async def publish_alerts(self, *alerts: AlertRecord) -> None:
+        await self.publish(
+            ALERTS, *((alert.case_ref.encode(), alert.model_dump_json().encode()) for alert in alerts)
+        )
+
+    async def send_alert(self, **given: Unpack[Given]) -> AlertRecord:
+        alert = await self.seal_alert(**given)
+        await self.publish_alerts(alert)
+        return alert
+
+    async def publish(self, topic: Topic, *records: tuple[bytes, bytes]) -> None:
+        async with open_publisher(self.kafka) as publisher:
+            await publisher.publish([Record(topic.name, key=key, value=value) for key, value in records])
+
+    async def read_receipts(self) -> list[Receipt]:
+        records = await read_topic_to_end(
+            self.broker.bootstrap, RECEIPTS.name, partitions=RECEIPTS.partitions
+        )
+        receipts = [RECEIPT.validate_json(record.value or b"") for record in records]
+        kinds = [dict(record.headers)["kind"].decode() for record in records]
+        assert kinds == [receipt.kind.value for receipt in receipts]
+        return receipts
+
+    async def wait_for_receipts(self, *kinds: str) -> list[Receipt]:
+        """Returns when exactly these are there, in any order."""
+
+        async def are_there() -> bool:
+            return sorted(receipt.kind for receipt in await self.read_receipts()) == sorted(kinds)
+
+        await wait_until(are_there)
+        return await self.read_receipts()
+
+    async def wait_until_told(self, *kinds: str) -> None:
+        """Returns when routing has heard of each kind, some perhaps more than once (after a kill)."""
+
+        async def are_told() -> bool:
+            return {receipt.kind.value for receipt in await self.read_receipts()} == set(kinds)
+
+        await wait_until(are_told)
+
+    async def query(self, statement: str, *arguments: object) -> list[Mapping[str, Any]]:
+        connection = await asyncpg.connect(self.database.admin)
+        try:
+            return [dict(row) for row in await connection.fetch(statement, *arguments)]
+        finally:
+            await connection.close()
+
+    async def wait_for_row(self, statement: str, *arguments: object) -> Mapping[str, Any]:
+        """The first row, once there is one."""
+
+        async def is_there() -> bool:
+            return bool(await self.query(statement, *arguments))
+
+        await wait_until(is_there)
+        return (await self.query(statement, *arguments))[0]
+
+    async def shred(self, key_id: UUID) -> None:
+        await self.query("UPDATE keyring.case_key SET wrapped = NULL WHERE key_id = $1", key_id)
+
+    def _endpoint(self, agency: str, receiver: Receiver, content: EndpointContent) -> EndpointRecord:
+        endpoint = endpoint_id(agency=agency, url=receiver.url)
+        key = derive_key(self.deployment_key, "directory")
+        context = endpoint_seal_context(agency=agency, endpoint=endpoint)
+        return EndpointRecord(
+            endpoint_id=endpoint,
+            url=receiver.url,
+            content=content,
+            secret_sealed=seal(key, receiver.secret.encode(), context=context),
+        )
+
+    async def _find_key(self, case_ref: str, *, for_operations: bool) -> tuple[UUID, bytes]:
+        if for_operations:
+            return OPERATIONS_KEY_ID, derive_key(self.deployment_key, "operations")
+        async with open_pool(self.database.url("intake"), size=1) as pool:
+            keyring = Keyring(pool, Kek.load(self.secrets / "kek.json"))
+            key = (await keyring.ensure_keys([case_ref]))[case_ref]
+        return key.key_id, key.secret
+
+
+async def wait_until(fact: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(_SECONDS):
+        while not await fact():  # noqa: ASYNC110 - it happens behind a server
+            await asyncio.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """All of an answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    body: Any
+
+
+@dataclass
+class RunningNotify:
+    """One notify in this process."""
+
+    url: str
+    session: aiohttp.ClientSession
+    lifetime: Lifetime
+    running: "asyncio.Task[None]"
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str | None = None,
+        json: object = None,
+        data: bytes | None = None,
+    ) -> Reply:
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        if data is not None:
+            headers["content-type"] = "application/json"
+        async with self.session.request(
+            method, self.url + path, headers=headers, json=json, data=data
+        ) as response:
+            text = await response.text()
+            is_json = "json" in response.content_type
+            body = await response.json(content_type=None) if is_json else None
+            return Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, text, body)
+
+    async def wait_ready(self, version: int) -> None:
+        async def is_ready() -> bool:
+            try:
+                reply = await self.ask("GET", "/readyz")
+            except aiohttp.ClientConnectionError:
+                return False
+            return reply.status == 200 and reply.body["directory_version"] >= version
+
+        await wait_until(is_ready)
+
+    async def stop(self) -> int:
+        """The exit code."""
+        self.lifetime.stop(reason="test")
+        await self.running
+        return int(self.lifetime.exit_code)
+
+
+@asynccontextmanager
+async def running_notify(
+    rig: Rig, settings: NotifySettings, *, schedules: Schedules = QUICK
+) -> AsyncIterator[RunningNotify]:
+    """Runs within the block, ready for the directory as it is at its beginning."""
+    lifetime = Lifetime()
+    running = asyncio.create_task(run_notify(settings, lifetime, schedules=schedules))
+    async with aiohttp.ClientSession() as session:
+        notify = RunningNotify(f"http://{settings.host}:{settings.port}", session, lifetime, running)
+        try:
+            if rig.version:
+                await notify.wait_ready(rig.version)
+            yield notify
+        finally:
+            await notify.stop()

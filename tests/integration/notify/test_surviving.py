@@ -1,0 +1,149 @@
+"""Kills and lost brokers: what was stored is delivered under the same id, and routing is told in the end."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+
+from schemas.topics import RECEIPTS
+from services.notify.settings import NotifySettings
+from services.runtime.kafka import build_broker, open_consumers, subscribe
+from services.runtime.lifecycle import Lifetime
+from tests.integration.notify.rig import Rig, running_notify, wait_until
+from tests.support.receivers import Gate, Receivers
+from tests.support.stack import ROOT
+
+AGENCY = "ag-kern-cw"
+OUTBOX = "SELECT cluster_id FROM notify.outbox ORDER BY batch_id"
+
+
+def environment(settings: NotifySettings) -> Mapping[str, str]:
+    """The settings as a process reads them."""
+    given = settings.model_dump(mode="json", exclude_none=True)
+    given["database_url"] = settings.database_url.get_secret_value()
+    given["notify_allow_cidrs"] = ",".join(given["notify_allow_cidrs"])
+    return {f"TOCSIN_{name.upper()}": str(value) for name, value in given.items()}
+
+
+@contextmanager
+def notify_process(settings: NotifySettings) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.notify"],
+        cwd=ROOT,
+        env={**os.environ, **environment(settings)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_a_kill_between_the_send_and_its_record_repeats_the_same_id_at_once(
+    rig: Rig, receivers: Receivers
+) -> None:
+    gate = Gate()
+    receivers["one"].answer = gate.answer
+    await rig.add_agency(AGENCY, receivers["one"])
+    await rig.send_alert()
+    with notify_process(rig.settings()) as process:
+        await receivers["one"].wait_for(1)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    receivers["one"].answer = None
+    assert await rig.query("SELECT 1 FROM notify.attempt") == []
+    async with running_notify(rig, rig.settings()):
+        first, second = await receivers["one"].wait_for(2)
+        await rig.wait_until_told("stored", "delivered")
+    assert first.webhook_id == second.webhook_id
+    assert first.data == second.data
+    # The attempt that nobody recorded was counted all the same.
+    assert [row["number"] for row in await rig.query("SELECT number FROM notify.attempt")] == [2]
+
+
+async def test_sigterm_ends_the_process_cleanly(rig: Rig, receivers: Receivers) -> None:
+    await rig.add_agency(AGENCY, receivers["one"])
+    await rig.send_alert()
+    with notify_process(rig.settings()) as process:
+        await receivers["one"].wait_for(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    await rig.wait_for_receipts("stored", "delivered")
+    assert len(receivers["one"].arrivals) == 1
+
+
+async def test_another_cluster_ends_the_process_with_75_and_its_receipts_are_published_again(
+    rig: Rig, receivers: Receivers
+) -> None:
+    await rig.add_agency(AGENCY, receivers["one"])
+    async with running_notify(rig, rig.settings()) as notify:
+        await rig.send_alert()
+        await rig.wait_for_receipts("stored", "delivered")
+        before = rig.broker.cluster_id
+        await rig.broker.restart()
+        await notify.lifetime.wait()
+        assert await notify.stop() == 75
+    assert await rig.read_receipts() == []
+    assert {row["cluster_id"] for row in await rig.query(OUTBOX)} == {before}
+    async with running_notify(rig, rig.settings()):
+        await rig.wait_for_receipts("stored", "delivered")
+        await rig.wait_for_row(
+            "SELECT 1 FROM notify.outbox HAVING bool_and(cluster_id = $1)", rig.broker.cluster_id
+        )
+    assert len(receivers["one"].arrivals) == 1
+
+
+async def test_a_receipt_is_forgotten_once_routing_has_committed_past_it_and_not_before(
+    rig: Rig, receivers: Receivers
+) -> None:
+    await rig.add_agency(AGENCY, receivers["one"])
+    async with running_notify(rig, rig.settings()):
+        await rig.send_alert()
+        await rig.wait_for_receipts("stored", "delivered")
+        assert len(await rig.query(OUTBOX)) == 2
+        async with routing(rig):
+
+            async def is_empty() -> bool:
+                return await rig.query(OUTBOX) == []
+
+            await wait_until(is_empty)
+
+
+async def test_an_acknowledgement_is_told_to_routing_even_if_kafka_is_away_when_it_is_given(
+    rig: Rig, receivers: Receivers
+) -> None:
+    await rig.add_agency(AGENCY, receivers["one"], key="tca_key_of_child_welfare")
+    async with running_notify(rig, rig.settings()) as notify:
+        alert = await rig.send_alert()
+        await rig.wait_for_receipts("stored", "delivered")
+        await rig.broker.stop()
+        reply = await notify.ask(
+            "POST",
+            f"/v1/alerts/{alert.alert_id}/acknowledge",
+            key="tca_key_of_child_welfare",
+            json={"person": "J. Ortiz", "role": "duty supervisor"},
+        )
+        assert reply.status == 200
+        await rig.broker.start()
+        await notify.lifetime.wait()
+        assert await notify.stop() == 75
+    async with running_notify(rig, rig.settings()):
+        await rig.wait_until_told("stored", "delivered", "acknowledged")
+
+
+@asynccontextmanager
+async def routing(rig: Rig) -> AsyncIterator[None]:
+    """A consumer of receipts in routing's group."""
+
+    async def take(_: object) -> None:
+        return
+
+    broker = build_broker(rig.kafka)
+    subscribe(
+        broker, rig.kafka, take, group="tocsin.routing.receipts", topics=[RECEIPTS], lifetime=Lifetime()
+    )
+    async with open_consumers(broker):
+        yield
