@@ -8,7 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from enum import IntEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import uvloop
 
@@ -57,6 +57,7 @@ class Lifetime:
         await self._stopping.wait()
 
 
+T = TypeVar("T")
 Main: TypeAlias = Callable[[Lifetime], Coroutine[Any, Any, None]]
 
 
@@ -78,6 +79,24 @@ async def background(lifetime: Lifetime, *works: Coroutine[Any, Any, None]) -> A
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def unless_stopped(lifetime: Lifetime, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work returned; None if the process is to stop first, and then the work is cancelled.
+
+    For opening what may not be there yet: a signal must not wait for PostgreSQL or Kafka.
+    """
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(lifetime.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        working.cancel()
+        await asyncio.wait({working})
+        return None
+    finally:
+        stopping.cancel()
 
 
 async def _guard(lifetime: Lifetime, work: Coroutine[Any, Any, None]) -> None:
