@@ -39,8 +39,7 @@ class Publisher:
         try:
             async with asyncio.timeout(self._ack_seconds):
                 for record in records:
-                    # One by one, so that what was sent before a failure is known.
-                    pending.append(await self._send(record))  # noqa: PERF401
+                    pending.append(await self._send(record))  # noqa: PERF401 -- keeps what was sent before a failure
                 stored = await asyncio.gather(*pending)
         except MessageSizeTooLargeError:
             raise  # no passing trouble: the same record can never be published
