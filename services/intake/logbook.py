@@ -8,13 +8,24 @@ CATALOGUE: Catalogue = MappingProxyType(
     {
         "events.received": LogEntry(
             "info",
-            "One request to POST /v1/events was answered.",
-            ("source", "status", "event_count", "accepted_count", "refused_count", "duration_ms"),
+            "A request to POST /v1/events was answered. An event that came alone and was accepted is named.",
+            (
+                "source",
+                "status",
+                "event_count",
+                "accepted_count",
+                "duration_ms",
+                "event_id",
+                "case_ref",
+            ),
         ),
         "event.accepted": LogEntry(
             "info",
-            "An event is on Kafka, acknowledged by every in-sync replica.",
+            "An event of a batch is on Kafka, acknowledged by every in-sync replica.",
             ("event_id", "source", "case_ref"),
+        ),
+        "event_status.asked": LogEntry(
+            "info", "A source asked what became of an event.", ("status", "event_id")
         ),
         "events.not_stored": LogEntry(
             "warning",

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
+from services.intake.api.journal import log_received
 from services.intake.api.requests import (
     CutBodyError,
     LongBodyError,
@@ -24,7 +25,7 @@ from services.intake.handlers.receiving import Submission
 from services.intake.handlers.status import EventReport
 from services.intake.ingress import refusals
 from services.intake.ingress.access import Access, Caller
-from services.intake.ingress.answer import ACCEPTED, Answer, Outcome, build_answer, build_refusal
+from services.intake.ingress.answer import Answer, Outcome, build_answer, build_refusal
 from services.intake.ingress.content import (
     Header,
     MalformedError,
@@ -40,6 +41,7 @@ from services.runtime.logs import get_logger
 
 log = get_logger()
 
+OK: Final = 200
 MAX_BYTES_IN_HAND: Final = 32 * 1024 * 1024
 """Of bodies that wait for PostgreSQL or Kafka at the same time; what comes on top is told 503."""
 
@@ -83,7 +85,13 @@ class IntakeApi:
             answer = build_answer(outcomes, durability=self._durability)
         except RefusedRequestError as refused:
             answer = build_refusal(refused.refusal, durability=self._durability)
-        self._log_received(caller, outcomes, answer, started, correlation_id)
+        log_received(
+            outcomes,
+            source=None if caller is None else caller.source,
+            status=answer.status,
+            duration=self._clock.monotonic() - started,
+            correlation_id=correlation_id,
+        )
         return respond(answer, correlation_id=correlation_id)
 
     async def get_event(
@@ -95,8 +103,10 @@ class IntakeApi:
         try:
             report = await self._find_report(request, event_id)
         except RefusedRequestError as refused:
+            log.info("event_status.asked", status=refused.refusal.status, correlation_id=correlation_id)
             return refuse(refused.refusal, correlation_id=correlation_id)
-        return respond(Answer(200, _render_report(report), is_problem=False), correlation_id=correlation_id)
+        log.info("event_status.asked", status=OK, event_id=report.event_id, correlation_id=correlation_id)
+        return respond(Answer(OK, _render_report(report), is_problem=False), correlation_id=correlation_id)
 
     def correlate(self, scope: Scope) -> str:
         """The request's correlation id, the same however often it is asked for."""
@@ -141,26 +151,6 @@ class IntakeApi:
         if report is None:
             raise RefusedRequestError(refusals.refuse_undecided())
         return report
-
-    def _log_received(
-        self,
-        caller: Caller | None,
-        outcomes: Sequence[Outcome],
-        answer: Answer,
-        started: float,
-        correlation_id: str,
-    ) -> None:
-        accepted = sum(1 for outcome in outcomes if outcome.status == ACCEPTED)
-        log.info(
-            "events.received",
-            source=None if caller is None else caller.source,
-            status=answer.status,
-            event_count=len(outcomes),
-            accepted_count=accepted,
-            refused_count=len(outcomes) - accepted,
-            duration_ms=round((self._clock.monotonic() - started) * 1000, 1),
-            correlation_id=correlation_id,
-        )
 
 
 def _find_mode(headers: Sequence[Header]) -> Mode:

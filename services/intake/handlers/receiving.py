@@ -65,9 +65,8 @@ class Receiver:
         refused = {index: event for index, event in enumerate(judged) if isinstance(event, Refusal)}
         if admitted:
             refused.update(await self._store(admitted, submission.correlation_id))
-        self._log_accepted(submission, admitted, refused)
         return [
-            Outcome(index, _id_of(event, submission.events[index]), refused.get(index))
+            _outcome(index, event, raw=submission.events[index], refusal=refused.get(index))
             for index, event in enumerate(judged)
         ]
 
@@ -105,22 +104,11 @@ class Receiver:
             for each in admitted
         ]
 
-    def _log_accepted(
-        self, submission: Submission, admitted: Mapping[int, Admitted], refused: Mapping[int, Refusal]
-    ) -> None:
-        for index, each in admitted.items():
-            if index not in refused:
-                log.info(
-                    "event.accepted",
-                    event_id=each.event.id,
-                    source=each.event.source,
-                    case_ref=each.event.subject,
-                    correlation_id=submission.correlation_id,
-                )
 
-
-def _id_of(judged: Admitted | Refusal, raw: object) -> str | None:
-    return judged.event.id if isinstance(judged, Admitted) else find_event_id(raw)
+def _outcome(index: int, judged: Admitted | Refusal, *, raw: object, refusal: Refusal | None) -> Outcome:
+    if isinstance(judged, Admitted):
+        return Outcome(index, judged.event.id, refusal, case_ref=judged.event.subject)
+    return Outcome(index, find_event_id(raw), judged)
 
 
 def _refuse_all(

@@ -26,6 +26,8 @@ class Outcome:
     index: int
     event_id: str | None
     refusal: Refusal | None = None
+    case_ref: str | None = None
+    """For the log, of an event that was valid; the answer does not tell it."""
 
     @property
     def status(self) -> int:

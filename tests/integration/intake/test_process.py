@@ -62,7 +62,7 @@ async def test_a_process_serves_until_it_is_told_to_end_and_ends_cleanly(servers
         assert await process.wait() == 0
     assert {line["service"] for line in lines} == {"intake"}
     events = [line["event"] for line in lines]
-    assert "event.accepted" in events
+    assert "events.received" in events
     assert events[-1] == "service.stopped"
     assert {line["level"] for line in lines} == {"info"}
 
