@@ -60,6 +60,11 @@ CATALOGUE: Catalogue = MappingProxyType(
         "consumer.partitions_assigned": LogEntry(
             "info", "The consumer reads these partitions from now on.", ("topic", "group", "partitions")
         ),
+        "consumer.rewound": LogEntry(
+            "warning",
+            "The group had committed beyond what the database knows as done; it reads again from there.",
+            ("topic", "group", "partitions"),
+        ),
         "batch.postponed": LogEntry(
             "warning",
             "A batch met passing trouble and is read again after a pause.",

@@ -22,6 +22,7 @@ from services.runtime.kafka.consumers import (
     topic_arguments,
 )
 from services.runtime.kafka.fate import BatchHandler, is_passing_trouble, next_pause
+from services.runtime.kafka.offsets import rewind_commits
 from services.runtime.kafka.publisher import ProducerDeadError, Publisher, open_producer, open_publisher
 from services.runtime.kafka.readiness import PartitionsReady
 from services.runtime.kafka.reading import read_topic_to_end
@@ -67,6 +68,7 @@ __all__ = [
     "open_producer",
     "open_publisher",
     "read_topic_to_end",
+    "rewind_commits",
     "stop_on_cluster_change",
     "subscribe",
     "subscriber_options",

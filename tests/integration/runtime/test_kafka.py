@@ -26,6 +26,7 @@ from services.runtime.kafka import (
     open_consumers,
     open_publisher,
     read_topic_to_end,
+    rewind_commits,
     subscribe,
 )
 from services.runtime.lifecycle import ExitCode, Lifetime
@@ -159,6 +160,40 @@ async def test_a_group_of_its_own_reads_everything_and_without_a_group_nothing_i
         inbox = Inbox()
         async with consuming(settings, topic, inbox, group=group):
             assert len(await inbox.wait_for(10)) == 10
+
+
+async def test_commits_beyond_what_was_done_are_set_back_and_the_records_read_again(
+    settings: KafkaSettings, topic: TopicSpec, publisher: Publisher
+) -> None:
+    inbox, again = Inbox(), Inbox()
+    async with consuming(settings, topic, inbox, group="rewind"):
+        await publisher.publish(records_for(topic, 30))
+        received = await inbox.wait_for(30)
+        await wait_until_committed(settings, topic, "rewind", 30)
+    done = dict.fromkeys(range(topic.partitions), 2)
+    with capture_logs({}) as lines:
+        moved = await rewind_commits(settings.bootstrap, "rewind", topic.name, not_beyond=done)
+    assert moved == dict.fromkeys({record.partition for record in received}, 2)
+    assert [line["event"] for line in lines] == ["consumer.rewound"]
+    missing = {(record.partition, record.offset) for record in received if record.offset >= 2}
+    async with consuming(settings, topic, again, group="rewind"):
+        await again.wait_for(len(missing))
+    assert {(record.partition, record.offset) for record in again.records} == missing
+
+
+async def test_commits_that_lag_behind_what_was_done_stay(
+    settings: KafkaSettings, topic: TopicSpec, publisher: Publisher
+) -> None:
+    inbox = Inbox()
+    async with consuming(settings, topic, inbox, group="lag"):
+        await publisher.publish(records_for(topic, 30))
+        await inbox.wait_for(30)
+        await wait_until_committed(settings, topic, "lag", 30)
+    before = await committed_offsets(settings.bootstrap, "lag", topic.name, range(topic.partitions))
+    far = dict.fromkeys(range(topic.partitions), 1000)
+    assert await rewind_commits(settings.bootstrap, "lag", topic.name, not_beyond=far) == {}
+    after = await committed_offsets(settings.bootstrap, "lag", topic.name, range(topic.partitions))
+    assert before == after
 
 
 async def test_passing_trouble_has_the_whole_batch_read_again_and_nothing_lost(
