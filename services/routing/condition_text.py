@@ -53,7 +53,7 @@ class _Token:
 
 def find_text_problems(text: str) -> list[ConditionProblem]:
     """Unknown names, and whatever could fail for some event."""
-    return [_problem_at(text, offset, message) for offset, message in _find_partial(_tokens(text))]
+    return [_problem_at(text, offset, message) for offset, message in sorted(_find_partial(_tokens(text)))]
 
 
 def facts_used(text: str) -> frozenset[str]:
@@ -96,7 +96,7 @@ def _is_name(tokens: Sequence[_Token], place: int) -> bool:
 
 
 def _find_partial(tokens: Sequence[_Token]) -> Iterator[tuple[int, str]]:
-    """Whatever may have no value for some event: (offset, why), in no order."""
+    """Whatever may have no value for some event: (offset, why), in any order."""
     for token in tokens:
         if token.kind == "operator" and token.text not in _OPERATORS:
             yield token.offset, _REFUSED.get(token.text, f"`{token.text}` means nothing here")

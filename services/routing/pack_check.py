@@ -105,10 +105,10 @@ def _find_condition_findings(document: PackDocument, index: int, condition: obje
 
 def _place_inside(document: PackDocument, written: Place, text: str, *, line: int, column: int) -> Place:
     """The place in the file of a line and column of a text, as far as its style keeps lines apart."""
-    lines = document.text.splitlines()
     if written.style == "|":
-        source = lines[written.line + line - 1] if written.line + line - 1 < len(lines) else ""
-        return Place(written.line + line, len(source) - len(source.lstrip()) + column)
+        block = document.text.splitlines()[written.line :]
+        first = next((source for source in block if source.strip()), "")
+        return Place(written.line + line, len(first) - len(first.lstrip()) + column)
     if "\n" in text or line > 1 or written.style == ">":
         return written
     opening = 0 if written.style is None else 1
