@@ -10,6 +10,7 @@ import pytest
 import typer
 from pydantic import TypeAdapter
 
+from schemas.alert import AlertData
 from schemas.case_event import parse_case_event
 from services.cli.main import COMMANDS
 from services.intake.settings import IntakeSettings
@@ -117,6 +118,11 @@ def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
     links = LINK.findall(document.read_text())
     local = [link.partition("#")[0] for link in links if not link.startswith(("http", "#", "mailto:"))]
     assert [link for link in local if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("key", AlertData.model_fields)
+def test_every_key_of_an_alert_is_explained_to_its_receiver(key: str) -> None:
+    assert f"`{key}`" in (ROOT / "docs" / "webhooks.md").read_text()
 
 
 def documented_variables() -> set[str]:
