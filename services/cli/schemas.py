@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
-ROOT = Path(__file__).parents[2]
+Clone = Annotated[Path, typer.Option("--root", help="The clone of the repository.", show_default=False)]
+
+HERE = Path(__file__).parents[2]
 
 
 @app.callback()
@@ -20,42 +22,39 @@ def schemas() -> None:
 
 
 @app.command()
-def write() -> None:
+def write(root: Clone = HERE) -> None:
     """Write every generated file, and remove those that nothing generates any more."""
     from services.cli.artefacts.generate import build_artefacts, find_leftovers
 
-    _refuse_outside_a_clone()
+    _refuse_outside_a_clone(root)
     for artefact in build_artefacts():
-        _write(artefact)
-    for leftover in find_leftovers(ROOT):
-        (ROOT / leftover).unlink()
+        _write(root, artefact)
+    for leftover in find_leftovers(root):
+        (root / leftover).unlink()
         print(f"removed {leftover}")
 
 
 @app.command()
-def check() -> None:
+def check(root: Clone = HERE) -> None:
     """Exit 1 and name the files if any is not what the code would generate."""
     from services.cli.artefacts.generate import find_drift
 
-    _refuse_outside_a_clone()
-    drifted = find_drift(ROOT)
+    _refuse_outside_a_clone(root)
+    drifted = find_drift(root)
     for path in drifted:
         print(f"{path} is not what the code generates; run `tocsin schemas write`", file=sys.stderr)
     if drifted:
         raise typer.Exit(1)
 
 
-def _refuse_outside_a_clone() -> None:
-    if not (ROOT / "pyproject.toml").exists():
-        print(
-            "tocsin schemas: runs in a clone of the repository, not from an installed package",
-            file=sys.stderr,
-        )
+def _refuse_outside_a_clone(root: Path) -> None:
+    if not (root / "pyproject.toml").exists():
+        print("tocsin schemas: runs in a clone of the repository, not from a package", file=sys.stderr)
         raise typer.Exit(2)
 
 
-def _write(artefact: "Artefact") -> None:
-    path = ROOT / artefact.path
+def _write(root: Path, artefact: "Artefact") -> None:
+    path = root / artefact.path
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or path.read_text() != artefact.text:
         path.write_text(artefact.text)

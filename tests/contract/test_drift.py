@@ -2,15 +2,24 @@
 
 from pathlib import Path
 
-from services.cli.artefacts.generate import build_artefacts, find_drift, find_leftovers
+import pytest
+from typer.testing import CliRunner, Result
+
+from services.cli.artefacts.generate import build_artefacts, find_drift
+from services.cli.schemas import app
 from tests.support.examples import ROOT
 
 
-def write_all(folder: Path) -> None:
-    for artefact in build_artefacts():
-        path = folder / artefact.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(artefact.text)
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A repository with every generated file in its place."""
+    (tmp_path / "pyproject.toml").touch()
+    assert run("write", tmp_path).exit_code == 0
+    return tmp_path
+
+
+def run(command: str, root: Path) -> Result:
+    return CliRunner().invoke(app, [command, "--root", str(root)])
 
 
 def test_every_generated_file_is_what_the_code_generates() -> None:
@@ -26,17 +35,31 @@ def test_every_generated_file_ends_in_one_newline() -> None:
     assert [path for path, text in texts.items() if not text.endswith("\n") or text.endswith("\n\n")] == []
 
 
-def test_an_edited_a_missing_and_a_forgotten_file_are_drift(tmp_path: Path) -> None:
-    write_all(tmp_path)
-    assert find_drift(tmp_path) == []
-    edited, missing = tmp_path / "schemas/json/receipt.json", tmp_path / "schemas/json/problem.json"
-    forgotten = tmp_path / "schemas/json/rumour.json"
+def test_what_was_just_written_has_not_drifted(clone: Path) -> None:
+    assert run("check", clone).exit_code == 0
+
+
+def test_an_edited_a_missing_and_a_forgotten_file_are_drift(clone: Path) -> None:
+    edited, missing = clone / "schemas/json/receipt.json", clone / "schemas/json/problem.json"
+    forgotten = clone / "schemas/json/rumour.json"
     edited.write_text(edited.read_text() + "\n")
     missing.unlink()
     forgotten.write_text("{}\n")
-    assert set(find_drift(tmp_path)) == {
-        "schemas/json/receipt.json",
-        "schemas/json/problem.json",
-        "schemas/json/rumour.json",
-    }
-    assert find_leftovers(tmp_path) == ["schemas/json/rumour.json"]
+    result = run("check", clone)
+    assert result.exit_code == 1
+    assert all(f"{path.relative_to(clone)} is not" in result.stderr for path in (edited, missing, forgotten))
+
+
+def test_writing_mends_drift_and_removes_what_is_forgotten(clone: Path) -> None:
+    (clone / "schemas/json/receipt.json").write_text("{}\n")
+    (clone / "schemas/openapi/rumour.json").write_text("{}\n")
+    assert run("write", clone).output.split("\n")[:2] == [
+        "wrote schemas/json/receipt.json",
+        "removed schemas/openapi/rumour.json",
+    ]
+    assert find_drift(clone) == []
+
+
+def test_outside_a_clone_nothing_is_written(tmp_path: Path) -> None:
+    assert run("write", tmp_path).exit_code == 2
+    assert list(tmp_path.iterdir()) == []

@@ -74,6 +74,15 @@ def test_a_shown_tocsin_command_and_its_options_exist(command: Command) -> None:
     assert given <= options
 
 
+@pytest.mark.parametrize("command", shell_commands(), ids=shown)
+def test_a_shown_file_of_the_repository_exists(command: Command) -> None:
+    words = [
+        word.removeprefix("@") for word in command.words[1:] if re.fullmatch(r"@?[\w.*-]+(/[\w.*-]+)+", word)
+    ]
+    named = [word for word in words if (ROOT / word.partition("/")[0]).is_dir() and not word.startswith(".")]
+    assert [word for word in named if not list(ROOT.glob(word))] == []
+
+
 @pytest.mark.parametrize("command", commands_of("python"), ids=shown)
 def test_a_shown_script_exists(command: Command) -> None:
     script = command.words[1]
