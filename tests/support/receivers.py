@@ -1,4 +1,4 @@
-"""Agencies' systems for tests: real HTTP, verified by the public library; they keep what came, and misbehave."""
+"""Agencies' systems for tests: real HTTP, verified by the public library, recording and misbehaving."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

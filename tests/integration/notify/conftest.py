@@ -11,6 +11,7 @@ from services.notify import logbook
 from services.runtime.crypto import Kek, generate_key_file
 from services.runtime.logs import capture_logs
 from tests.integration.notify.rig import Rig
+from tests.support.certificates import Certificates, make_certificates
 from tests.support.mailbox import Mailbox, open_mailbox
 from tests.support.receivers import Receivers, open_receivers
 from tests.support.servers import (  # noqa: F401 -- fixtures
@@ -60,3 +61,8 @@ def logs() -> Iterator[list[dict[str, object]]]:
     """Every line written meanwhile; one that the catalogue does not allow fails the test."""
     with capture_logs(logbook.CATALOGUE) as lines:
         yield lines
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))

@@ -208,6 +208,18 @@ class Rig:
         await wait_until(is_there)
         return (await self.query(statement, *arguments))[0]
 
+    @asynccontextmanager
+    async def database_away(self) -> AsyncIterator[None]:
+        """Within the block notify is not connected to the database, and cannot be."""
+        await self.query("ALTER ROLE tocsin_notify CONNECTION LIMIT 0")
+        await self.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tocsin_notify'"
+        )
+        try:
+            yield
+        finally:
+            await self.query("ALTER ROLE tocsin_notify CONNECTION LIMIT -1")
+
     async def shred(self, key_id: UUID) -> None:
         await self.query("UPDATE keyring.case_key SET wrapped = NULL WHERE key_id = $1", key_id)
 
@@ -285,6 +297,12 @@ class RunningNotify:
             return reply.status == 200 and reply.body["directory_version"] >= version
 
         await wait_until(is_ready)
+
+    async def wait_unready(self) -> None:
+        async def is_unready() -> bool:
+            return (await self.ask("GET", "/readyz")).status == 503
+
+        await wait_until(is_unready)
 
     async def stop(self) -> int:
         """The exit code."""

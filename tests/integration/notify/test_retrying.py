@@ -110,10 +110,8 @@ async def test_a_repeated_record_is_told_again_and_sent_never_again(rig: Rig, re
         await rig.wait_for_receipts("stored", "delivered")
         await rig.publish_alerts(alert, alert)
         await rig.publish_alerts(alert)
-        receipts = [
-            receipt.kind for receipt in await rig.wait_for_receipts("stored", "stored", "stored", "delivered")
-        ]
-    assert receipts.count("delivered") == len(receivers["one"].arrivals) == 1
+        await rig.wait_for_receipts("stored", "stored", "stored", "delivered")
+    assert len(receivers["one"].arrivals) == 1
 
 
 async def test_another_consumer_of_the_same_records_sends_nothing(rig: Rig, receivers: Receivers) -> None:

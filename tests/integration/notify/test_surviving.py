@@ -134,6 +134,26 @@ async def test_an_acknowledgement_is_told_to_routing_even_if_kafka_is_away_when_
         await rig.wait_until_told("stored", "delivered", "acknowledged")
 
 
+async def test_nothing_is_lost_while_the_database_is_away(rig: Rig, receivers: Receivers) -> None:
+    gate = Gate()
+    receivers["one"].answer = gate.answer
+    await rig.add_agency(AGENCY, receivers["one"])
+    first, second = await rig.seal_alert(), await rig.seal_alert()
+    async with running_notify(rig, rig.settings()):
+        await rig.publish_alerts(first)
+        await receivers["one"].wait_for(1)
+        async with rig.database_away():
+            # The answer comes while nothing can be recorded, and an alert while nothing can be stored.
+            gate.open()
+            await rig.publish_alerts(second)
+        await rig.wait_until_told("stored", "delivered")
+        await rig.wait_for_row(
+            "SELECT 1 FROM notify.delivery HAVING count(*) FILTER (WHERE state = 'delivered') = 2"
+        )
+    arrived = [arrival.webhook_id for arrival in receivers["one"].arrivals]
+    assert arrived == [f"{first.alert_id}_1", f"{second.alert_id}_1"]
+
+
 @asynccontextmanager
 async def routing(rig: Rig) -> AsyncIterator[None]:
     """A consumer of receipts in routing's group."""

@@ -1,0 +1,266 @@
+"""Every channel against the same kinds of trouble: whatever the other side does comes back as an outcome."""
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from services.notify.channels.email import EmailChannel, Letter, MailServer, open_email_channel
+from services.notify.channels.webhook import WebhookChannel, open_webhook_channel
+from services.notify.delivery import Attempt, Outcome
+from services.notify.egress import Egress
+from services.notify.postcard import RenderedPostcard
+from services.notify.settings import StartTls
+from services.notify.signing import parse_secret
+from services.runtime.clock import SystemClock
+from tests.support.certificates import Certificates
+from tests.support.mailbox import Mailbox, open_mailbox
+from tests.support.receivers import Receivers, status
+
+PATIENCE = timedelta(seconds=0.5)
+LOOPBACK = Egress((ipaddress.ip_network("127.0.0.0/8"),), allow_http=True)
+LETTER = Letter(
+    to="duty@cw.example", message_id="0a", postcard=RenderedPostcard("s", "text\n", "<p>text</p>\n")
+)
+KEY = parse_secret("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+
+Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture
+async def webhook() -> AsyncIterator[WebhookChannel]:
+    async with open_webhook_channel(
+        LOOPBACK, patience=PATIENCE, connections=10, clock=SystemClock()
+    ) as opened:
+        yield opened
+
+
+async def post(channel: WebhookChannel, url: str) -> Attempt:
+    return await channel.send(url, [KEY], webhook_id="a_1", body=b"{}")
+
+
+async def mail(port: int, *, starttls: StartTls = StartTls.OFF, tls: ssl.SSLContext | None = None) -> Attempt:
+    async with email_to(port, starttls=starttls, tls=tls) as channel:
+        return await channel.send(LETTER)
+
+
+@asynccontextmanager
+async def email_to(
+    port: int, *, starttls: StartTls = StartTls.OFF, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[EmailChannel]:
+    server = MailServer("127.0.0.1", port, starttls, "Notices <notices@desk.example>", tls)
+    async with open_email_channel(server, patience=PATIENCE, clock=SystemClock()) as channel:
+        yield channel
+
+
+@asynccontextmanager
+async def listening(peer: Peer, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A raw server that does what it is told; its port."""
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await peer(reader, writer)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(meet, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    while await reader.read(1024):
+        pass
+
+
+async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def talk_garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"\x00\xff garbage \r\n\r\n" * 100)
+    await writer.drain()
+    await reader.read(1024)
+
+
+async def greet_endlessly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"x" * 65536)
+        await writer.drain()
+
+
+def say_http(answer: bytes) -> Peer:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        writer.write(answer)
+        await writer.drain()
+
+    return peer
+
+
+@pytest.mark.parametrize("peer", [say_nothing, hang_up, talk_garbage, greet_endlessly])
+async def test_a_peer_that_misbehaves_is_unavailable_on_every_channel(
+    peer: Peer, webhook: WebhookChannel
+) -> None:
+    async with listening(peer) as port:
+        attempts = [await post(webhook, f"http://127.0.0.1:{port}/"), await mail(port)]
+    assert [attempt.outcome for attempt in attempts] == [Outcome.UNAVAILABLE] * 2
+    assert all(attempt.detail for attempt in attempts)
+
+
+async def test_a_peer_that_is_not_there_is_unavailable_on_every_channel(webhook: WebhookChannel) -> None:
+    async with listening(hang_up) as port:
+        pass
+    attempts = [await post(webhook, f"http://127.0.0.1:{port}/"), await mail(port)]
+    assert [attempt.outcome for attempt in attempts] == [Outcome.UNAVAILABLE] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "code"),
+    [
+        (b"HTTP/1.1 204 No Content\r\n\r\n", Outcome.DELIVERED, 204),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nhalf", Outcome.DELIVERED, 200),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n", Outcome.UNAVAILABLE, None),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nzzzz",
+            Outcome.DELIVERED,
+            200,
+        ),
+        (b"HTTP/1.1 503 Busy\r\nretry-after: soon\r\ncontent-length: 0\r\n\r\n", Outcome.UNAVAILABLE, 503),
+        (b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\n\r\n", Outcome.REFUSED, 302),
+        (b"HTTP/1.1 200 OK\r\nset-cookie: a=b\r\ncontent-length: 0\r\n\r\n", Outcome.DELIVERED, 200),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000 + b"\r\n\r\n", Outcome.UNAVAILABLE, None),
+    ],
+)
+async def test_the_status_counts_whatever_the_body_does(
+    answer: bytes, outcome: Outcome, code: int | None, webhook: WebhookChannel
+) -> None:
+    async with listening(say_http(answer)) as port:
+        attempt = await post(webhook, f"http://127.0.0.1:{port}/")
+    assert (attempt.outcome, attempt.status_code) == (outcome, code)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("120", 120),
+        ("0", 0),
+        ("999999999", None),
+        ("-5", None),
+        ("Wed, 04 Mar 2026 06:40:00 GMT", None),
+        ("²", None),
+    ],
+)
+async def test_only_plain_seconds_are_read_from_retry_after(
+    header: str, seconds: int | None, webhook: WebhookChannel
+) -> None:
+    answer = f"HTTP/1.1 429 Slow\r\nretry-after: {header}\r\ncontent-length: 0\r\n\r\n".encode()
+    async with listening(say_http(answer)) as port:
+        attempt = await post(webhook, f"http://127.0.0.1:{port}/")
+    assert attempt.retry_after == (None if seconds is None else timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"]
+)
+async def test_an_address_inside_is_never_dialled_however_it_is_written(
+    host: str, receivers: Receivers
+) -> None:
+    port = receivers.base_url.rpartition(":")[2]
+    outside = Egress(allow_http=True)
+    async with open_webhook_channel(
+        outside, patience=PATIENCE, connections=1, clock=SystemClock()
+    ) as channel:
+        attempt = await post(channel, f"http://{host}:{port}/one")
+    assert (attempt.outcome, attempt.status_code) == (Outcome.REFUSED, None)
+    assert attempt.detail in {"EgressRefusedError", "aiohttp.InvalidUrlClientError"}
+    assert receivers["one"].arrivals == []
+
+
+async def test_without_leave_only_https_is_spoken(receivers: Receivers) -> None:
+    egress = Egress(LOOPBACK.allowed)
+    async with open_webhook_channel(egress, patience=PATIENCE, connections=1, clock=SystemClock()) as channel:
+        attempt = await post(channel, receivers["one"].url)
+    assert attempt == Attempt(Outcome.REFUSED, detail="https_required")
+    assert receivers["one"].arrivals == []
+
+
+async def test_a_certificate_that_nobody_vouches_for_gets_no_alert(
+    webhook: WebhookChannel, certificates: Certificates
+) -> None:
+    seen = []
+
+    async def read(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        seen.append(await reader.read(1024))
+
+    async with listening(read, tls=certificates.server) as port:
+        attempt = await post(webhook, f"https://localhost:{port}/")
+    assert (attempt.outcome, attempt.detail) == (
+        Outcome.UNAVAILABLE,
+        "aiohttp.ClientConnectorCertificateError",
+    )
+    assert seen == []
+
+
+async def test_connections_and_no_cookies_are_kept(webhook: WebhookChannel, receivers: Receivers) -> None:
+    receivers["one"].answer = status(200, **{"set-cookie": "a=b"})
+    for _ in range(3):
+        assert (await post(webhook, receivers["one"].url)).outcome is Outcome.DELIVERED
+    assert not [arrival for arrival in receivers["one"].arrivals if "cookie" in arrival.headers]
+
+
+async def test_several_letters_go_over_one_connection(mailbox: Mailbox) -> None:
+    async with email_to(mailbox.port) as channel:
+        for _ in range(5):
+            assert (await channel.send(LETTER)).outcome is Outcome.DELIVERED
+    assert (len(mailbox.mails), mailbox.session_count) == (5, 1)
+
+
+async def test_a_refused_letter_does_not_cost_the_connection(mailbox: Mailbox) -> None:
+    async with email_to(mailbox.port) as channel:
+        mailbox.rcpt_answer = "550 5.1.1 No such user"
+        refused = await channel.send(LETTER)
+        mailbox.rcpt_answer = None
+        delivered = await channel.send(LETTER)
+    assert (refused.outcome, refused.status_code) == (Outcome.REFUSED, 550)
+    assert (delivered.outcome, mailbox.session_count) == (Outcome.DELIVERED, 1)
+
+
+@pytest.mark.parametrize(
+    ("rcpt", "data", "outcome", "code"),
+    [
+        ("450 4.2.0 Busy", None, Outcome.UNAVAILABLE, 450),
+        ("551 5.1.6 Moved", None, Outcome.REFUSED, 551),
+        (None, "452 4.3.1 Full", Outcome.UNAVAILABLE, 452),
+        (None, "554 5.7.1 Spam", Outcome.REFUSED, 554),
+    ],
+)
+async def test_the_answer_of_the_mail_server_decides(
+    rcpt: str | None, data: str | None, outcome: Outcome, code: int, mailbox: Mailbox
+) -> None:
+    mailbox.rcpt_answer, mailbox.data_answer = rcpt, data
+    attempt = await mail(mailbox.port)
+    assert (attempt.outcome, attempt.status_code) == (outcome, code)
+
+
+async def test_mail_is_not_sent_in_the_clear_where_encryption_is_required(mailbox: Mailbox) -> None:
+    attempt = await mail(mailbox.port, starttls=StartTls.REQUIRED)
+    assert (attempt.outcome, mailbox.mails) == (Outcome.UNAVAILABLE, [])
+
+
+async def test_mail_goes_over_starttls_to_a_server_whose_certificate_is_good(
+    certificates: Certificates,
+) -> None:
+    async with open_mailbox(tls=certificates.server) as mailbox:
+        trusted = await mail(mailbox.port, starttls=StartTls.REQUIRED, tls=certificates.client)
+        not_trusted = await mail(mailbox.port, starttls=StartTls.REQUIRED)
+    assert (trusted.outcome, not_trusted.outcome) == (Outcome.DELIVERED, Outcome.UNAVAILABLE)
+    assert [mail.is_encrypted for mail in mailbox.mails] == [True]
