@@ -19,7 +19,7 @@ DOCUMENT: dict[str, Any] = YAML(typ="safe").load(PATH.read_text())
 ALLOWED = {
     "": {"asyncapi", "info", "defaultContentType", "channels", "operations", "components"},
     "channel": {"address", "description", "messages", "bindings"},
-    "operation": {"action", "summary", "channel"},
+    "operation": {"action", "summary", "channel", "bindings"},
     "message": {"name", "title", "contentType", "payload", "bindings", "headers"},
 }
 """The keys of AsyncAPI 3.0 that are used here."""

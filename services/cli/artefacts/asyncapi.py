@@ -10,6 +10,9 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 from schemas.receipt import KIND_HEADER, ReceiptKind
 from schemas.topics import ALERTS, CASE_EVENTS, DIRECTORY, RECEIPTS, TOPICS, Topic
 from services.cli.artefacts.artefact import Artefact
+from services.intake import subscribers as intake
+from services.notify import subscribers as notify
+from services.routing import subscribers as routing
 
 PATH: Final = "schemas/asyncapi.yaml"
 JSON_SCHEMA: Final = "application/schema+json;version=2020-12"
@@ -41,6 +44,8 @@ class Operation:
     action: str
     topic: Topic
     summary: str
+    group: str | None = None
+    """The consumer group; None reads the whole topic at each start."""
 
 
 MESSAGES: Final = (
@@ -68,16 +73,28 @@ OPERATIONS: Final = (
         name="intakePublishesEvents", action="send", topic=CASE_EVENTS, summary="Before it answers 202."
     ),
     Operation(
-        name="intakeReadsReceipts", action="receive", topic=RECEIPTS, summary="Learns what became of events."
+        name="intakeReadsReceipts",
+        action="receive",
+        topic=RECEIPTS,
+        summary="Learns what became of events.",
+        group=intake.RECEIPTS_GROUP,
     ),
     Operation(
         name="intakeReadsDirectory", action="receive", topic=DIRECTORY, summary="Learns who may send what."
     ),
     Operation(
-        name="routingReadsEvents", action="receive", topic=CASE_EVENTS, summary="Decides whom to tell what."
+        name="routingReadsEvents",
+        action="receive",
+        topic=CASE_EVENTS,
+        summary="Decides whom to tell what.",
+        group=routing.EVENTS_GROUP,
     ),
     Operation(
-        name="routingReadsReceipts", action="receive", topic=RECEIPTS, summary="Learns what was handed over."
+        name="routingReadsReceipts",
+        action="receive",
+        topic=RECEIPTS,
+        summary="Learns what was handed over.",
+        group=routing.RECEIPTS_GROUP,
     ),
     Operation(name="routingPublishesAlerts", action="send", topic=ALERTS, summary="After its transaction."),
     Operation(
@@ -87,7 +104,11 @@ OPERATIONS: Final = (
         name="routingPublishesDirectory", action="send", topic=DIRECTORY, summary="When one is applied."
     ),
     Operation(
-        name="notifyReadsAlerts", action="receive", topic=ALERTS, summary="Delivers; never decides who."
+        name="notifyReadsAlerts",
+        action="receive",
+        topic=ALERTS,
+        summary="Delivers; never decides who.",
+        group=notify.ALERTS_GROUP,
     ),
     Operation(
         name="notifyReadsDirectory", action="receive", topic=DIRECTORY, summary="Learns where to deliver."
@@ -150,11 +171,15 @@ def _setting(key: str, value: str) -> object:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    return {
+    described: dict[str, Any] = {
         "action": operation.action,
         "summary": operation.summary,
         "channel": {"$ref": f"#/channels/{_channel_name(operation.topic)}"},
     }
+    if operation.group is not None:
+        group = {"type": "string", "enum": [operation.group]}
+        described["bindings"] = {"kafka": {"groupId": group, "bindingVersion": BINDING_VERSION}}
+    return described
 
 
 def _message(message: Message) -> dict[str, Any]:
