@@ -3,32 +3,51 @@
 import asyncio
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
-from services.devstack.migrations import ALL
+from services.devstack.database import ADMIN, DATABASE
+from services.devstack.migrations import migrate_all
+from services.devstack.postgres import EmbeddedPostgres
 from services.runtime.lifecycle import ExitCode
-from services.runtime.migrate import apply_migrations
 from tests.integration.intake.client import Reply, is_problem
 from tests.integration.intake.events import build_event
 from tests.integration.intake.stack import RunningIntake, Servers, open_intake
-from tests.integration.runtime.servers import PostgresServer
-from tests.support.servers import Broker
+from tests.support.servers import Broker, LoopThread, build_postgres, build_surroundings
+
+
+@dataclass(frozen=True)
+class MortalPostgres:
+    """A server of one test's own, to be stopped."""
+
+    embedded: EmbeddedPostgres
+    loop: LoopThread
+
+    @property
+    def url(self) -> str:
+        return self.embedded.url("tocsin_intake", database=DATABASE)
+
+    async def stop(self) -> None:
+        await self.loop.finish(self.embedded.stop())
+
+    async def start(self) -> None:
+        await self.loop.finish(self.embedded.start())
 
 
 @pytest.fixture
-def mortal_postgres() -> Iterator[PostgresServer]:
-    """A server of one test's own, to be killed."""
-    server = PostgresServer()
-    server.create()
-    for migrations in ALL:
-        apply_migrations(server.url(), migrations.folder, migrations.table)
-    yield server
-    server.destroy()
+def mortal_postgres(server_loop: LoopThread) -> Iterator[MortalPostgres]:
+    with tempfile.TemporaryDirectory(prefix="tocsin-test-") as home:
+        postgres = build_postgres(Path(home), surroundings=build_surroundings())
+        server_loop.run(postgres.start())
+        server_loop.run(migrate_all(postgres.url(ADMIN)))
+        yield MortalPostgres(postgres, server_loop)
+        server_loop.run(postgres.stop())
 
 
 @contextmanager
@@ -88,13 +107,13 @@ async def test_a_broker_that_lost_its_log_makes_intake_start_anew(
 
 
 async def test_without_the_key_store_only_cases_with_a_known_key_are_taken(
-    servers: Servers, mortal_postgres: PostgresServer
+    servers: Servers, mortal_postgres: MortalPostgres
 ) -> None:
-    own = replace(servers, database_url=mortal_postgres.url("tocsin_intake"))
+    own = replace(servers, database_url=mortal_postgres.url)
     async with open_intake(own.settings()) as intake:
         await intake.wait_ready()
         assert (await intake.member.send(build_event("e1", subject="known"))).status == 202
-        mortal_postgres.kill()
+        await mortal_postgres.stop()
         reply = await intake.member.send(build_event("e2", subject="new"))
         assert is_problem(reply, 503)
         assert int(reply.headers["retry-after"]) >= 1
@@ -102,31 +121,31 @@ async def test_without_the_key_store_only_cases_with_a_known_key_are_taken(
         assert (await intake.member.send(build_event("e3", subject="known"))).status == 202
         assert (await intake.member.status_of("e1")).status == 503
         await intake.wait_failing("postgres")
-        mortal_postgres.start()
+        await mortal_postgres.start()
         await intake.wait_ready()
         assert (await intake.member.send(build_event("e2", subject="new"))).status == 202
     assert {record.key for record in await own.read_case_events()} == {b"known", b"new"}
 
 
 async def test_a_start_before_its_servers_waits_for_them(
-    servers: Servers, mortal_postgres: PostgresServer
+    servers: Servers, mortal_postgres: MortalPostgres
 ) -> None:
-    own = replace(servers, database_url=mortal_postgres.url("tocsin_intake"))
-    mortal_postgres.kill()
+    own = replace(servers, database_url=mortal_postgres.url)
+    await mortal_postgres.stop()
     async with open_intake(own.settings()) as intake:
         await intake.wait_listening()
         await intake.wait_failing("connected")
         assert is_problem(await intake.member.send(build_event()), 503)
-        mortal_postgres.start()
+        await mortal_postgres.start()
         await intake.wait_ready()
         assert (await intake.member.send(build_event())).status == 202
 
 
 async def test_a_stop_while_waiting_for_servers_ends_at_once(
-    servers: Servers, mortal_postgres: PostgresServer
+    servers: Servers, mortal_postgres: MortalPostgres
 ) -> None:
-    mortal_postgres.kill()
-    own = replace(servers, database_url=mortal_postgres.url("tocsin_intake"))
+    await mortal_postgres.stop()
+    own = replace(servers, database_url=mortal_postgres.url)
     async with open_intake(own.settings()) as intake:
         await intake.wait_listening()
     assert intake.lifetime.exit_code is ExitCode.CLEAN

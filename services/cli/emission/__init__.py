@@ -1,0 +1,1 @@
+"""Sending events as a member system would."""
