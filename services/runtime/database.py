@@ -75,7 +75,7 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     try:
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as acquired:
             yield acquired
-    except asyncpg.InterfaceError as error:
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         if _is_closed(error):
             raise DatabaseUnavailableError from error
         raise
@@ -132,7 +132,10 @@ def _encode_json(value: object) -> str:
 
 
 def _is_closed(error: BaseException) -> bool:
-    # asyncpg has no class of its own for it, and DataError (also an InterfaceError) tells of our fault.
+    if isinstance(error, asyncpg.InternalClientError):
+        # asyncpg's answer to a statement sent in the moment in which the server says goodbye.
+        return True
+    # There is no class of its own for it, and DataError (also an InterfaceError) tells of our fault.
     if not isinstance(error, asyncpg.InterfaceError) or isinstance(error, ValueError):
         return False
     text = str(error)

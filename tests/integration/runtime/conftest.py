@@ -1,44 +1,68 @@
-"""One PostgreSQL and one broker for the session; tests that kill a server start one of their own."""
+"""A migrated database and a broker for each test."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from services.devstack.postgres import EmbeddedPostgres
 from services.runtime.database import Pool, open_pool
 from services.runtime.kafka import KafkaSettings, Membership
-from services.runtime.migrate import KEYRING_MIGRATIONS, KEYRING_TABLE, apply_migrations
-from tests.integration.runtime.servers import KafkaServer, PostgresServer
+from tests.support.servers import (
+    Broker,
+    Database,
+    LoopThread,
+    broker,
+    build_postgres,
+    build_surroundings,
+    database,
+    postgres_server,
+    server_loop,
+)
+
+__all__ = ["broker", "database", "postgres_server", "server_loop"]
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    server.create()
-    apply_migrations(server.url(), KEYRING_MIGRATIONS, KEYRING_TABLE)
-    yield server
-    server.destroy()
+class HandClock:
+    """A clock that is moved by hand."""
 
+    def __init__(self) -> None:
+        self.seconds = 0.0
 
-@pytest.fixture(scope="session")
-def kafka() -> Iterator[KafkaServer]:
-    server = KafkaServer()
-    server.start()
-    yield server
-    server.kill()
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def monotonic(self) -> float:
+        return self.seconds
 
 
 @pytest.fixture
-def settings(kafka: KafkaServer) -> KafkaSettings:
-    return settings_of(kafka)
+def clock() -> HandClock:
+    return HandClock()
 
 
 @pytest.fixture
-async def pool(postgres: PostgresServer) -> AsyncIterator[Pool]:
-    async with open_pool(postgres.url(), size=4) as opened:
+def settings(broker: Broker) -> KafkaSettings:
+    return KafkaSettings(
+        bootstrap=broker.bootstrap, membership=Membership.SOLE, idempotence=False, member="test-0"
+    )
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    """The owner's."""
+    async with open_pool(database.admin, size=4) as opened:
         yield opened
 
 
-def settings_of(server: KafkaServer) -> KafkaSettings:
-    return KafkaSettings(
-        bootstrap=server.bootstrap, membership=Membership.SOLE, idempotence=False, member="test-0"
-    )
+@pytest.fixture
+def own_postgres(server_loop: LoopThread) -> Iterator[EmbeddedPostgres]:
+    """A server of one test's own, not yet started."""
+    home = Path(tempfile.mkdtemp(prefix="tocsin-test-"))
+    postgres = build_postgres(home, surroundings=build_surroundings())
+    yield postgres
+    server_loop.run(postgres.stop())
+    shutil.rmtree(home)

@@ -1,12 +1,16 @@
 """The pool against a PostgreSQL that comes, goes and comes back."""
 
 import asyncio
-from collections.abc import Iterator
+import os
+import signal
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from services.devstack import logbook as devstack_logbook
+from services.devstack.database import ADMIN
+from services.devstack.postgres import EmbeddedPostgres
 from services.runtime.database import (
     TRANSIENT_ERRORS,
     DatabaseUnavailableError,
@@ -18,15 +22,7 @@ from services.runtime.database import (
     transaction,
 )
 from services.runtime.logs import capture_logs
-from tests.integration.runtime.servers import PostgresServer
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    server.create()
-    yield server
-    server.destroy()
+from tests.support.servers import Database, LoopThread
 
 
 async def answers(pool: Pool) -> None:
@@ -73,29 +69,31 @@ async def test_a_fault_of_ours_is_not_called_transient(pool: Pool) -> None:
 
 
 async def test_a_server_that_comes_later_is_waited_for_and_a_crash_survived(
-    own_postgres: PostgresServer,
+    own_postgres: EmbeddedPostgres, server_loop: LoopThread
 ) -> None:
-    own_postgres.kill()
-    with capture_logs({}) as lines:
-        opening = asyncio.create_task(hold_pool(own_postgres))
+    with capture_logs(devstack_logbook.CATALOGUE) as lines:
+        started = asyncio.Event()
+        using = asyncio.create_task(use_pool(own_postgres, started))
         while not lines:  # noqa: ASYNC110 -- the line is the fact waited for
             await asyncio.sleep(0.01)
-        await asyncio.to_thread(own_postgres.start)
-        await opening
-    assert [line["event"] for line in lines] == ["database.unavailable", "database.available"]
+        await server_loop.finish(own_postgres.start())
+        started.set()
+        await using
+    events = [line["event"] for line in lines if line["event"].startswith("database.")]
+    assert events == ["database.unavailable", "database.available"]
 
 
-async def hold_pool(server: PostgresServer) -> None:
+async def use_pool(server: EmbeddedPostgres, started: asyncio.Event) -> None:
     """Opens a pool, crashes the server within a transaction, and goes on when it is back."""
-    async with open_pool(SecretStr(server.url()), size=2) as pool:
+    async with open_pool(SecretStr(server.url(ADMIN, database="postgres")), size=2) as pool:
+        await started.wait()
         with pytest.raises(TRANSIENT_ERRORS):  # noqa: PT012 -- the block is what is tested
             async with transaction(pool) as acquired:
                 await acquired.execute("SELECT 1")
-                await asyncio.to_thread(server.kill)
-                await acquired.execute("SELECT 1")
-        with pytest.raises(TRANSIENT_ERRORS):
-            await check_database(pool)
-        await asyncio.to_thread(server.start)
+                assert server.process.pid is not None
+                os.kill(server.process.pid, signal.SIGQUIT)
+                while True:
+                    await acquired.execute("SELECT 1")
         await answers(pool)
         async with connection(pool) as acquired:
             assert await acquired.fetchval("SELECT 1") == 1
@@ -120,7 +118,7 @@ async def test_a_connection_the_server_ended_is_the_database_s_trouble(pool: Poo
     await check_database(pool)
 
 
-async def test_a_statement_that_takes_too_long_is_cut_off_as_transient(postgres: PostgresServer) -> None:
-    async with open_pool(postgres.url(), size=1) as pool, connection(pool) as acquired:
+async def test_a_statement_that_takes_too_long_is_cut_off_as_transient(database: Database) -> None:
+    async with open_pool(database.admin, size=1) as pool, connection(pool) as acquired:
         with pytest.raises(TRANSIENT_ERRORS):
             await acquired.execute("SELECT pg_sleep(60)", timeout=0.05)

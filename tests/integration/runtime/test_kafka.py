@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from schemas.topics import RECEIPTS
+from services.devstack import logbook as devstack_logbook
 from services.runtime.health import NotReadyError
 from services.runtime.kafka import (
     KafkaSettings,
@@ -17,6 +19,7 @@ from services.runtime.kafka import (
     PublishError,
     ReceivedRecord,
     Record,
+    TopicLike,
     TopicMismatchError,
     TopicSpec,
     build_broker,
@@ -31,8 +34,7 @@ from services.runtime.kafka import (
 )
 from services.runtime.lifecycle import ExitCode, Lifetime
 from services.runtime.logs import capture_logs
-from tests.integration.runtime.conftest import settings_of
-from tests.integration.runtime.servers import KafkaServer
+from tests.support.servers import Broker
 
 SECONDS = 15
 
@@ -99,7 +101,7 @@ async def wait_until_committed(settings: KafkaSettings, topic: TopicSpec, group:
             await asyncio.sleep(0.02)
 
 
-def records_for(topic: TopicSpec, count: int, *, start: int = 0) -> list[Record]:
+def records_for(topic: TopicLike, count: int, *, start: int = 0) -> list[Record]:
     return [
         Record(topic.name, f"case-{n % 7}".encode(), str(n).encode()) for n in range(start, start + count)
     ]
@@ -278,16 +280,16 @@ async def test_ready_means_that_every_partition_has_a_position(
 
 
 async def test_a_static_member_joins_consumes_and_commits(
-    kafka: KafkaServer, settings: KafkaSettings, topic: TopicSpec, publisher: Publisher
+    broker: Broker, settings: KafkaSettings, topic: TopicSpec, publisher: Publisher
 ) -> None:
     static = KafkaSettings(
-        bootstrap=kafka.bootstrap, membership=Membership.STATIC, idempotence=False, member="one-0"
+        bootstrap=broker.bootstrap, membership=Membership.STATIC, idempotence=False, member="one-0"
     )
     inbox = Inbox()
     await publisher.publish(records_for(topic, 10))
-    broker = build_broker(static)
-    ready = subscribe(broker, static, inbox.handle, group="static", topics=[topic], lifetime=Lifetime())
-    starting = asyncio.create_task(broker.start())
+    consumers = build_broker(static)
+    ready = subscribe(consumers, static, inbox.handle, group="static", topics=[topic], lifetime=Lifetime())
+    starting = asyncio.create_task(consumers.start())
     async with asyncio.timeout(1):
         while await reason_not_ready(ready) != "no partitions yet":  # noqa: ASYNC110 -- what is asked is the fact
             await asyncio.sleep(0.01)
@@ -295,7 +297,7 @@ async def test_a_static_member_joins_consumes_and_commits(
     await ready.check()
     await inbox.wait_for(10)
     await wait_until_committed(settings, topic, "static", 10)
-    await broker.stop()
+    await consumers.stop()
 
 
 async def reason_not_ready(ready: PartitionsReady) -> str:
@@ -333,25 +335,19 @@ async def test_a_topic_is_read_to_its_very_end(
     assert sorted(int(record.value or b"") for record in read) == list(range(size * 2))
 
 
-async def test_without_a_broker_publishing_fails_in_time_and_works_again_when_it_is_back() -> None:
-    server = KafkaServer()
-    server.start()
-    topic = TopicSpec("t", 1)
-    try:
-        await ensure_topics(server.bootstrap, [topic])
-        async with open_publisher(settings_of(server), ack_seconds=0.5) as publisher:
-            await publisher.publish(records_for(topic, 1))
-            server.kill()
-            with pytest.raises(PublishError):
-                await publisher.publish(records_for(topic, 3))
-            server.start()
-            await ensure_topics(server.bootstrap, [topic])
-            assert len(await publish_when_back(publisher, topic)) == 1
-    finally:
-        server.kill()
+async def test_without_a_broker_publishing_fails_in_time_and_works_again_when_it_is_back(
+    broker: Broker, settings: KafkaSettings
+) -> None:
+    async with open_publisher(settings, ack_seconds=0.5) as publisher:
+        await publisher.publish(records_for(RECEIPTS, 1))
+        await broker.stop()
+        with pytest.raises(PublishError):
+            await publisher.publish(records_for(RECEIPTS, 3))
+        await broker.start()
+        assert len(await publish_when_back(publisher, RECEIPTS)) == 1
 
 
-async def publish_when_back(publisher: Publisher, topic: TopicSpec) -> list[Any]:
+async def publish_when_back(publisher: Publisher, topic: TopicLike) -> list[Any]:
     async with asyncio.timeout(SECONDS):
         while True:
             try:
@@ -360,20 +356,18 @@ async def publish_when_back(publisher: Publisher, topic: TopicSpec) -> list[Any]
                 await asyncio.sleep(0.05)
 
 
-async def test_a_client_waits_for_a_broker_that_comes_later() -> None:
-    server = KafkaServer()
-    with capture_logs({}) as lines:
-        opening = asyncio.create_task(get_cluster_id(server))
+async def test_a_client_waits_for_a_broker_that_comes_later(broker: Broker) -> None:
+    await broker.stop()
+    with capture_logs(devstack_logbook.CATALOGUE) as lines:
+        opening = asyncio.create_task(get_cluster_id(broker))
         while not lines:  # noqa: ASYNC110 -- the line is the fact waited for
             await asyncio.sleep(0.01)
-        server.start()
-        try:
-            assert await opening == server.cluster_id
-        finally:
-            server.kill()
-    assert [line["event"] for line in lines] == ["kafka.unavailable", "kafka.available"]
+        await broker.start()
+        assert await opening == broker.cluster_id
+    events = [line["event"] for line in lines if line["event"].startswith("kafka.")]
+    assert events == ["kafka.unavailable", "kafka.available"]
 
 
-async def get_cluster_id(server: KafkaServer) -> str:
-    async with open_admin(server.bootstrap) as admin:
+async def get_cluster_id(broker: Broker) -> str:
+    async with open_admin(broker.bootstrap) as admin:
         return await admin.get_cluster_id()

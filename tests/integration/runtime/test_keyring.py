@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import asyncpg
@@ -11,27 +10,15 @@ import pytest
 from services.runtime.crypto import Kek, SealError, new_key
 from services.runtime.database import Pool, connection, open_pool
 from services.runtime.keyring import CACHE_SECONDS, Keyring
-from tests.integration.runtime.servers import PostgresServer
+from tests.integration.runtime.conftest import HandClock
+from tests.support.servers import Database
 
 KEK = Kek({1: new_key()}, current=1)
 
 
-class HandClock:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.seconds, UTC)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-
 @pytest.fixture
-async def intake_pool(postgres: PostgresServer) -> AsyncIterator[Pool]:
-    async with open_pool(postgres.url("tocsin_intake"), size=4) as opened:
+async def intake_pool(database: Database) -> AsyncIterator[Pool]:
+    async with open_pool(database.url("intake"), size=4) as opened:
         yield opened
 
 
@@ -57,11 +44,11 @@ async def test_a_case_keeps_its_key(keyring: Keyring, intake_pool: Pool) -> None
     assert await Keyring(intake_pool, KEK).ensure_keys(refs) == made
 
 
-async def test_two_processes_that_race_agree_on_every_key(postgres: PostgresServer) -> None:
+async def test_two_processes_that_race_agree_on_every_key(database: Database) -> None:
     refs = new_refs(200)
     async with (
-        open_pool(postgres.url("tocsin_intake"), size=4) as one,
-        open_pool(postgres.url("tocsin_intake"), size=4) as other,
+        open_pool(database.url("intake"), size=4) as one,
+        open_pool(database.url("intake"), size=4) as other,
     ):
         rings = [Keyring(pool, KEK) for pool in (one, other) for _ in range(3)]
         orders = [refs, refs[::-1], refs[50:] + refs[:50]] * 2
@@ -73,23 +60,23 @@ async def test_two_processes_that_race_agree_on_every_key(postgres: PostgresServ
 
 
 async def test_a_key_is_found_by_its_id_by_a_service_that_only_reads(
-    keyring: Keyring, postgres: PostgresServer
+    keyring: Keyring, database: Database
 ) -> None:
     (key,) = (await keyring.ensure_keys(new_refs(1))).values()
-    async with open_pool(postgres.url("tocsin_routing"), size=1) as pool:
+    async with open_pool(database.url("routing"), size=1) as pool:
         assert await Keyring(pool, KEK).find_keys([key.key_id]) == {key.key_id: key}
 
 
-@pytest.mark.parametrize("role", ["tocsin_routing", "tocsin_notify"])
-async def test_a_service_that_only_reads_cannot_make_a_key(postgres: PostgresServer, role: str) -> None:
-    async with open_pool(postgres.url(role), size=1) as pool:
+@pytest.mark.parametrize("service", ["routing", "notify"])
+async def test_a_service_that_only_reads_cannot_make_a_key(database: Database, service: str) -> None:
+    async with open_pool(database.url(service), size=1) as pool:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await Keyring(pool, KEK).ensure_keys(new_refs(1))
 
 
-@pytest.mark.parametrize("role", ["tocsin_intake", "tocsin_routing", "tocsin_notify"])
-async def test_no_service_can_shred_or_delete(postgres: PostgresServer, role: str) -> None:
-    async with open_pool(postgres.url(role), size=1) as pool, connection(pool) as acquired:
+@pytest.mark.parametrize("service", ["intake", "routing", "notify"])
+async def test_no_service_can_shred_or_delete(database: Database, service: str) -> None:
+    async with open_pool(database.url(service), size=1) as pool, connection(pool) as acquired:
         for statement in ("UPDATE keyring.case_key SET wrapped = NULL", "DELETE FROM keyring.case_key"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await acquired.execute(statement)
@@ -114,8 +101,9 @@ async def test_an_unknown_id_has_no_key(keyring: Keyring) -> None:
     assert await keyring.find_keys([unknown]) == {unknown: None}
 
 
-async def test_a_key_is_kept_for_a_minute_and_no_longer(intake_pool: Pool, pool: Pool) -> None:
-    clock = HandClock()
+async def test_a_key_is_kept_for_a_minute_and_no_longer(
+    intake_pool: Pool, pool: Pool, clock: HandClock
+) -> None:
     keyring = Keyring(intake_pool, KEK, clock=clock)
     (ref,) = new_refs(1)
     keys = await keyring.ensure_keys([ref])

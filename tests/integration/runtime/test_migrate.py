@@ -7,7 +7,7 @@ import pytest
 
 from services.runtime.database import Pool, connection
 from services.runtime.migrate import KEYRING_MIGRATIONS, KEYRING_TABLE, MigrationError, apply_migrations
-from tests.integration.runtime.servers import PostgresServer
+from tests.support.servers import Database
 
 
 def write(folder: Path, number: int, statement: str) -> None:
@@ -20,24 +20,24 @@ async def count_of(pool: Pool, table: str) -> int:
 
 
 async def test_what_is_pending_is_applied_once_and_recorded_in_the_schema_s_own_table(
-    postgres: PostgresServer, pool: Pool, tmp_path: Path
+    database: Database, pool: Pool, tmp_path: Path
 ) -> None:
     write(tmp_path, 1, "CREATE SCHEMA IF NOT EXISTS steps; CREATE TABLE steps.step (n int);")
-    apply_migrations(postgres.url(), tmp_path, "steps.schema_migrations")
+    apply_migrations(database.admin, tmp_path, "steps.schema_migrations")
     write(tmp_path, 2, "INSERT INTO steps.step VALUES (2);")
     for _ in range(2):
-        apply_migrations(postgres.url(), tmp_path, "steps.schema_migrations")
+        apply_migrations(database.admin, tmp_path, "steps.schema_migrations")
     assert await count_of(pool, "steps.step") == 1
     assert await count_of(pool, "steps.schema_migrations") == 2
 
 
 async def test_processes_that_migrate_at_once_do_not_collide(
-    postgres: PostgresServer, pool: Pool, tmp_path: Path
+    database: Database, pool: Pool, tmp_path: Path
 ) -> None:
     write(tmp_path, 1, "CREATE SCHEMA IF NOT EXISTS race; CREATE TABLE race.step (n int);")
     write(tmp_path, 2, "INSERT INTO race.step VALUES (1);")
     migrations = [
-        asyncio.to_thread(apply_migrations, postgres.url(), tmp_path, "race.schema_migrations")
+        asyncio.to_thread(apply_migrations, database.admin, tmp_path, "race.schema_migrations")
         for _ in range(4)
     ]
     await asyncio.gather(*migrations)
@@ -45,14 +45,14 @@ async def test_processes_that_migrate_at_once_do_not_collide(
 
 
 async def test_a_migration_that_fails_says_so_and_leaves_nothing(
-    postgres: PostgresServer, pool: Pool, tmp_path: Path
+    database: Database, pool: Pool, tmp_path: Path
 ) -> None:
     write(tmp_path, 1, "CREATE TABLE public.half (n int); SELECT 1/0;")
     with pytest.raises(MigrationError, match=r"broken\.schema_migrations: .*division by zero"):
-        apply_migrations(postgres.url(), tmp_path, "broken.schema_migrations")
+        apply_migrations(database.admin, tmp_path, "broken.schema_migrations")
     async with connection(pool) as acquired:
         assert await acquired.fetchval("SELECT to_regclass('public.half')") is None
 
 
-async def test_the_keyring_s_migrations_can_be_applied_again(postgres: PostgresServer) -> None:
-    apply_migrations(postgres.url(), KEYRING_MIGRATIONS, KEYRING_TABLE)
+async def test_the_keyring_s_migrations_can_be_applied_again(database: Database) -> None:
+    apply_migrations(database.admin, KEYRING_MIGRATIONS, KEYRING_TABLE)

@@ -41,6 +41,7 @@ EVENTS = TopicSpec("events", 3)
         asyncpg.TooManyConnectionsError(),
         asyncpg.ConnectionDoesNotExistError(),
         asyncpg.InterfaceError("cannot perform operation: connection is closed"),
+        asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
     ],
 )
 def test_trouble_that_passes_is_worth_another_reading(error: Exception) -> None:
