@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -17,6 +18,9 @@ from services.runtime.logs import get_logger
 log = get_logger()
 
 DRAIN_SECONDS: Final = 20.0
+
+_COLLECT_AFTER: Final = 50_000
+"""Objects made and not freed; the default is 700."""
 
 
 class ExitCode(IntEnum):
@@ -63,10 +67,22 @@ Main: TypeAlias = Callable[[Lifetime], Coroutine[Any, Any, None]]
 
 def run(main: Main, *, drain_seconds: float = DRAIN_SECONDS) -> int:
     """Runs a process to its end and returns its exit code (0 clean, 75 cluster changed, 1 fault)."""
+    _calm_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         exit_code = runner.run(_supervise(main, drain_seconds))
     log.info("service.stopped", exit_code=int(exit_code))
     return int(exit_code)
+
+
+def _calm_collector() -> None:
+    """Walks the modules, models and rules loaded by now once, and then never again.
+
+    A batch makes tens of thousands of objects that reference counting frees. At the default threshold the
+    collector walked them dozens of times a batch: opening and parsing 1,000 events cost 2.5 times as much.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
 
 
 @asynccontextmanager
