@@ -82,7 +82,7 @@ def member(intake: RunningIntake) -> MemberSystem:
 @pytest.fixture(scope="module")
 def shared_servers(
     postgres_server: PostgresServer,  # noqa: F811 -- pytest's way
-    server_loop: LoopThread,  # noqa: F811
+    server_loop: LoopThread,  # noqa: F811 -- likewise
     secrets: Path,
 ) -> Iterator[Servers]:
     """A database and a broker that a whole module shares."""

@@ -24,7 +24,7 @@ from tests.support.servers import Broker, LoopThread, build_postgres, build_surr
 
 @dataclass(frozen=True)
 class MortalPostgres:
-    """A server of one test's own, to be stopped."""
+    """A server to be stopped; each test leaves it running."""
 
     embedded: EmbeddedPostgres
     loop: LoopThread
@@ -40,7 +40,7 @@ class MortalPostgres:
         await self.loop.finish(self.embedded.start())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mortal_postgres(server_loop: LoopThread) -> Iterator[MortalPostgres]:
     with tempfile.TemporaryDirectory(prefix="tocsin-test-") as home:
         postgres = build_postgres(Path(home), surroundings=build_surroundings())
@@ -149,6 +149,7 @@ async def test_a_stop_while_waiting_for_servers_ends_at_once(
     async with open_intake(own.settings()) as intake:
         await intake.wait_listening()
     assert intake.lifetime.exit_code is ExitCode.CLEAN
+    await mortal_postgres.start()
 
 
 async def test_a_request_in_hand_is_answered_before_the_end(intake: RunningIntake, broker: Broker) -> None:
