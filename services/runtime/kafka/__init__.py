@@ -23,7 +23,13 @@ from services.runtime.kafka.consumers import (
 )
 from services.runtime.kafka.fate import BatchHandler, is_passing_trouble, next_pause
 from services.runtime.kafka.offsets import rewind_commits
-from services.runtime.kafka.publisher import ProducerDeadError, Publisher, open_producer, open_publisher
+from services.runtime.kafka.publisher import (
+    ProducerDeadError,
+    Publisher,
+    RecordTooLargeError,
+    open_producer,
+    open_publisher,
+)
 from services.runtime.kafka.readiness import PartitionsReady
 from services.runtime.kafka.reading import read_topic_to_end
 from services.runtime.kafka.records import (
@@ -53,6 +59,7 @@ __all__ = [
     "Publisher",
     "ReceivedRecord",
     "Record",
+    "RecordTooLargeError",
     "TopicLike",
     "TopicMismatchError",
     "TopicSpec",

@@ -17,7 +17,7 @@ log = get_logger()
 
 BatchHandler: TypeAlias = Callable[[Sequence[ReceivedRecord]], Awaitable[None]]
 
-COMMIT_SECONDS: Final = 5.0
+COMMIT_SECONDS: Final = 2.0
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 1.0
 

@@ -20,7 +20,11 @@ BATCH_BYTES: Final = 128 * 1024
 
 
 class ProducerDeadError(Exception):
-    """The producer will never send again."""
+    """The producer will never send again: the process must be started anew."""
+
+
+class RecordTooLargeError(Exception):
+    """A record is larger than a request may be: it can never be published."""
 
 
 class Publisher:
@@ -33,7 +37,7 @@ class Publisher:
     async def publish(self, records: Sequence[Record]) -> list[tuple[int, int]]:
         """Partition and offset of each record, in order.
 
-        Raises PublishError (transient; some may be stored) or ProducerDeadError (a fault: start anew).
+        Raises PublishError (transient; some may be stored), RecordTooLargeError and ProducerDeadError.
         """
         pending: list[asyncio.Future[RecordMetadata]] = []
         try:
@@ -41,8 +45,8 @@ class Publisher:
                 for record in records:
                     pending.append(await self._send(record))  # noqa: PERF401 -- keeps what was sent before a failure
                 stored = await asyncio.gather(*pending)
-        except MessageSizeTooLargeError:
-            raise  # no passing trouble: the same record can never be published
+        except MessageSizeTooLargeError as error:
+            raise RecordTooLargeError from error
         except KAFKA_ERRORS as error:
             self._check_alive()
             raise PublishError(error_type(error)) from error

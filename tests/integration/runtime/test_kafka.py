@@ -19,12 +19,14 @@ from services.runtime.kafka import (
     PublishError,
     ReceivedRecord,
     Record,
+    RecordTooLargeError,
     TopicLike,
     TopicMismatchError,
     TopicSpec,
     build_broker,
     committed_offsets,
     ensure_topics,
+    is_passing_trouble,
     open_admin,
     open_consumers,
     open_publisher,
@@ -76,7 +78,7 @@ async def publisher(settings: KafkaSettings) -> AsyncIterator[Publisher]:
 @asynccontextmanager
 async def consuming(
     settings: KafkaSettings,
-    topic: TopicSpec,
+    topic: TopicLike,
     inbox: Inbox,
     *,
     group: str | None,
@@ -128,6 +130,15 @@ async def test_what_is_published_is_received_in_the_order_of_each_key(
 
 async def test_publishing_nothing_is_nothing(publisher: Publisher) -> None:
     assert await publisher.publish([]) == []
+
+
+async def test_a_record_that_is_too_large_is_a_fault_and_no_passing_trouble(
+    topic: TopicSpec, publisher: Publisher
+) -> None:
+    with pytest.raises(RecordTooLargeError) as caught:
+        await publisher.publish([*records_for(topic, 3), Record(topic.name, b"k", bytes(2_000_000))])
+    assert not is_passing_trouble(caught.value)
+    assert len(await publisher.publish(records_for(topic, 3))) == 3
 
 
 async def test_headers_arrive_as_bytes_also_when_they_are_no_text(
@@ -228,6 +239,23 @@ async def test_nothing_is_committed_while_a_batch_meets_trouble(
         assert await committed_total(settings, topic, "stuck") == 0
         inbox.trouble.clear()
         await inbox.wait_for(10)
+
+
+async def test_a_batch_that_cannot_be_committed_is_logged_and_the_process_goes_on(
+    broker: Broker, settings: KafkaSettings, publisher: Publisher
+) -> None:
+    class StoppingInbox(Inbox):
+        async def handle(self, records: Sequence[ReceivedRecord]) -> None:
+            await broker.stop()
+            await super().handle(records)
+
+    lifetime, inbox = Lifetime(), StoppingInbox()
+    with capture_logs(devstack_logbook.CATALOGUE) as lines:
+        async with consuming(settings, RECEIPTS, inbox, group="uncommitted", lifetime=lifetime):
+            await publisher.publish(records_for(RECEIPTS, 1))
+            await inbox.wait_for(1)
+    assert "batch.not_committed" in [line["event"] for line in lines]
+    assert not lifetime.is_stopping
 
 
 async def test_a_fault_stops_the_consumer_and_the_process_with_nothing_committed(
