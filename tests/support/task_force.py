@@ -3,15 +3,16 @@
 import asyncio
 import os
 import queue
+import re
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 import asyncpg
@@ -28,19 +29,39 @@ SERVICES = ("intake", "routing", "notify")
 POINTER = f"{CHILD_WELFARE}-pointer"
 """The second endpoint of child welfare, which is only pointed to its alerts."""
 
+T = TypeVar("T")
+
 _SECONDS = 30.0
+_LINK = re.compile(r"/a/([0-9a-f-]{36})")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP answer, read to its end."""
 
+    url: str
     status: int
     headers: Mapping[str, str]
+    """By name, in whatever case."""
     body: bytes
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON
         return orjson.loads(self.body)
+
+
+class Index(Generic[T]):
+    """A growing list by what its items are about; each is read once."""
+
+    def __init__(self, about: Callable[[T], str | None]) -> None:
+        self._about = about
+        self._read_count = 0
+        self._by_subject: dict[str | None, list[T]] = {}
+
+    def find(self, subject: str, items: Sequence[T]) -> list[T]:
+        for item in items[self._read_count :]:
+            self._by_subject.setdefault(self._about(item), []).append(item)
+        self._read_count = len(items)
+        return list(self._by_subject.get(subject, ()))
 
 
 @dataclass
@@ -55,6 +76,8 @@ class TaskForce:
     agencies: Sequence[str]
     answers: list[Answer] = field(default_factory=list)
     """Every answer anybody got, in order."""
+    _webhooks: dict[str, Index[Arrival]] = field(default_factory=dict)
+    _letters: Index[Mail] = field(default_factory=lambda: Index(_alert_of))
 
     # What a member system does.
 
@@ -96,30 +119,34 @@ class TaskForce:
 
     def heard(self, agency: str, event: CaseEvent) -> list[Arrival]:
         """The webhooks about an event that came so far, repeats included."""
-        arrivals = self.receivers[agency].arrivals
-        return [arrival for arrival in arrivals if arrival.data.get("event_id") == event["id"]]
+        index = self._webhooks.setdefault(agency, Index(_event_of))
+        return index.find(event["id"], self.receivers[agency].arrivals)
 
     async def hears(self, agency: str, event: CaseEvent) -> Arrival:
         """The first webhook about an event, which must come and verify."""
+        return (await self.hears_often(agency, event, 1))[0]
+
+    async def hears_often(self, agency: str, event: CaseEvent, count: int) -> list[Arrival]:
+        """All webhooks about an event, once so many came; each must verify."""
         receiver = self.receivers[agency]
         try:
             async with asyncio.timeout(_SECONDS), receiver.changed:
-                await receiver.changed.wait_for(lambda: self.heard(agency, event))
+                await receiver.changed.wait_for(lambda: len(self.heard(agency, event)) >= count)
         except TimeoutError:
-            raise AssertionError(f"{agency} heard nothing of {event['id']}") from None
-        first = self.heard(agency, event)[0]
-        assert first.is_verified
-        return first
+            raise AssertionError(f"{agency} did not hear {count} times of {event['id']}") from None
+        arrivals = self.heard(agency, event)
+        assert all(arrival.is_verified for arrival in arrivals)
+        return arrivals
 
     def who_heard(self, event: CaseEvent) -> set[str]:
         return {agency for agency in self.agencies if self.heard(agency, event)}
 
     async def is_written_to(self, alert_id: str) -> Mail:
         """The e-mail about an alert, which must come."""
-        mailbox = self.mailbox
+        mailbox, letters = self.mailbox, self._letters
         async with asyncio.timeout(_SECONDS), mailbox.changed:
-            await mailbox.changed.wait_for(lambda: any(_is_about(mail, alert_id) for mail in mailbox.mails))
-        return next(mail for mail in mailbox.mails if _is_about(mail, alert_id))
+            await mailbox.changed.wait_for(lambda: letters.find(alert_id, mailbox.mails))
+        return letters.find(alert_id, mailbox.mails)[0]
 
     async def ask_notify(
         self, method: str, path: str, *, agency: str | None, body: object | None = None
@@ -149,14 +176,15 @@ class TaskForce:
         """Returns when these services, or all, say that they are ready."""
 
         async def find() -> bool:
-            return all([await self.readiness(name) == HTTPStatus.OK for name in names or SERVICES])
+            urls = [self.url(name) for name in names or SERVICES]
+            return all([await self.readiness(url) == HTTPStatus.OK for url in urls])
 
         await eventually(find, what=f"{names or SERVICES} are ready")
 
-    async def readiness(self, name: str) -> int | None:
-        """The status of /readyz; None if nobody answers."""
+    async def readiness(self, url: str) -> int | None:
+        """The status of a service's /readyz; None if nobody answers."""
         try:
-            return (await self.get(f"{self.url(name)}/readyz")).status
+            return (await self.get(f"{url}/readyz")).status
         except aiohttp.ClientError:
             return None
 
@@ -197,7 +225,7 @@ class TaskForce:
 
     async def _ask(self, method: str, url: str, **options: Any) -> Answer:  # noqa: ANN401 - aiohttp's
         async with self.http.request(method, url, **options) as response:
-            answer = Answer(response.status, dict(response.headers), await response.read())
+            answer = Answer(url, response.status, response.headers.copy(), await response.read())
         self.answers.append(answer)
         return answer
 
@@ -268,5 +296,12 @@ def _member_agencies() -> Iterator[str]:
     return (agency["id"] for agency in sample["agencies"] if not agency.get("external"))
 
 
-def _is_about(mail: Mail, alert_id: str) -> bool:
-    return f"/a/{alert_id}" in mail.part("plain")
+def _event_of(arrival: Arrival) -> str | None:
+    """None for a pointer, which does not say."""
+    event_id: str | None = arrival.data.get("event_id")
+    return event_id
+
+
+def _alert_of(mail: Mail) -> str | None:
+    link = _LINK.search(mail.part("plain"))
+    return link and link.group(1)

@@ -1,0 +1,196 @@
+"""Whoever is killed, whenever: what was accepted arrives, with the ids that the ledger holds."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.ledger import (
+    count_failures,
+    count_published_alerts,
+    find_alert_ids,
+    find_stored_ids,
+    read_ledger,
+)
+from tests.support.receivers import status
+from tests.support.second_service import SecondService, second_service
+from tests.support.story import (
+    ADVOCATE,
+    CHILD_WELFARE,
+    CaseEvent,
+    adult_found_by_police,
+    found_by_police,
+)
+from tests.support.task_force import SERVICES, TaskForce
+from tests.support.waiting import eventually
+from tests.support.wire import Wire, open_wire
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PAUSE_SECONDS = 0.02
+TOLD = {CHILD_WELFARE, ADVOCATE, "ag-bpd"}
+
+
+@asynccontextmanager
+async def doomed_service(
+    task_force: TaskForce, name: str, event: CaseEvent
+) -> AsyncIterator[tuple[SecondService, Wire]]:
+    """A process in place of the stack's own that never learns that its commit about the event was done.
+
+    The stack's own is frozen meanwhile, and killed afterwards, so that the supervisor starts a fresh one.
+    """
+    database = urlsplit(task_force.stack.ready["postgres"])
+    last_words = (event["subject"].encode(), b"COMMIT;")
+    async with (
+        open_wire(database.hostname or "", database.port or 0, last_words=last_words) as wire,
+        second_service(task_force, name, member=f"{name}-0", database_port=wire.port) as service,
+    ):
+        task_force.freeze(name)
+        try:
+            yield service, wire
+        finally:
+            task_force.stack.kill(name)
+
+
+async def test_routing_killed_between_its_commit_and_its_publish_tells_everybody_once(
+    harsh_task_force: TaskForce,
+) -> None:
+    event = found_by_police(name="unpublished")
+    async with doomed_service(harsh_task_force, "routing", event) as (routing, wire):
+        await harsh_task_force.accept(event)
+        await wire.wait_dead()
+        ids = await eventually(lambda: find_alert_ids(harsh_task_force, event), what="the commit is done")
+        assert await count_published_alerts(harsh_task_force, event) == 0
+        routing.kill()
+    await everybody_hears(harsh_task_force, event, ids)
+
+
+async def test_notify_killed_between_its_commit_and_its_sends_tells_everybody_once(
+    harsh_task_force: TaskForce,
+) -> None:
+    event = found_by_police(name="unsent")
+    async with doomed_service(harsh_task_force, "notify", event) as (notify, wire):
+        await harsh_task_force.accept(event)
+        await wire.wait_dead()
+        await eventually(lambda: find_stored_ids(harsh_task_force, event), what="the commit is done")
+        assert harsh_task_force.who_heard(event) == set()
+        notify.kill()
+    await everybody_hears(harsh_task_force, event, await find_alert_ids(harsh_task_force, event))
+
+
+async def everybody_hears(task_force: TaskForce, event: CaseEvent, ids: dict[str, str]) -> None:
+    """Each agency exactly once, under the id that the ledger holds."""
+    assert set(ids) == TOLD
+    for agency, alert_id in ids.items():
+        arrival = await task_force.hears(agency, event)
+        assert arrival.webhook_id == f"{alert_id}_1"
+        await task_force.is_written_to(alert_id)
+    await task_force.ready()
+    assert {agency: len(task_force.heard(agency, event)) for agency in TOLD} == dict.fromkeys(TOLD, 1)
+    assert await find_alert_ids(task_force, event) == ids
+
+
+class SteadyLoad:
+    """A member system that reports one case after the other, and insists until each is accepted."""
+
+    def __init__(self, task_force: TaskForce) -> None:
+        self.accepted: list[CaseEvent] = []
+        self.refused_count = 0
+        self._task_force = task_force
+
+    async def run(self) -> None:
+        while True:
+            event = adult_found_by_police(name="steady")
+            self.refused_count += await self._task_force.insist(event)
+            self.accepted.append(event)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def go_on(self, count: int) -> None:
+        """Returns when so many more were accepted."""
+        wanted = len(self.accepted) + count
+
+        async def find() -> bool:
+            return len(self.accepted) >= wanted
+
+        await eventually(find, what=f"{count} more events are accepted")
+
+
+@asynccontextmanager
+async def steady_load(task_force: TaskForce) -> AsyncIterator[SteadyLoad]:
+    load = SteadyLoad(task_force)
+    running = asyncio.create_task(load.run())
+    try:
+        yield load
+    finally:
+        running.cancel()
+        # What ended the load before its time is what went wrong.
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def all_arrive(task_force: TaskForce, events: Sequence[CaseEvent]) -> None:
+    """Each event has one decision; its alert came under the id of the ledger, by webhook and by e-mail."""
+    for event in events:
+        await task_force.hears(ADVOCATE, event)
+    ledger = await read_ledger(task_force, events)
+    for event in events:
+        ids = ledger[event["id"]]
+        assert set(ids) == {ADVOCATE}
+        webhook_ids = {arrival.webhook_id for arrival in task_force.heard(ADVOCATE, event)}
+        assert webhook_ids == {f"{ids[ADVOCATE]}_1"}
+        await task_force.is_written_to(ids[ADVOCATE])
+
+
+async def test_each_service_killed_in_turn_under_a_steady_load_loses_nothing(
+    harsh_task_force: TaskForce,
+) -> None:
+    async with steady_load(harsh_task_force) as load:
+        for name in SERVICES:
+            await load.go_on(10)
+            harsh_task_force.stack.kill(name)
+            await load.go_on(10)
+            await harsh_task_force.ready()
+    assert len(load.accepted) >= 60
+    await all_arrive(harsh_task_force, load.accepted)
+
+
+async def test_postgres_killed_has_intake_say_503_until_it_is_back_and_loses_nothing(
+    harsh_task_force: TaskForce,
+) -> None:
+    async with steady_load(harsh_task_force) as load:
+        await load.go_on(10)
+        harsh_task_force.stack.kill("postgres")
+        await load.go_on(10)
+    assert load.refused_count > 0
+    posted = (answer for answer in harsh_task_force.answers if answer.url.endswith("/v1/events"))
+    assert all("Retry-After" in answer.headers for answer in posted if answer.status == 503)
+    await harsh_task_force.ready()
+    await all_arrive(harsh_task_force, load.accepted)
+
+
+async def test_what_was_decided_before_the_broker_lost_its_log_still_arrives(
+    harsh_task_force: TaskForce,
+) -> None:
+    """Nothing is in PostgreSQL of what is not decided: the embedded broker says so with `memory`."""
+    refused, untaken = found_by_police(name="refused"), found_by_police(name="untaken")
+    child_welfare = harsh_task_force.receivers[CHILD_WELFARE]
+    # One alert is notify's already, and its receiver fails; of the other event notify has nothing yet.
+    child_welfare.answer = status(503)
+    await harsh_task_force.accept(refused)
+    await harsh_task_force.hears(CHILD_WELFARE, refused)
+    await eventually(lambda: count_failures(harsh_task_force, refused), what="the failure is recorded")
+    harsh_task_force.freeze("notify")
+    await harsh_task_force.accept(untaken)
+    ids = await eventually(lambda: find_alert_ids(harsh_task_force, untaken), what="it is decided")
+    assert await count_published_alerts(harsh_task_force, untaken) == len(TOLD)
+
+    harsh_task_force.stack.kill("kafka")
+    harsh_task_force.stack.kill("notify")
+    child_welfare.answer = None
+
+    await everybody_hears(harsh_task_force, untaken, ids)
+    assert harsh_task_force.logged("messages.republished", reason="cluster_changed")
+    first, *repeats = await harsh_task_force.hears_often(CHILD_WELFARE, refused, 2)
+    assert {arrival.webhook_id for arrival in repeats} == {first.webhook_id}
