@@ -17,6 +17,7 @@ _CEL_TYPES: Final = {
     FactType.STRING: cel.Type.STRING,
     FactType.STRINGS: cel.Type.List(cel.Type.STRING),
 }
+_ONLY_BOOLS: Final = {bool}
 _LONGEST_LIST: Final = 50_000
 """Characters of one compiled list; the engine refuses more than 100,000."""
 
@@ -62,7 +63,7 @@ def _judge(program: cel.Expression, length: int, facts: Mapping[str, FactValue])
         raise ConditionError("the conditions could not be evaluated") from None
     if not isinstance(answer, list) or len(answer) != length:
         raise ConditionError("the conditions gave no list of the right length")
-    if any(type(element) is not bool for element in answer):
+    if set(map(type, answer)) != _ONLY_BOOLS:
         raise ConditionError("a condition gave something else than a bool")
     return answer
 

@@ -1,6 +1,6 @@
 """The decision: one event in, every alert, duty and refusal out. Pure: no I/O, no clock."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,10 +13,9 @@ from services.routing.age import read_age
 from services.routing.decision import CaseState, Decision, Directory, PlannedAlert, RuleConsidered
 from services.routing.duties import plan_duties, plan_notices
 from services.routing.matching import Settlement, match_rules, settle
-from services.routing.recipients import first_reason
 from services.routing.refusals import find_conflicts, find_refusals
-from services.routing.rows import Problem, consent_rows, coordinator_rows, merge_hits
-from services.routing.rules import Edition, PackSet, ReadyRule
+from services.routing.rows import consent_rows, coordinator_rows, find_undeliverable, merge_hits
+from services.routing.rules import Edition, PackSet
 from services.routing.situation import Situation, build_situation
 
 DEFAULT_ZONE: Final = ZoneInfo("America/Los_Angeles")
@@ -45,7 +44,7 @@ def decide(
             errors=refusals,
             exercise=event.data.flags.exercise,
         )
-    situation = build_situation(event, emitter, case=case, directory=directory, now=now.astimezone(UTC))
+    situation = build_situation(event, emitter, case=case, directory=directory, now=now)
     return _decide_by(packs.edition(situation.now, event.data.county), situation)
 
 
@@ -58,40 +57,25 @@ def _decide_by(edition: Edition, situation: Situation) -> Decision:
         else:
             not_matched.append(rule.not_matched)
     duties = plan_duties(settlements, situation)
-    untold = [*_find_untold(settlements), *(_untold(rule, reason) for rule, reason in duties.unheld)]
-    told = tuple(coordinator_rows(untold, situation))
-    hits = [hit for settlement in settlements for hit in settlement.hits]
-    rows = (*merge_hits(hits, duties.of_agency, situation), *told, *_consent_rows(settlements, situation))
-    rules = {settlement.rule.id: settlement.rule for settlement in settlements}
+    untold = [
+        *[(settlement.rule, settlement.reason) for settlement in settlements if settlement.reason],
+        *duties.unheld,
+    ]
+    rows = [
+        *merge_hits(settlements, duties.of_agency, situation),
+        *coordinator_rows(untold, situation),
+        *consent_rows([settlement.rule for settlement in settlements if settlement.skipped], situation),
+    ]
+    rows.sort(key=_row_order)
     return Decision(
         outcome=Outcome.ROUTED,
-        alerts=tuple(sorted(rows, key=_row_order)),
-        notices=tuple(plan_notices(duties.all, rows, rules, situation)),
-        considered=(*(settlement.considered for settlement in settlements), *not_matched),
+        alerts=tuple(rows),
+        notices=tuple(plan_notices(duties.all, rows, settlements, situation)),
+        considered=(*[settlement.considered for settlement in settlements], *not_matched),
         packs=edition.labels,
         duties=duties.all,
-        undeliverable=first_reason(p.reason for p in untold) if untold and not told else None,
+        undeliverable=find_undeliverable(untold, situation),
     )
-
-
-def _find_untold(settlements: Iterable[Settlement]) -> Iterator[Problem]:
-    """Every rule, role and county without an eligible agency (S-04)."""
-    for settlement in settlements:
-        if settlement.reason is not None:
-            yield _untold(settlement.rule, settlement.reason)
-
-
-def _untold(rule: ReadyRule, reason: Reason) -> Problem:
-    return Problem(rule, reason, Urgency.IMMEDIATE if rule.mandated else rule.urgency)
-
-
-def _consent_rows(settlements: Iterable[Settlement], situation: Situation) -> Iterator[PlannedAlert]:
-    skipped = [
-        Problem(settlement.rule, Reason.CONSENT_REQUIRED, settlement.rule.urgency)
-        for settlement in settlements
-        if settlement.skipped
-    ]
-    return consent_rows(skipped, situation)
 
 
 def _row_order(row: PlannedAlert) -> tuple[str, str]:

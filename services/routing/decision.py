@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -195,6 +195,7 @@ class Member:
     @classmethod
     def of(cls, profile: AgencyProfile) -> "Member":
         """Read a profile."""
+        until = profile.agreement_until
         return cls(
             id=profile.id,
             profile=profile,
@@ -203,7 +204,7 @@ class Member:
             external=profile.external,
             offboarded=profile.status is AgencyStatus.OFFBOARDED,
             government=any(role not in NON_GOVERNMENT_ROLES for role in profile.roles),
-            agreement_until=profile.agreement_until,
+            agreement_until=until and until.astimezone(UTC),
             nationwide=profile.counties == "*",
             counties=frozenset() if profile.counties == "*" else frozenset(profile.counties),
             role_facts=[role.value for role in profile.roles],

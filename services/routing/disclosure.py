@@ -50,14 +50,11 @@ def disclose(rule: ReadyRule, role: Role, situation: Situation) -> Disclosure | 
     There are no consents yet: what would need one is not disclosed. Steps 7, 8 and 9 of DOMAIN 6.0 are each a
     filter, and a group must pass all.
     """
-    if _needs_consent(rule, situation.emitter.gate):
+    gate = situation.emitter.gate
+    if rule.mode is ConsentMode.REQUIRED or (gate is Confidentiality.STRICT and not rule.mandated):
         return None
     removed = _find_removed(rule, role, situation)
     return Disclosure((rule.disclose & situation.present).difference(removed), removed)
-
-
-def _needs_consent(rule: ReadyRule, emitter_gate: Confidentiality) -> bool:
-    return rule.mode is ConsentMode.REQUIRED or (emitter_gate is Confidentiality.STRICT and not rule.mandated)
 
 
 def _find_removed(rule: ReadyRule, role: Role, situation: Situation) -> Mapping[Group, Gate]:

@@ -20,6 +20,10 @@ NOTIFY_VICTIM: Final = "attempt to notify the victim of the disclosure"
 _COUNTY_POLICE: Final = Target(Role.LEA_LEAD, None, in_destinations=False)
 
 
+DutyKey = tuple[str, AgencyId | None, str]
+"""What tells the duties of one event apart: rule, holder, and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """Who holds a duty; without an agency, why nobody does."""
@@ -45,19 +49,23 @@ def plan_duties(settlements: Sequence[Settlement], situation: Situation) -> Duty
     """
     if situation.exercise:
         return DutyPlan({}, (), ())
-    of_agency: defaultdict[AgencyId, dict[PlannedDuty, None]] = defaultdict(dict)
-    everything: dict[PlannedDuty, None] = {}
+    of_agency: defaultdict[AgencyId, dict[DutyKey, PlannedDuty]] = defaultdict(dict)
+    everything: dict[DutyKey, PlannedDuty] = {}
     unheld: list[tuple[ReadyRule, Reason]] = []
     for rule, hit in _causes(settlements):
         for duty, holder in _rule_duties(rule, situation, hit):
-            everything[duty] = None
+            key = _key(duty)
+            everything[key] = duty
             if hit is not None:
-                of_agency[hit.member.id][duty] = None
+                of_agency[hit.member.id][key] = duty
             if holder.reason is not None:
                 unheld.append((rule, holder.reason))
-    return DutyPlan(
-        {agency: tuple(own) for agency, own in of_agency.items()}, tuple(everything), tuple(unheld)
-    )
+    on_rows = {agency: tuple(own.values()) for agency, own in of_agency.items()}
+    return DutyPlan(on_rows, tuple(everything.values()), tuple(unheld))
+
+
+def _key(duty: PlannedDuty) -> DutyKey:
+    return duty.rule, duty.holder, duty.what
 
 
 def _causes(settlements: Sequence[Settlement]) -> Iterator[tuple[ReadyRule, Hit | None]]:
@@ -98,18 +106,27 @@ def _must_notify_victim(hit: Hit, situation: Situation) -> bool:
 def plan_notices(
     duties: Iterable[PlannedDuty],
     alerts: Iterable[PlannedAlert],
-    rules: Mapping[str, ReadyRule],
+    settlements: Iterable[Settlement],
     situation: Situation,
 ) -> Iterator[PlannedNotice]:
     """One notice for every holder whose duties are on no alert that is sent to it.
 
     Never to an external body, which Tocsin does not contact, nor to a conflicted agency.
     """
-    told = {(alert.agency, duty) for alert in alerts if not alert.external for duty in alert.duties}
+    told = {
+        _key(duty)
+        for alert in alerts
+        if alert.contact is not None
+        for duty in alert.duties
+        if duty.holder == alert.agency
+    }
     owed: defaultdict[AgencyId, list[PlannedDuty]] = defaultdict(list)
-    for duty in dict.fromkeys(duties):
-        if duty.holder is not None and (duty.holder, duty) not in told and _may_tell(duty.holder, situation):
+    for duty in duties:
+        if duty.holder is not None and _key(duty) not in told and _may_tell(duty.holder, situation):
             owed[duty.holder].append(duty)
+    if not owed:
+        return
+    rules = {settlement.rule.id: settlement.rule for settlement in settlements}
     for agency in sorted(owed):
         first = min((rules[duty.rule] for duty in owed[agency]), key=lambda rule: rule.rank)
         yield PlannedNotice(

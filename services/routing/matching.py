@@ -12,7 +12,7 @@ from services.routing.recipients import Recipients, find_recipients
 from services.routing.rules import Edition, ReadyRule, Target
 from services.routing.situation import Situation
 
-_SKIPPED: Final = Verdict.CONSENT_REQUIRED
+_TOLD_LEAST_FIRST: Final = (Verdict.CONSENT_REQUIRED, Verdict.EXTERNAL, Verdict.ALERTED)
 _VERDICT_OF: Final = {
     reason: Verdict(reason.value.lower())
     for reason in (Reason.CONFLICT, Reason.OFFBOARDED, Reason.AGREEMENT_EXPIRED, Reason.NO_AGENCY)
@@ -29,17 +29,16 @@ class Hit(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """What one matched rule came to for one role in one county."""
+    """What one matched rule came to for one role in one county.
+
+    `reason` when nobody eligible holds the role; `skipped` when somebody was not told for want of consent.
+    """
 
     rule: ReadyRule
-    hits: tuple[Hit, ...]
+    hits: list[Hit]
     considered: RuleConsidered
     reason: Reason | None = None
-
-    @property
-    def skipped(self) -> bool:
-        """Whether anybody was not told for want of consent."""
-        return any(entry.verdict is _SKIPPED for entry in self.considered.agencies)
+    skipped: bool = False
 
     @property
     def only_self(self) -> bool:
@@ -55,22 +54,23 @@ def match_rules(situation: Situation, edition: Edition) -> Iterator[tuple[ReadyR
         yield from candidates.judge(Reading(event, situation.emitter.role_facts, age))
 
 
-def settle(rule: ReadyRule, situation: Situation) -> Iterator[Settlement]:
+def settle(rule: ReadyRule, situation: Situation) -> list[Settlement]:
     """Work out a matched rule, role by role and county by county."""
     if not rule.honoured:
-        yield _close(rule, Verdict.NOT_HONOURED)
-        return
-    for target in rule.targets:
-        counties = _counties(target, situation)
-        if not counties:
-            yield _close(rule, Verdict.NO_AGENCY, role=target.role, reason=Reason.NO_AGENCY)
-        for county in counties:
-            yield _settle_one(rule, target, county, situation)
+        return [_close(rule, Verdict.NOT_HONOURED)]
+    return [
+        _settle_one(rule, target, county, situation)
+        if county is not None
+        else _close(rule, Verdict.NO_AGENCY, role=target.role, reason=Reason.NO_AGENCY)
+        for target in rule.targets
+        for county in _counties(target, situation)
+    ]
 
 
-def _counties(target: Target, situation: Situation) -> Sequence[CountyFips]:
+def _counties(target: Target, situation: Situation) -> Sequence[CountyFips | None]:
+    """Where the role is looked for; None when the event names no destination."""
     if target.in_destinations:
-        return tuple(dict.fromkeys(situation.event.data.destinations or ()))
+        return tuple(dict.fromkeys(situation.event.data.destinations or ())) or (None,)
     return (situation.county,)
 
 
@@ -81,34 +81,31 @@ def _settle_one(rule: ReadyRule, target: Target, county: CountyFips, situation: 
     for member in found.eligible:
         disclosure = disclose(rule, found.role, situation)
         if disclosure is None:
-            agencies.append(AgencyVerdict(member.id, _SKIPPED))
-            continue
-        verdict = Verdict.EXTERNAL if member.external else Verdict.ALERTED
-        agencies.append(AgencyVerdict(member.id, verdict, disclosure.groups, disclosure.removed))
-        hits.append(Hit(rule, found.role, member, disclosure.groups))
-    considered = RuleConsidered(
-        rule=rule.id,
-        pack=rule.pack,
-        verdict=_verdict(found, hits),
-        role=target.role,
-        county=county,
-        agencies=(*agencies, *found.refused),
-    )
-    return Settlement(rule, tuple(hits), considered, found.reason)
+            agencies.append(AgencyVerdict(member.id, Verdict.CONSENT_REQUIRED))
+        else:
+            verdict = Verdict.EXTERNAL if member.external else Verdict.ALERTED
+            agencies.append(AgencyVerdict(member.id, verdict, disclosure.groups, disclosure.removed))
+            hits.append(Hit(rule, found.role, member, disclosure.groups))
+    verdict = _judge(found, agencies)
+    told = (*agencies, *found.refused)
+    considered = RuleConsidered(rule.id, rule.pack, verdict, target.role, county, told)
+    return Settlement(rule, hits, considered, found.reason, skipped=len(hits) < len(agencies))
 
 
-def _verdict(found: Recipients, hits: Sequence[Hit]) -> Verdict:
+def _judge(found: Recipients, agencies: Sequence[AgencyVerdict]) -> Verdict:
     """The one word for a role in a county; each agency has its own beside it."""
     if found.only_self:
         return Verdict.SELF
-    if not hits:
-        return _SKIPPED if found.eligible else _VERDICT_OF[found.reason or Reason.NO_AGENCY]
-    if found.reason is not None:
+    if not agencies:
+        return _VERDICT_OF[found.reason or Reason.NO_AGENCY]
+    verdicts = [entry.verdict for entry in agencies]
+    verdict = max(verdicts, key=_TOLD_LEAST_FIRST.index) if len(verdicts) > 1 else verdicts[0]
+    if found.reason is not None and verdict is not Verdict.CONSENT_REQUIRED:
         return Verdict.ALTERNATE_ALERTED
-    return Verdict.EXTERNAL if all(hit.member.external for hit in hits) else Verdict.ALERTED
+    return verdict
 
 
 def _close(
     rule: ReadyRule, verdict: Verdict, *, role: Role | None = None, reason: Reason | None = None
 ) -> Settlement:
-    return Settlement(rule, (), RuleConsidered(rule.id, rule.pack, verdict, role), reason)
+    return Settlement(rule, [], RuleConsidered(rule.id, rule.pack, verdict, role), reason)

@@ -42,26 +42,24 @@ def find_recipients(
     target: Target, county: CountyFips, situation: Situation, *, mandated: bool
 ) -> Recipients:
     """Resolve one role in one county (DOMAIN 6.0 steps 4 to 6, 6.0.1 points 4 and 10)."""
-    emitter = situation.emitter.id
     holders = situation.directory.holders(target.role, county)
-    others = [member for member in holders if member.id != emitter]
-    if holders and not others:
-        return Recipients(target.role, (), (AgencyVerdict(emitter, Verdict.SELF),), only_self=True)
-    eligible, refused = _sort_out(others, situation, mandated=mandated)
-    if len(others) < len(holders):
-        refused = (AgencyVerdict(emitter, Verdict.SELF), *refused)
+    eligible, refused = _sort_out(holders, situation, mandated=mandated)
     if eligible:
         return Recipients(target.role, eligible, refused)
-    reason = _first_reason(refused)
+    if len(holders) == 1 and holders[0].id == situation.emitter.id:
+        return Recipients(target.role, (), refused, only_self=True)
+    reason = first_reason([*_reasons(refused), Reason.NO_AGENCY])
     if target.alternate is None:
         return Recipients(target.role, (), refused, reason)
-    stand_ins = [m for m in situation.directory.holders(target.alternate, county) if m.id != emitter]
+    stand_ins = situation.directory.holders(target.alternate, county)
     eligible, refused_too = _sort_out(stand_ins, situation, mandated=mandated)
     return Recipients(target.alternate, eligible, refused + refused_too, reason)
 
 
-def find_ineligibility(member: Member, situation: Situation, *, mandated: bool) -> Verdict | None:
-    """Why an agency may not be told, in the order of DOMAIN 6.0 step 5; None when it may."""
+def _find_obstacle(member: Member, situation: Situation, *, mandated: bool) -> Verdict | None:
+    """Why an agency may not be told, in the order of DOMAIN 6.0 steps 4 and 5; None when it may."""
+    if member.id == situation.emitter.id:
+        return Verdict.SELF
     if member.id in situation.conflicts:
         return Verdict.CONFLICT
     if member.offboarded:
@@ -84,16 +82,12 @@ def _sort_out(
     eligible: list[Member] = []
     refused: list[AgencyVerdict] = []
     for member in members:
-        verdict = find_ineligibility(member, situation, mandated=mandated)
+        verdict = _find_obstacle(member, situation, mandated=mandated)
         if verdict is None:
             eligible.append(member)
         else:
             refused.append(AgencyVerdict(member.id, verdict))
     return tuple(eligible), tuple(refused)
-
-
-def _first_reason(refused: Iterable[AgencyVerdict]) -> Reason:
-    return first_reason([*_reasons(refused), Reason.NO_AGENCY])
 
 
 def _reasons(refused: Iterable[AgencyVerdict]) -> Iterator[Reason]:

@@ -1,72 +1,93 @@
 """Rows of a decision: one merged alert per agency, and those that tell of a problem (S-04, S-05, S-06)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from schemas.vocabulary import AlertKind, Reason, Role, Rung, Urgency
+from schemas.vocabulary import AgencyId, AlertKind, Reason, Role, Rung, Urgency
 from services.routing.decision import Member, PlannedAlert, PlannedDuty
-from services.routing.matching import Hit
+from services.routing.matching import Hit, Settlement
 from services.routing.recipients import first_reason
 from services.routing.rules import ReadyRule
 from services.routing.situation import Situation
 
+Untold = Sequence[tuple[ReadyRule, Reason]]
+"""Rules that found nobody to tell, or nobody to hold a duty, and why."""
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+
+class _Problem(NamedTuple):
     """Why somebody must be told that a rule did not do its work, and how fast."""
 
     rule: ReadyRule
     reason: Reason
     urgency: Urgency
 
-    @property
-    def within(self) -> timedelta:
-        """How long its reader has."""
-        return self.rule.urgency_times[self.urgency]
-
 
 def merge_hits(
-    hits: Sequence[Hit], duties: Mapping[str, Sequence[PlannedDuty]], situation: Situation
-) -> Iterator[PlannedAlert]:
+    settlements: Sequence[Settlement],
+    duties: Mapping[AgencyId, Sequence[PlannedDuty]],
+    situation: Situation,
+) -> list[PlannedAlert]:
     """One row per agency: union of groups, highest urgency, all duties (DOMAIN 6.0 step 10)."""
-    of_agency: dict[str, list[Hit]] = {}
-    for hit in hits:
-        of_agency.setdefault(hit.member.id, []).append(hit)
-    for agency, own in sorted(of_agency.items()):
-        yield _merge(own, duties.get(agency, ()), situation)
+    of_agency: dict[AgencyId, list[Hit]] = {}
+    for settlement in settlements:
+        for hit in settlement.hits:
+            of_agency.setdefault(hit.member.id, []).append(hit)
+    return [_merge(hits, duties.get(agency, ()), situation) for agency, hits in of_agency.items()]
 
 
-def coordinator_rows(problems: Sequence[Problem], situation: Situation) -> Iterator[PlannedAlert]:
+def coordinator_rows(untold: Untold, situation: Situation) -> list[PlannedAlert]:
     """S-04: one row per event and coordinator, with the first reason and no duties."""
-    if problems:
-        conflicts = situation.conflicts
-        for member in situation.directory.coordinators(situation.county, excluding=conflicts):
-            yield _problem_row("S-04", problems, situation, member=member, role=Role.TF_COORDINATOR)
+    if not untold:
+        return []
+    problems = [_as_problem(rule, reason) for rule, reason in untold]
+    return [
+        _problem_row("S-04", problems, situation, member=member, role=Role.TF_COORDINATOR)
+        for member in _coordinators(situation)
+    ]
 
 
-def consent_rows(skipped: Sequence[Problem], situation: Situation) -> Iterator[PlannedAlert]:
+def find_undeliverable(untold: Untold, situation: Situation) -> Reason | None:
+    """What no coordinator can be told of, because there is none."""
+    if untold and not _coordinators(situation):
+        return first_reason(reason for _, reason in untold)
+    return None
+
+
+def consent_rows(skipped: Sequence[ReadyRule], situation: Situation) -> list[PlannedAlert]:
     """S-06: the emitter learns that somebody was not told for want of consent; one row per event."""
     emitter = situation.emitter
-    if skipped and emitter.id not in situation.conflicts:
-        yield _problem_row("S-06", skipped, situation, member=emitter, role=emitter.roles[0])
+    if not skipped or emitter.id in situation.conflicts:
+        return []
+    problems = [_Problem(rule, Reason.CONSENT_REQUIRED, rule.urgency) for rule in skipped]
+    return [_problem_row("S-06", problems, situation, member=emitter, role=emitter.roles[0])]
+
+
+def _as_problem(rule: ReadyRule, reason: Reason) -> _Problem:
+    """What the law orders cannot wait, whatever the rule says."""
+    return _Problem(rule, reason, Urgency.IMMEDIATE if rule.mandated else rule.urgency)
+
+
+def _coordinators(situation: Situation) -> tuple[Member, ...]:
+    return situation.directory.coordinators(situation.county, excluding=situation.conflicts)
 
 
 def _merge(hits: Sequence[Hit], duties: Sequence[PlannedDuty], situation: Situation) -> PlannedAlert:
-    first, *others = sorted(hits, key=lambda hit: hit.rule.rank)
-    rules = [first.rule, *(hit.rule for hit in others)]
+    first, rules, disclosed = hits[0], [hits[0].rule], hits[0].groups
+    if len(hits) > 1:
+        first = min(hits, key=lambda hit: hit.rule.rank)
+        rules = [hit.rule for hit in hits]
+        disclosed = disclosed.union(*(hit.groups for hit in hits))
     urgency = first.rule.urgency
-    disclosed = first.groups.union(*(hit.groups for hit in others))
+    times = [rule.acknowledge_within for rule in rules if rule.urgency is urgency]
     return PlannedAlert(
         agency=first.member.id,
         role=first.role,
         contact=None if first.member.external else Rung.PRIMARY,
         kind=AlertKind.ALERT,
-        rules=tuple(sorted({rule.id for rule in rules})),
-        packs=_packs(rules),
+        rules=_unique(rule.id for rule in rules),
+        packs=_unique(rule.pack for rule in rules),
         urgency=urgency,
-        acknowledge_by=situation.now
-        + min([rule.acknowledge_within for rule in rules if rule.urgency is urgency]),
+        acknowledge_by=situation.now + min(times),
         reason=None,
         disclosed=disclosed,
         withheld=situation.present - disclosed,
@@ -78,10 +99,10 @@ def _merge(hits: Sequence[Hit], duties: Sequence[PlannedDuty], situation: Situat
 
 
 def _problem_row(
-    system_rule: str, problems: Sequence[Problem], situation: Situation, *, member: Member, role: Role
+    system_rule: str, problems: Sequence[_Problem], situation: Situation, *, member: Member, role: Role
 ) -> PlannedAlert:
     urgency = max((problem.urgency for problem in problems), key=lambda urgency: urgency.rank)
-    within = min(problem.within for problem in problems if problem.urgency is urgency)
+    times = [problem.rule.urgency_times[urgency] for problem in problems if problem.urgency is urgency]
     reason = first_reason(problem.reason for problem in problems)
     return PlannedAlert(
         agency=member.id,
@@ -89,9 +110,9 @@ def _problem_row(
         contact=None if member.external else Rung.PRIMARY,
         kind=AlertKind.ERROR if reason is Reason.CONSENT_REQUIRED else AlertKind.ALERT,
         rules=(system_rule,),
-        packs=_packs(problem.rule for problem in problems),
+        packs=_unique(problem.rule.pack for problem in problems),
         urgency=urgency,
-        acknowledge_by=situation.now + within,
+        acknowledge_by=situation.now + min(times),
         reason=reason,
         disclosed=frozenset(),
         withheld=situation.present,
@@ -102,5 +123,5 @@ def _problem_row(
     )
 
 
-def _packs(rules: Iterable[ReadyRule]) -> tuple[str, ...]:
-    return tuple(sorted({rule.pack for rule in rules}))
+def _unique(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(words)))

@@ -1,7 +1,7 @@
 """One event in its surroundings: what every step of a decision looks at."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from schemas.case_event import CaseEvent
 from schemas.vocabulary import AgencyId, CountyFips, Group
@@ -10,7 +10,7 @@ from services.routing.decision import CaseState, Directory, Member
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The event, its emitter, the directory, and what eligibility and gates depend on."""
+    """The event, its emitter, the directory, and what eligibility and gates depend on; `now` in UTC."""
 
     event: CaseEvent
     emitter: Member
@@ -18,28 +18,27 @@ class Situation:
     conflicts: frozenset[AgencyId]
     now: datetime
     present: frozenset[Group]
-
-    @property
-    def county(self) -> CountyFips:
-        """The event's county."""
-        return self.event.data.county
-
-    @property
-    def exercise(self) -> bool:
-        """Whether this is a drill."""
-        return self.event.data.flags.exercise
-
-    @property
-    def safe_at_home(self) -> bool:
-        """Whether the person's address is confidential by law."""
-        return self.event.data.flags.safe_at_home
+    county: CountyFips
+    exercise: bool
+    safe_at_home: bool
 
 
 def build_situation(
     event: CaseEvent, emitter: Member, *, case: CaseState, directory: Directory, now: datetime
 ) -> Situation:
     """Gather what deciding needs."""
-    return Situation(event, emitter, directory, case.conflicts, now, find_present_groups(event))
+    data = event.data
+    return Situation(
+        event=event,
+        emitter=emitter,
+        directory=directory,
+        conflicts=case.conflicts,
+        now=now.astimezone(UTC),
+        present=find_present_groups(event),
+        county=data.county,
+        exercise=data.flags.exercise,
+        safe_at_home=data.flags.safe_at_home,
+    )
 
 
 def find_present_groups(event: CaseEvent) -> frozenset[Group]:

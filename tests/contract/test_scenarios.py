@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from services.cli.simulate import app
 from services.routing.packs import SHIPPED
@@ -31,20 +30,20 @@ def simulate(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def write(folder: Path, name: str = "scenario.json", **scenario: object) -> Path:
+def write(folder: Path, name: str = "scenario.json", **scenario: Any) -> Path:  # noqa: ANN401 - any JSON
     path = folder / name
     path.write_text(json.dumps({"steps": [STEP], **scenario}))
     return path
 
 
-def printed(folder: Path, **scenario: object) -> dict[str, Any]:
+def printed(folder: Path, **scenario: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     result = simulate(write(folder, **scenario), "--json")
     assert result.exit_code == 0, result.stderr
     document: dict[str, Any] = json.loads(result.stdout)
     return document
 
 
-def changed(**data: object) -> dict[str, Any]:
+def changed(**data: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     return {**EVENT, "data": {**EVENT["data"], **data}}
 
 
@@ -114,10 +113,9 @@ class TestResult:
         rows = printed(tmp_path, steps=steps)["alerts"]
         assert {(row["event"], row["agency"]) for row in rows} == {
             ("e1", "ag-kern-tfc"),
-            ("e2", "ag-bpd"),
             ("e2", "ag-kern-tfc"),
             ("e3", "ag-kern-so"),
-        } - {("e2", "ag-bpd")}
+        }
 
     def test_the_same_content_is_a_duplicate_however_it_is_written(self, tmp_path: Path) -> None:
         again = {**EVENT, "time": "2026-03-03T17:00:00Z", "data": dict(reversed(EVENT["data"].items()))}

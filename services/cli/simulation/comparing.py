@@ -73,8 +73,7 @@ def _augment(index: int, candidates: Sequence[Sequence[int]], taken: dict[int, i
 
 def _find_nearest(row: Row, spare: Sequence[Row]) -> Row | None:
     """The row that was probably meant: of the same event, and of the same agency if there is one."""
-    same = [other for other in spare if other["event"] == row.get("event")]
-    own = [other for other in same if other.get("agency") == row.get("agency")]
+    own = [o for o in spare if all(row.get(key) in {None, o.get(key)} for key in ("event", "agency"))]
     return max(own, key=_likeness_to(row), default=None)
 
 
