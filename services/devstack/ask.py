@@ -1,4 +1,4 @@
-"""A small HTTP client for services on the loopback; proxies of the environment do not apply."""
+"""A small HTTP client for asking services; proxies of the environment do not apply."""
 
 import asyncio
 import http.client
@@ -33,7 +33,8 @@ async def ask(method: str, url: str, *, key: str | None = None, body: bytes | No
 
 def _ask(method: str, url: str, key: str | None, body: bytes | None) -> Answer | None:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
+    scheme = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = scheme(parts.hostname or "", parts.port, timeout=_SECONDS)
     headers = {"Content-Type": "application/json"} if body is not None else {}
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"

@@ -1,0 +1,169 @@
+"""`tocsin directory`: who is on the task force, changed while everything runs."""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from schemas.directory import DirectoryFile
+    from services.cli.stack_state import Stack
+
+app = typer.Typer(
+    add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True
+)
+
+_REFUSED = 1
+_USAGE_ERROR = 2
+WAIT_SECONDS = 30.0
+
+# One line a paragraph: the terminal wraps it.
+_EPILOG = (
+    "[bold]Examples[/bold]\n\n"
+    "  [cyan]tocsin directory apply taskforce.yaml[/cyan]  to the running stack\n\n"
+    "  [cyan]TOCSIN_OPERATOR_KEY=tco_… tocsin directory apply --routing https://routing.example "
+    "--intake https://intake.example --notify https://notify.example taskforce.yaml[/cyan]\n\n"
+    "The file replaces the directory: an agency that is not in it any more is offboarded, and nothing is "
+    "disclosed to it from then on. A file with [cyan]extends: sample[/cyan] changes the shipped sample "
+    "instead, agency by agency and field by field; a list that it gives replaces the sample's.\n\n"
+    "The command returns when every service uses the new directory. Keys are stored as SHA-256, webhook "
+    "secrets sealed.\n\n"
+    "Exit code: 0 in force everywhere, 1 refused or not in force in time, 2 the command could not be "
+    "carried out."
+)
+
+
+@app.callback()
+def directory() -> None:
+    """Who is on the task force: agencies, roles, counties, contacts, endpoints and sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where to apply a directory, and what to remember of it."""
+
+    operator_key: str
+    routing: str
+    services: "Mapping[str, str]"
+    stack: "Stack | None" = None
+
+
+@app.command(epilog=_EPILOG)
+def apply(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A directory file, YAML or JSON.")],
+    *,
+    data_dir: Annotated[Path | None, typer.Option(help="Of the stack, if several are running.")] = None,
+    routing: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where routing is, if not on a stack of this machine.")
+    ] = None,
+    intake: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --routing: wait for it too.")
+    ] = None,
+    notify: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --routing: wait for it too.")
+    ] = None,
+    operator_key: Annotated[
+        str | None,
+        typer.Option(envvar="TOCSIN_OPERATOR_KEY", show_default=False, help="The operator's key (tco_…)."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Put a directory in force; return when every service uses it."""
+    others = {"intake": intake, "notify": notify}
+    _quiet_logs()
+    target = _find_target(data_dir, routing=routing, others=others, operator_key=operator_key)
+    read = _read(file, target)
+    try:
+        version = asyncio.run(_apply(target, read))
+    except TimeoutError:
+        _fail(f"not every service used the directory within {WAIT_SECONDS:.0f} s; see their logs", _REFUSED)
+    _remember(target, read)
+    if as_json:
+        counts = {"agencies": len(read.agencies), "sources": len(read.sources)}
+        print(json.dumps({"version": version, **counts}))
+        return
+    print(
+        f"Directory version {version} is in force: {len(read.agencies)} agencies, {len(read.sources)} sources."
+    )
+
+
+def _quiet_logs() -> None:
+    """Only what a person must see: the answer is on standard output."""
+    from services.devstack.logbook import CATALOGUE
+    from services.runtime.logs import configure
+
+    configure(service="directory", catalogue=CATALOGUE, level="warning")
+
+
+def _find_target(
+    data_dir: Path | None,
+    *,
+    routing: str | None,
+    others: "Mapping[str, str | None]",
+    operator_key: str | None,
+) -> _Target:
+    from services.cli.stack_state import NoStackError, find_stack
+
+    if routing is not None:
+        if operator_key is None:
+            _fail("--routing needs the operator's key in TOCSIN_OPERATOR_KEY", _USAGE_ERROR)
+        given = {name: url.rstrip("/") for name, url in others.items() if url is not None}
+        return _Target(operator_key, routing.rstrip("/"), {"routing": routing.rstrip("/"), **given})
+    try:
+        stack = find_stack(data_dir)
+    except NoStackError as error:
+        _fail(str(error), _USAGE_ERROR)
+    state = stack.state
+    services = {"intake": state.intake, "routing": state.routing, "notify": state.notify}
+    return _Target(operator_key or stack.keys.operator, state.routing, services, stack)
+
+
+def _read(file: Path, target: _Target) -> "DirectoryFile":
+    from services.devstack.directory import complete_keys, read_directory
+    from services.devstack.errors import StackError
+    from services.devstack.keys import Keys
+
+    keys = target.stack.keys if target.stack is not None else Keys(operator=target.operator_key)
+    try:
+        return read_directory(file, complete_keys(keys))
+    except StackError as error:
+        _fail(str(error), _REFUSED)
+
+
+async def _apply(target: _Target, read: "DirectoryFile") -> int:
+    """Raises TimeoutError when it is not in force everywhere in time."""
+    from services.devstack.errors import StackError
+    from services.devstack.readiness import apply_directory, wait_until_ready
+    from services.runtime.clock import SystemClock
+
+    clock = SystemClock()
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            version = await apply_directory(
+                target.routing, read, operator_key=target.operator_key, clock=clock
+            )
+            await wait_until_ready(target.services, version=version, clock=clock)
+    except StackError as error:
+        _fail(str(error), _REFUSED)
+    return version
+
+
+def _remember(target: _Target, read: "DirectoryFile") -> None:
+    """The keys that this stack's other commands use."""
+    if target.stack is None:
+        return
+    from services.devstack.datadir import DataDirectory
+    from services.devstack.keys import with_directory, write_keys
+
+    write_keys(DataDirectory(target.stack.data_dir).keys_file, with_directory(target.stack.keys, read))
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    print(f"tocsin directory apply: {message}", file=sys.stderr)
+    raise typer.Exit(exit_code)
