@@ -23,6 +23,7 @@ EVENT: Mapping[str, Any] = {
     "time": AT,
     "data": {"county": "06029", "narrative": {"text": "SECRET-VALUE"}},
 }
+NESTED: Any = json.loads("[" * 500 + "]" * 500)
 STEP: Mapping[str, Any] = {"at": AT, "event": EVENT}
 
 
@@ -202,6 +203,7 @@ class TestMalformed:
             ({"steps": [{"event": EVENT}]}, "step 0, /steps/0/at: "),
             ({"steps": [{**STEP, "at": "2026-03-03T09:00:00"}]}, "step 0, /steps/0/at: "),
             ({"steps": []}, "/steps: "),
+            ({"steps": [{"at": AT, "event": changed(name=NESTED)}]}, "the file: nested too deeply"),
             ({"until": "2026-03-03T08:59:59-08:00"}, "/until: must not be before the last step"),
             ({"expected": {"alert": []}}, "/expected/alert: "),
             (

@@ -149,7 +149,7 @@ def _read_step(index: int, raw: Mapping[str, Any]) -> _Step:
 
 def _read_event(raw: Mapping[str, Any], *, step: int) -> CaseEvent:
     prefix = f"/steps/{step}/event"
-    body = orjson.dumps(raw)
+    body = _write(raw, step=step, path=prefix)
     if len(body) > MAX_EVENT_BYTES:
         message = f"larger than {MAX_EVENT_BYTES} bytes: intake would refuse it"
         raise ScenarioError([ScenarioProblem(step, prefix, message)])
@@ -164,8 +164,9 @@ def _event_problem(step: int, error: FieldError) -> ScenarioProblem:
 
 
 def _read_model(model: type[_Model], raw: object, *, step: int | None, prefix: str) -> _Model:
+    body = _write(raw, step=step, path=prefix)
     try:
-        return model.model_validate_json(orjson.dumps(raw), strict=True)
+        return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=False)
     raise ScenarioError(
@@ -174,6 +175,13 @@ def _read_model(model: type[_Model], raw: object, *, step: int | None, prefix: s
             for d in details
         ]
     )
+
+
+def _write(raw: object, *, step: int | None, path: str) -> bytes:
+    try:
+        return orjson.dumps(raw)
+    except orjson.JSONEncodeError:
+        raise ScenarioError([ScenarioProblem(step, path, "nested too deeply")]) from None
 
 
 class _Walk:
