@@ -196,10 +196,14 @@ def find_directory_errors(
         seen.add(agency.id)
         yield from _agency_errors(agency, f"/agencies/{index}")
     urns: set[str] = set()
+    keys: set[str] = set()
     for index, source in enumerate(sources):
         if source.source in urns:
             yield f"/sources/{index}/source", "this source appears twice"
+        if source.key in keys:
+            yield f"/sources/{index}/key", "another source has this key; each needs its own"
         urns.add(source.source)
+        keys.add(source.key)
         if source.agency not in seen:
             yield f"/sources/{index}/source", f"agency {source.agency} is not in the directory"
 

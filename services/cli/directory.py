@@ -88,9 +88,8 @@ def apply(
         counts = {"agencies": len(read.agencies), "sources": len(read.sources)}
         print(json.dumps({"version": version, **counts}))
         return
-    print(
-        f"Directory version {version} is in force: {len(read.agencies)} agencies, {len(read.sources)} sources."
-    )
+    counted = f"{len(read.agencies)} agencies, {len(read.sources)} sources"
+    print(f"Directory version {version} is in force: {counted}.")
 
 
 def _quiet_logs() -> None:

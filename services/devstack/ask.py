@@ -39,7 +39,9 @@ def _ask(method: str, url: str, key: str | None, body: bytes | None) -> Answer |
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"
     try:
-        connection.request(method, parts.path or "/", body=body, headers=headers)
+        connection.request(
+            method, parts._replace(scheme="", netloc="").geturl() or "/", body=body, headers=headers
+        )
         response = connection.getresponse()
         return Answer(response.status, response.read())
     except (OSError, http.client.HTTPException):

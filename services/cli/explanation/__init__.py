@@ -1,0 +1,1 @@
+"""From the ledger's view of a decision to plain words."""
