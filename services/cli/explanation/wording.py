@@ -24,7 +24,7 @@ _GATES: Final = {
     "emitter_consent": "the emitter's own secrecy needs a consent",
     "rule_consent": "the rule needs a consent for it",
     "role": "closed to this role",
-    "privileged": "privileged, closed to everybody",
+    "privileged": "a privileged communication goes to nobody",
     "substance_use": "needs a consent under 42 CFR Part 2",
     "safe_at_home": "Safe at Home",
 }
@@ -117,7 +117,8 @@ def _render_duties(duties: Sequence[View], *, agency: str | None) -> Iterator[st
 
 def render_refusal(refusal: View) -> str:
     """A record that was set aside without being the event's decision."""
-    return f"Another record with this id was set aside at {clock(refusal['quarantined_at'])}: {refusal['reason']}"
+    at = clock(refusal["quarantined_at"])
+    return f"Another record with this id was set aside at {at}: {refusal['reason']}"
 
 
 def word(verdict: str) -> str:

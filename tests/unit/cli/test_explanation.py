@@ -8,7 +8,7 @@ from services.cli.explanation.wording import render_decision, render_refusal
 from services.routing.decision import Gate, Verdict
 
 
-def _view(**fields: Any) -> dict[str, Any]:
+def _view(**fields: object) -> dict[str, Any]:
     return {
         "event_id": "e1",
         "source": "urn:tocsin:agency:ag-bpd:cms",
@@ -25,7 +25,7 @@ def _view(**fields: Any) -> dict[str, Any]:
     }
 
 
-def _rule(verdict: str, **agency: Any) -> dict[str, Any]:
+def _rule(verdict: str, **agency: object) -> dict[str, Any]:
     agencies = [{"agency": "ag-kern-vsp", "verdict": verdict, "removed": {}, **agency}]
     return {
         "rule": "K-07",
@@ -40,7 +40,7 @@ def _rule(verdict: str, **agency: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_every_verdict_has_words(verdict: Verdict) -> None:
     text = "\n".join(render_decision(_view(rules=[_rule(verdict.value)]), agency=None))
-    if verdict.value not in {"alerted"}:
+    if verdict is not Verdict.ALERTED:
         assert f": {verdict.value}" not in text
 
 
