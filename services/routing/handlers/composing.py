@@ -3,121 +3,75 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from schemas.alert import AlertContent, AlertForm, DutyItem, DutyNotice, NoticeDuty
+from schemas.alert import AlertForm
 from schemas.vocabulary import AlertKind, Rung
 from services.routing.decision import PlannedAlert, PlannedDuty, PlannedNotice
+from services.routing.handlers.contents import (
+    FIRST_REVISION,
+    write_alert_content,
+    write_notice_content,
+)
+from services.routing.handlers.detail import AlertDetail
 from services.routing.handlers.identities import DECISION, DUTY_NOTICE, Identities
-from services.routing.handlers.matter import Matter
-from services.routing.handlers.messages import FIRST_REVISION, build_alert_message
-from services.routing.repository.rows import AlertRow, DutyRow, OutboxRow
+from services.routing.handlers.matter import Matter, Told
+from services.routing.handlers.messages import build_alert_message
+from services.routing.repository.rows import AlertRow, DutyRow
 
 
 class Composer:
-    """Turns what was planned into what is written and sent."""
+    """Turns what was planned about one event into what is written and sent."""
 
-    def __init__(self, identities: Identities) -> None:
+    def __init__(self, identities: Identities, matter: Matter) -> None:
         self._identities = identities
+        self._matter = matter
+        # The same duty stands on the alert, on its holder's notice, in the ledger and on the receipt.
+        self._duty_ids: dict[tuple[str, str | None, str], UUID] = {}
 
-    def alert_id(self, matter: Matter, *, agency: str, cause: str) -> UUID:
+    def compose_alert(self, alert: PlannedAlert, *, cause: str | None = None) -> Told:
+        """No message for an external body: whoever holds the duty is told what to send there."""
+        alert_id = self._alert_id(alert.agency, cause=cause or _cause_of(alert))
+        duty_ids = self.duty_ids(alert.duties)
+        row = _alert_row(self._matter, alert, alert_id)
+        detail = AlertDetail(alert_id, alert.disclosed, alert.withheld, duty_ids)
+        if alert.contact is None:
+            return Told(row, detail, None)
+        content = write_alert_content(self._matter, alert, alert_id=alert_id, duty_ids=duty_ids)
+        return Told(row, detail, build_alert_message(self._matter, row, content))
+
+    def compose_notice(self, notice: PlannedNotice) -> Told:
+        notice_id = self._alert_id(notice.agency, cause=DUTY_NOTICE)
+        duty_ids = self.duty_ids(notice.duties)
+        row = _notice_row(self._matter, notice, notice_id)
+        detail = AlertDetail(notice_id, frozenset(), frozenset(), duty_ids)
+        content = write_notice_content(self._matter, notice, notice_id=notice_id, duty_ids=duty_ids)
+        return Told(row, detail, build_alert_message(self._matter, row, content))
+
+    def compose_duties(self, duties: tuple[PlannedDuty, ...]) -> tuple[DutyRow, ...]:
+        by_id = dict(zip(self.duty_ids(duties), duties, strict=True))
+        return tuple(_duty_row(self._matter, duty, duty_id) for duty_id, duty in by_id.items())
+
+    def duty_ids(self, duties: Iterable[PlannedDuty]) -> tuple[UUID, ...]:
+        return tuple(self._duty_id(duty) for duty in duties)
+
+    def _duty_id(self, duty: PlannedDuty) -> UUID:
+        known = self._duty_ids.get((duty.rule, duty.holder, duty.what))
+        if known is None:
+            known = self._identities.duty_id(
+                source=self._matter.source,
+                event_id=self._matter.event_id,
+                rule=duty.rule,
+                holder=duty.holder,
+                what=duty.what,
+            )
+            self._duty_ids[duty.rule, duty.holder, duty.what] = known
+        return known
+
+    def _alert_id(self, agency: str, *, cause: str) -> UUID:
+        matter = self._matter
         if matter.identified_by_place:
             return self._identities.alert_id_of_record(matter.origin, agency=agency, cause=cause)
         return self._identities.alert_id(
             source=matter.source, event_id=matter.event_id, agency=agency, cause=cause
-        )
-
-    def duty_id(self, matter: Matter, duty: PlannedDuty) -> UUID:
-        return self._identities.duty_id(
-            source=matter.source,
-            event_id=matter.event_id,
-            rule=duty.rule,
-            holder=duty.holder,
-            what=duty.what,
-        )
-
-    def compose_alert(
-        self, matter: Matter, alert: PlannedAlert, *, cause: str | None = None
-    ) -> tuple[AlertRow, OutboxRow | None]:
-        """No message for an external body: whoever holds the duty is told what to send there."""
-        alert_id = self.alert_id(matter, agency=alert.agency, cause=cause or _cause_of(alert))
-        row = _alert_row(matter, alert, alert_id)
-        if alert.contact is None:
-            return row, None
-        content = self._content(matter, alert, alert_id)
-        return row, build_alert_message(matter, row, content)
-
-    def compose_notice(self, matter: Matter, notice: PlannedNotice) -> tuple[AlertRow, OutboxRow]:
-        notice_id = self.alert_id(matter, agency=notice.agency, cause=DUTY_NOTICE)
-        row = _notice_row(matter, notice, notice_id)
-        content = DutyNotice(
-            notice_id=notice_id,
-            event_id=matter.event_id,
-            case_ref=matter.case_ref,
-            agency=notice.agency,
-            duties=self.notice_duties(matter, notice.duties),
-        )
-        return row, build_alert_message(matter, row, content)
-
-    def compose_duties(self, matter: Matter, duties: Iterable[PlannedDuty]) -> tuple[DutyRow, ...]:
-        rows = {self.duty_id(matter, duty): duty for duty in duties}
-        return tuple(
-            DutyRow(
-                duty_id=duty_id,
-                source=matter.source,
-                event_id=matter.event_id,
-                case_ref=matter.case_ref,
-                rule=duty.rule,
-                holder=duty.holder,
-                what=duty.what,
-                due=duty.due,
-                decided_at=matter.now,
-            )
-            for duty_id, duty in rows.items()
-        )
-
-    def notice_duties(self, matter: Matter, duties: Iterable[PlannedDuty]) -> list[NoticeDuty]:
-        return [
-            NoticeDuty(
-                duty_id=self.duty_id(matter, duty),
-                rule=duty.rule,
-                what=duty.what,
-                due=duty.due,
-                authority=list(duty.authority),
-            )
-            for duty in duties
-        ]
-
-    def _content(self, matter: Matter, alert: PlannedAlert, alert_id: UUID) -> AlertContent:
-        return AlertContent(
-            alert_id=alert_id,
-            revision=FIRST_REVISION,
-            replaces=None,
-            kind=alert.kind,
-            case_ref=matter.case_ref,
-            event_id=matter.event_id,
-            event_type=matter.event_type,
-            agency=alert.agency,
-            role=alert.role,
-            rules=list(alert.rules),
-            packs=list(alert.packs),
-            urgency=alert.urgency,
-            acknowledge_by=alert.acknowledge_by,
-            escalation=alert.escalation,
-            county=alert.county,
-            emitter_role=alert.emitter_role,
-            exercise=alert.exercise,
-            disclosed=dict(matter.values(alert.disclosed)) if alert.disclosed else {},
-            duties=[self._duty_item(matter, duty) for duty in alert.duties],
-            reason=alert.reason,
-        )
-
-    def _duty_item(self, matter: Matter, duty: PlannedDuty) -> DutyItem:
-        return DutyItem(
-            duty_id=self.duty_id(matter, duty),
-            rule=duty.rule,
-            holder=duty.holder,
-            what=duty.what,
-            due=duty.due,
-            authority=list(duty.authority),
         )
 
 
@@ -133,16 +87,16 @@ def _alert_row(matter: Matter, alert: PlannedAlert, alert_id: UUID) -> AlertRow:
         source=matter.source,
         event_id=matter.event_id,
         case_ref=matter.case_ref,
-        form=AlertForm.ALERT.value,
-        kind=alert.kind.value,
+        form=AlertForm.ALERT,
+        kind=alert.kind,
         agency=alert.agency,
-        role=alert.role.value,
-        contact=None if alert.contact is None else alert.contact.value,
+        role=alert.role,
+        contact=alert.contact,
         rules=" ".join(alert.rules),
-        urgency=alert.urgency.value,
+        urgency=alert.urgency,
         acknowledge_by=alert.acknowledge_by,
         escalation=alert.escalation,
-        reason=None if alert.reason is None else alert.reason.value,
+        reason=alert.reason,
         exercise=alert.exercise,
         decided_at=matter.now,
     )
@@ -155,16 +109,30 @@ def _notice_row(matter: Matter, notice: PlannedNotice, notice_id: UUID) -> Alert
         source=matter.source,
         event_id=matter.event_id,
         case_ref=matter.case_ref,
-        form=AlertForm.DUTY_NOTICE.value,
-        kind=AlertKind.ALERT.value,
+        form=AlertForm.DUTY_NOTICE,
+        kind=AlertKind.ALERT,
         agency=notice.agency,
         role=None,
-        contact=Rung.PRIMARY.value,
+        contact=Rung.PRIMARY,
         rules=" ".join(sorted({duty.rule for duty in notice.duties})),
-        urgency=notice.urgency.value,
+        urgency=notice.urgency,
         acknowledge_by=notice.acknowledge_by,
         escalation=0,
         reason=None,
         exercise=notice.exercise,
+        decided_at=matter.now,
+    )
+
+
+def _duty_row(matter: Matter, duty: PlannedDuty, duty_id: UUID) -> DutyRow:
+    return DutyRow(
+        duty_id=duty_id,
+        source=matter.source,
+        event_id=matter.event_id,
+        case_ref=matter.case_ref,
+        rule=duty.rule,
+        holder=duty.holder,
+        what=duty.what,
+        due=duty.due,
         decided_at=matter.now,
     )

@@ -14,7 +14,7 @@ def line_of_decision(matter: Matter, decision: Decision, *, received_at: datetim
     matched = {rule.rule for rule in decision.considered if rule.verdict is not Verdict.NOT_MATCHED}
     keys = {
         **_facts(matter, received_at),
-        "outcome": decision.outcome.value,
+        "outcome": decision.outcome,
         "alert_count": sum(1 for alert in decision.alerts if not alert.external),
         "external_count": sum(1 for alert in decision.alerts if alert.external),
         "notice_count": len(decision.notices),
@@ -26,14 +26,14 @@ def line_of_decision(matter: Matter, decision: Decision, *, received_at: datetim
 
 
 def line_of_duplicate(matter: Matter, *, received_at: datetime) -> Line:
-    keys = {**_facts(matter, received_at), "outcome": Outcome.DUPLICATE.value, "alert_count": 0}
+    keys = {**_facts(matter, received_at), "outcome": Outcome.DUPLICATE, "alert_count": 0}
     return Line("event.decided", "info", keys)
 
 
 def line_of_refusal(matter: Matter, item: UnreadableEvent, decision: Decision) -> Line:
     keys: dict[str, object] = {
         **_place(matter),
-        "reason": item.reason.value,
+        "reason": item.reason,
         "alert_count": len(decision.alerts),
     }
     if item.error is not None:
@@ -45,7 +45,7 @@ def alarms_of(matter: Matter, decision: Decision) -> tuple[Line, ...]:
     """Nobody could be told of a problem: a human must look."""
     if decision.undeliverable is None:
         return ()
-    keys = {**_place(matter), "reason": decision.undeliverable.value}
+    keys = {**_place(matter), "reason": decision.undeliverable}
     return (Line("decision.undeliverable", "error", keys),)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas.vocabulary import Group
+from services.routing.handlers.detail import AlertDetail
 from services.routing.repository.rows import AlertRow, DecisionRow, DutyRow, Origin, OutboxRow, QuarantineRow
 from services.runtime.keyring import CaseKey
 
@@ -34,6 +35,15 @@ class Matter:
     emitter: str = UNKNOWN
     identified_by_place: bool = False
     values: Values = field(default=lambda _: {}, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One agency that is told: its row, what of it is sealed, and the record, unless it is external."""
+
+    row: AlertRow
+    detail: AlertDetail
+    message: OutboxRow | None
 
 
 @dataclass(frozen=True, slots=True)

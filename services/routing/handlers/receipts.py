@@ -17,8 +17,9 @@ from schemas.receipt import (
     Stored,
 )
 from schemas.topics import RECEIPTS
+from services.routing.handlers.contents import FIRST_REVISION
 from services.routing.handlers.matter import UNKNOWN
-from services.routing.handlers.messages import FIRST_REVISION, MESSAGE_HEADER
+from services.routing.handlers.messages import MESSAGE_HEADER
 from services.routing.handlers.positions import next_offsets, place_batch
 from services.routing.handlers.quarantine import QuarantineReason, QuarantineWindow
 from services.routing.handlers.stopping import Brake

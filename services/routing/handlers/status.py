@@ -1,28 +1,26 @@
 """What the source of an event may learn of it: a `decided` receipt for intake."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from pydantic import TypeAdapter
+import orjson
 
-from schemas.alert import NoticeDuty
 from schemas.case_event import FieldError
-from schemas.receipt import Decided, EventError, EventStatus
+from schemas.receipt import EventStatus
 from schemas.sealed import duties_seal_context
 from schemas.vocabulary import Group, Outcome
+from services.routing.handlers.contents import write_decided
+from services.routing.handlers.matter import Matter
 from services.routing.repository.rows import EarlierDecision
 from services.runtime.crypto import seal
-from services.runtime.keyring import CaseKey
 
-REUSED: Final = EventError(
-    path="/id",
-    message="this id was used before with other content, which was refused; send it again under a new id",
+NO_ERRORS: Final = "[]"
+REUSED: Final = FieldError(
+    "/id",
+    "this id was used before with other content, and that one counts; send this event under a new id",
 )
 
 _GROUPS: Final = frozenset(group.value for group in Group)
-_DUTIES: Final = TypeAdapter(list[NoticeDuty])
-_ERRORS: Final = TypeAdapter(list[EventError])
 
 
 def find_status(outcome: Outcome) -> EventStatus:
@@ -35,40 +33,35 @@ def find_status(outcome: Outcome) -> EventStatus:
             return EventStatus.SUPERSEDED
 
 
-def build_decided(*, source: str, event_id: str, decision: EarlierDecision, correlation_id: str) -> Decided:
-    return Decided(
-        source=source,
-        event_id=event_id,
-        case_ref=decision.case_ref,
-        status=find_status(Outcome(decision.outcome)),
-        errors=_ERRORS.validate_json(decision.errors),
-        key_id=None if decision.duties_sealed is None else decision.key_id,
-        duties_sealed=decision.duties_sealed,
-        at=decision.decided_at,
-        correlation_id=correlation_id,
-    )
+def build_decided(matter: Matter, decision: EarlierDecision) -> bytes:
+    """The event's own receipt, the same however often it is built."""
+    status = find_status(Outcome(decision.outcome))
+    return write_decided(matter, decision, status=status, errors=decision.errors, at=decision.decided_at)
 
 
-def build_reused(first: Decided, *, at: datetime) -> Decided:
+def build_reused(matter: Matter, first: EarlierDecision) -> bytes:
     """The first event keeps its status; newer than its receipt, so that the source learns of the second."""
-    return first.model_copy(update={"errors": [*first.errors, REUSED], "at": at})
+    status = find_status(Outcome(first.outcome))
+    return write_decided(matter, first, status=status, errors=render_errors([REUSED]), at=matter.now)
 
 
-def hide_groups(errors: Iterable[FieldError]) -> list[EventError]:
-    """Paths into a group end above it: a receipt is not sealed, and that a group is there is telling."""
-    return [EventError(path=_shorten(error.path), message=error.message) for error in errors]
+def render_errors(errors: Sequence[FieldError]) -> str:
+    """JSON, as ledger and receipt have it.
+
+    Paths into a group end above it: a receipt is not sealed, and that a group is there is telling.
+    """
+    if not errors:
+        return NO_ERRORS
+    shown = [{"path": _shorten(error.path), "message": error.message} for error in errors]
+    return orjson.dumps(shown).decode()
+
+
+def seal_duties(matter: Matter, duties: list[dict[str, Any]]) -> bytes:
+    """For the event's source alone, by way of intake."""
+    context = duties_seal_context(source=matter.source, event_id=matter.event_id)
+    return seal(matter.key.secret, orjson.dumps(duties), context=context)
 
 
 def _shorten(path: str) -> str:
     parts = path.split("/")
     return "/data" if parts[1:2] == ["data"] and _GROUPS.intersection(parts[2:3]) else path
-
-
-def render_errors(errors: Sequence[EventError]) -> str:
-    """JSON, as the ledger keeps it."""
-    return _ERRORS.dump_json(list(errors)).decode()
-
-
-def seal_duties(duties: list[NoticeDuty], *, key: CaseKey, source: str, event_id: str) -> bytes:
-    context = duties_seal_context(source=source, event_id=event_id)
-    return seal(key.secret, _DUTIES.dump_json(duties), context=context)

@@ -1,0 +1,224 @@
+"""Routing's parts on a real PostgreSQL and a real broker, put together as `app.py` does, and called directly."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from schemas.alert import AlertContent, AlertRecord, DutyNotice
+from schemas.directory import DirectoryFile
+from schemas.receipt import Decided
+from schemas.sealed import alert_seal_context
+from schemas.topics import ALERTS, CASE_EVENTS, RECEIPTS
+from services.devstack.directory import build_sample, complete_keys
+from services.devstack.keys import Keys
+from services.routing.handlers.batch import CaseEventBatches, Means
+from services.routing.handlers.directories import Directories, DirectoryDesk
+from services.routing.handlers.explaining import Explainer
+from services.routing.handlers.hand_over import HandOver
+from services.routing.handlers.identities import OPERATIONS_KEY_ID, Identities, build_operations_key
+from services.routing.handlers.receipts import ReceiptBatches
+from services.routing.handlers.recording import Recorder
+from services.routing.handlers.stopping import Brake
+from services.routing.packs import load_packs
+from services.routing.repository.directories import DirectoryRepository
+from services.routing.repository.outbox import OutboxRepository
+from services.routing.repository.views import ViewRepository
+from services.routing.rules import PackSet
+from services.runtime.clock import SystemClock
+from services.runtime.crypto import Kek, load_key_file, open_sealed
+from services.runtime.database import Pool, open_pool
+from services.runtime.kafka import (
+    KafkaSettings,
+    Membership,
+    Publisher,
+    ReceivedRecord,
+    open_publisher,
+    read_topic_to_end,
+)
+from services.runtime.keyring import Keyring
+from services.runtime.lifecycle import Lifetime
+from tests.integration.routing.events import Sealer
+from tests.support.servers import Broker, Database
+
+PACKS = load_packs()
+CLUSTER = "cluster-1"
+OPERATOR = "0f" * 4
+
+
+def kafka_settings(bootstrap: str) -> KafkaSettings:
+    return KafkaSettings(
+        bootstrap=bootstrap, membership=Membership.SOLE, idempotence=False, member="test-0"
+    )
+
+
+def sample_directory() -> DirectoryFile:
+    """The shipped sample, with new keys."""
+    return DirectoryFile.model_validate(build_sample(complete_keys(Keys(operator="tco_" + "x" * 16))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routing:
+    """One routing process's worth of parts. Two of them may work on the same servers."""
+
+    events: CaseEventBatches
+    receipts: ReceiptBatches
+    hand_over: HandOver
+    desk: DirectoryDesk
+    directories: Directories
+    explainer: Explainer
+    brake: Brake
+    lifetime: Lifetime
+    keyring: Keyring
+    pool: Pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rig:
+    """The servers of a test, and what stands around routing on them."""
+
+    database: Database
+    broker: Broker
+    secrets: Path
+    sealer: Sealer
+    publisher: Publisher
+    admin: Pool = field(repr=False)
+
+    @asynccontextmanager
+    async def open_routing(
+        self,
+        *,
+        packs: PackSet = PACKS,
+        publisher: Publisher | None = None,
+        cluster_id: str = CLUSTER,
+    ) -> AsyncIterator[Routing]:
+        async with open_pool(self.database.url("routing"), size=4) as pool:
+            yield await self._build(pool, packs, publisher or self.publisher, cluster_id)
+
+    async def _build(self, pool: Pool, packs: PackSet, publisher: Publisher, cluster_id: str) -> Routing:
+        deployment_key = load_key_file(self.secrets / "deployment.key")
+        operations_key = build_operations_key(deployment_key)
+        keyring = Keyring(pool, Kek.load(self.secrets / "kek.json"))
+        lifetime, clock, outbox = Lifetime(), SystemClock(), OutboxRepository(pool)
+        brake, directories = Brake(lifetime), Directories(DirectoryRepository(pool))
+        for topic in (CASE_EVENTS, RECEIPTS):
+            await outbox.ensure_positions(
+                cluster_id=cluster_id, topic=topic.name, partitions=topic.partitions
+            )
+        means = Means(
+            pool=pool,
+            keyring=keyring,
+            publisher=publisher,
+            directories=directories,
+            packs=packs,
+            recorder=Recorder(Identities(deployment_key)),
+            operations_key=operations_key,
+            cluster_id=cluster_id,
+            clock=clock,
+        )
+        return Routing(
+            events=CaseEventBatches(means, brake),
+            receipts=ReceiptBatches(pool, cluster_id=cluster_id, clock=clock, brake=brake),
+            hand_over=HandOver(outbox, publisher, cluster_id=cluster_id),
+            desk=DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key),
+            directories=directories,
+            explainer=Explainer(ViewRepository(pool), keyring, operations_key=operations_key),
+            brake=brake,
+            lifetime=lifetime,
+            keyring=keyring,
+            pool=pool,
+        )
+
+    # ---------------------------------------------------------------- what is in PostgreSQL
+
+    async def rows(self, table: str, *, order_by: str = "1, 2") -> list[dict[str, Any]]:
+        rows = await self.admin.fetch(f"SELECT * FROM routing.{table} ORDER BY {order_by}")
+        return [dict(row) for row in rows]
+
+    async def count(self, table: str) -> int:
+        found: int = await self.admin.fetchval(f"SELECT count(*) FROM routing.{table}")
+        return found
+
+    async def position(self, *, topic: str = CASE_EVENTS.name, partition: int = 0) -> int:
+        found: int = await self.admin.fetchval(
+            "SELECT next_offset FROM routing.position WHERE cluster_id = $1 AND topic = $2 AND partition = $3",
+            CLUSTER,
+            topic,
+            partition,
+        )
+        return found
+
+    async def ledger(self) -> dict[str, list[dict[str, Any]]]:
+        """Every table that a batch writes."""
+        tables = ("decision", "alert", "duty", "outbox", "quarantine", "position", "receipt")
+        return {table: await self.rows(table) for table in tables}
+
+    # -------------------------------------------------------------------- what is on topics
+
+    async def published(self, topic: str) -> list[ReceivedRecord]:
+        return await read_topic_to_end(self.broker.bootstrap, topic, partitions=ALERTS.partitions)
+
+    async def published_alerts(self) -> list[AlertRecord]:
+        return [
+            AlertRecord.model_validate_json(record.value or b"")
+            for record in await self.published(ALERTS.name)
+        ]
+
+    async def published_receipts(self) -> list[Decided]:
+        return [
+            Decided.model_validate_json(record.value or b"")
+            for record in await self.published(RECEIPTS.name)
+        ]
+
+    async def open_content(self, alert: AlertRecord) -> Mapping[str, Any]:
+        """The sealed content, as notify reads it."""
+        context = alert_seal_context(
+            alert_id=str(alert.alert_id), agency=alert.agency, revision=alert.revision
+        )
+        key = await self._find_key(alert.key_id)
+        plaintext = open_sealed(key, alert.sealed, context=context)
+        model = DutyNotice if alert.form == "duty_notice" else AlertContent
+        model.model_validate_json(plaintext)
+        content: Mapping[str, Any] = orjson.loads(plaintext)
+        return content
+
+    async def _find_key(self, key_id: UUID) -> bytes:
+        if key_id == OPERATIONS_KEY_ID:
+            return build_operations_key(load_key_file(self.secrets / "deployment.key")).secret
+        keyring = Keyring(self.admin, Kek.load(self.secrets / "kek.json"))
+        key = (await keyring.find_keys([key_id]))[key_id]
+        assert key is not None
+        return key.secret
+
+
+@asynccontextmanager
+async def open_rig(database: Database, broker: Broker, secrets: Path) -> AsyncIterator[Rig]:
+    """With the sample directory applied."""
+    async with (
+        open_pool(database.url("intake"), size=1) as intake,
+        asyncpg.create_pool(database.admin, min_size=1, max_size=2) as admin,
+        open_publisher(kafka_settings(broker.bootstrap)) as publisher,
+    ):
+        rig = Rig(
+            database=database,
+            broker=broker,
+            secrets=secrets,
+            sealer=Sealer(Keyring(intake, Kek.load(secrets / "kek.json"))),
+            publisher=publisher,
+            admin=admin,
+        )
+        async with rig.open_routing() as routing:
+            await routing.desk.apply(sample_directory(), operator=OPERATOR)
+        yield rig
+
+
+def alerts_by_agency(alerts: Sequence[AlertRecord]) -> dict[str, list[AlertRecord]]:
+    found: dict[str, list[AlertRecord]] = {}
+    for alert in alerts:
+        found.setdefault(alert.agency, []).append(alert)
+    return found
