@@ -12,41 +12,55 @@ _SECONDS = 30.0
 
 @dataclass
 class Wire:
-    """`last_words`: once a client has said them all, in this order, on one connection, it gets no answer."""
+    """The first connection on which a client says all the last words, in order, gets no answer any more."""
 
     target: tuple[str, int]
     last_words: Sequence[bytes]
     port: int = 0
     _dead: asyncio.Event = field(default_factory=asyncio.Event)
+    _dead_end: asyncio.StreamWriter | None = None
 
     async def wait_dead(self) -> None:
         """Returns when some client has said its last words and they are on their way."""
         async with asyncio.timeout(_SECONDS):
             await self._dead.wait()
 
+    def cut(self) -> None:
+        """Ends the connection that went dead."""
+        assert self._dead_end is not None
+        self._dead_end.transport.abort()
+
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end."""
         there, back = await asyncio.open_connection(*self.target)
         is_dead = asyncio.Event()
         try:
-            await asyncio.gather(self._ask(reader, back, is_dead), self._answer(there, writer, is_dead))
+            await asyncio.gather(
+                self._ask(reader, back, writer, is_dead), self._answer(there, writer, is_dead)
+            )
         finally:
             back.close()
             writer.close()
 
     async def _ask(
-        self, client: asyncio.StreamReader, server: asyncio.StreamWriter, is_dead: asyncio.Event
+        self,
+        client: asyncio.StreamReader,
+        server: asyncio.StreamWriter,
+        back: asyncio.StreamWriter,
+        is_dead: asyncio.Event,
     ) -> None:
         words, heard = list(self.last_words), b""
         while chunk := await client.read(_CHUNK_BYTES):
             heard += chunk
             while words and words[0] in heard:
                 heard = heard.partition(words.pop(0))[2]
-            if not words:
+            is_last = not words and self._dead_end is None
+            if is_last:
+                self._dead_end = back
                 is_dead.set()
             server.write(chunk)
             await server.drain()
-            if not words:
+            if is_last:
                 self._dead.set()
         server.write_eof()
 
