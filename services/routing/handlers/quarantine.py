@@ -30,12 +30,18 @@ class QuarantineReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QuarantineWindow:
-    """Whether each of the last hundred records was one that could not be decided, newest last."""
+    """Whether each of the last hundred records was one that could not be decided, newest last.
+
+    Empty as long as none was.
+    """
 
     recent: tuple[bool, ...] = ()
 
     def add(self, *, is_fault: bool) -> "QuarantineWindow":
-        return QuarantineWindow((*self.recent, is_fault)[-WINDOW:])
+        if not is_fault and not self.recent:
+            return self
+        recent = (*self.recent, is_fault)[-WINDOW:]
+        return QuarantineWindow(recent if any(recent) else ())
 
     @property
     def fault_count(self) -> int:

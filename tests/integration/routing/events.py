@@ -72,9 +72,7 @@ def seal_event(event: Json, key: CaseKey) -> Record:
     return Record(CASE_EVENTS.name, event["subject"].encode(), sealed.model_dump_json().encode())
 
 
-def lay_out(
-    records: Iterable[Record], *, partition: int = 0, first_offset: int = 0
-) -> list[ReceivedRecord]:
+def lay_out(records: Iterable[Record], *, partition: int = 0, first_offset: int = 0) -> list[ReceivedRecord]:
     """The records as a consumer of one partition gets them."""
     return [
         ReceivedRecord(record.topic, partition, offset, record.key, record.value, record.headers)

@@ -52,9 +52,7 @@ OPERATOR = "0f" * 4
 
 
 def kafka_settings(bootstrap: str) -> KafkaSettings:
-    return KafkaSettings(
-        bootstrap=bootstrap, membership=Membership.SOLE, idempotence=False, member="test-0"
-    )
+    return KafkaSettings(bootstrap=bootstrap, membership=Membership.SOLE, idempotence=False, member="test-0")
 
 
 def sample_directory() -> DirectoryFile:
@@ -171,8 +169,7 @@ class Rig:
 
     async def published_receipts(self) -> list[Decided]:
         return [
-            Decided.model_validate_json(record.value or b"")
-            for record in await self.published(RECEIPTS.name)
+            Decided.model_validate_json(record.value or b"") for record in await self.published(RECEIPTS.name)
         ]
 
     async def open_content(self, alert: AlertRecord) -> Mapping[str, Any]:
