@@ -3,6 +3,8 @@
 import importlib
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +85,11 @@ def test_a_shown_file_of_the_repository_exists(command: Command) -> None:
     assert [word for word in named if not list(ROOT.glob(word))] == []
 
 
-@pytest.mark.parametrize("command", commands_of("python"), ids=shown)
-def test_a_shown_script_exists(command: Command) -> None:
-    script = command.words[1]
-    assert script == "-m" or (ROOT / script).is_file()
+@pytest.mark.parametrize("command", [c for c in commands_of("python") if c.words[1] == "-c"], ids=shown)
+def test_a_shown_line_of_python_runs(command: Command, tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": str(ROOT)}
+    line = [sys.executable, *command.words[1:]]
+    subprocess.run(line, cwd=tmp_path, env=environment, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("command", commands_of("curl"), ids=shown)

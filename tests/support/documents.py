@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", flags=re.MULTILINE | re.DOTALL)
 SEPARATORS = {"|", "||", "&&", ";", "&", ">", ">>", "<", "2>"}
 
 
@@ -41,7 +41,7 @@ def shown_blocks(language: str) -> list[Shown]:
     return [
         Shown(path.relative_to(ROOT).as_posix(), found, text)
         for path in documents()
-        for found, text in FENCE.findall(path.read_text())
+        for _, found, text in FENCE.findall(path.read_text())
         if found == language
     ]
 
