@@ -8,7 +8,7 @@ import pytest
 
 from schemas.topics import ALERTS
 from services.routing.handlers.positions import GapError
-from services.runtime.kafka import PublishError, ReceivedRecord, Record
+from services.runtime.kafka import PublishError, ReceivedRecord, Record, is_passing_trouble
 from tests.integration.routing.events import build_event, garbage, in_batches, lay_out, spoil
 from tests.integration.routing.rig import Rig, Routing
 
@@ -69,14 +69,14 @@ async def test_what_is_decided_does_not_depend_on_how_the_log_was_cut(rig: Rig) 
 async def what_was_decided(rig: Rig) -> list[object]:
     """All but the instants and the sealed bytes, whose nonces differ."""
     columns = {
-        "decision": "source, event_id, case_ref, county, outcome, packs, errors, content_digest, directory_version",
+        "decision": "source, event_id, case_ref, county, outcome, packs, errors, content_digest",
         "alert": "alert_id, source, event_id, form, kind, agency, role, contact, rules, urgency, reason",
         "duty": "duty_id, rule, holder, what, due",
         "quarantine": 'partition, "offset", record, reason',
         "outbox": "message_id, topic, key",
     }
     return [
-        [tuple(row) for row in await rig.admin.fetch(f"SELECT {names} FROM routing.{table} ORDER BY 1, 2")]
+        [tuple(row.values()) for row in await rig.rows(table, columns=names)]
         for table, names in columns.items()
     ]
 
@@ -115,8 +115,6 @@ async def test_the_same_event_in_two_partitions_at_once_is_decided_once(rig: Rig
 
 async def until_handled(routing: Routing, records: list[ReceivedRecord]) -> None:
     """As the consumer does: a batch that met passing trouble is read again."""
-    from services.runtime.kafka import is_passing_trouble
-
     while True:
         try:
             return await routing.events.handle(records)

@@ -1,0 +1,229 @@
+"""An alert counts as published once notify has taken it over; until then it is published again."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from schemas.receipt import Acknowledged, Delivered, Failed, ReceiptKind, Stored
+from schemas.topics import ALERTS, RECEIPTS
+from services.routing.handlers.positions import GapError
+from services.runtime.kafka import PublishError, ReceivedRecord, Record
+from tests.integration.routing.events import CORRELATION_ID, build_event, lay_out
+from tests.integration.routing.rig import Rig, Routing
+from tests.integration.routing.test_quarantine import Lines
+
+AT = datetime(2026, 3, 4, 7, 0, tzinfo=UTC)
+
+
+class OnceFailingPublisher:
+    """Fails the first time, as a broker that is away does; then tells what it was given."""
+
+    def __init__(self) -> None:
+        self.published: list[Record] = []
+        self._has_failed = False
+
+    async def publish(self, records: Sequence[Record]) -> list[tuple[int, int]]:
+        if not self._has_failed:
+            self._has_failed = True
+            raise PublishError("away")
+        self.published += records
+        return [(0, 0) for _ in records]
+
+
+def receipt_record(receipt: Stored | Delivered | Failed | Acknowledged) -> Record:
+    return Record(
+        RECEIPTS.name,
+        receipt.case_ref.encode(),
+        receipt.model_dump_json().encode(),
+        (("kind", receipt.kind.value.encode()),),
+    )
+
+
+def about(alert_id: UUID) -> dict[str, object]:
+    return {
+        "alert_id": alert_id,
+        "revision": 1,
+        "agency": "ag-kern-cw",
+        "case_ref": "case-1",
+        "at": AT,
+        "correlation_id": CORRELATION_ID,
+    }
+
+
+def stored(alert_id: UUID) -> Record:
+    return receipt_record(Stored.model_validate(about(alert_id)))
+
+
+async def decide_one(rig: Rig, routing: Routing) -> list[UUID]:
+    await routing.events.handle(lay_out(await rig.sealer.seal(build_event())))
+    return [row["message_id"] for row in await rig.rows("outbox") if row["topic"] == ALERTS.name]
+
+
+async def make_due(rig: Rig) -> None:
+    await rig.admin.execute("UPDATE routing.outbox SET publish_after = now() - interval '1 second'")
+
+
+async def test_what_notify_has_stored_leaves_the_outbox(rig: Rig, routing: Routing) -> None:
+    first, *others = await decide_one(rig, routing)
+
+    await routing.receipts.handle(lay_out([stored(first)]))
+
+    left = [row["message_id"] for row in await rig.rows("outbox") if row["topic"] == ALERTS.name]
+    assert left == others
+
+
+async def test_our_own_receipt_leaves_the_outbox_once_it_was_read_back(rig: Rig, routing: Routing) -> None:
+    await decide_one(rig, routing)
+    [own] = await rig.published(RECEIPTS.name)
+
+    await routing.receipts.handle([own])
+
+    assert {row["topic"] for row in await rig.rows("outbox")} == {ALERTS.name}
+    assert await rig.position(topic=RECEIPTS.name, partition=own.partition) == 1
+
+
+async def test_a_decided_receipt_without_our_header_is_passed_over(rig: Rig, routing: Routing) -> None:
+    await decide_one(rig, routing)
+    [own] = await rig.published(RECEIPTS.name)
+
+    await routing.receipts.handle([own._replace(headers=())])
+
+    assert await rig.count("quarantine") == 0
+
+
+async def test_what_nobody_took_over_in_time_is_published_again_as_it_was(rig: Rig, routing: Routing) -> None:
+    await decide_one(rig, routing)
+    before = await rig.published(ALERTS.name)
+    assert await routing.hand_over.republish_late() == 0
+
+    await make_due(rig)
+    assert await routing.hand_over.republish_late() == len(before) + 1
+
+    after = await rig.published(ALERTS.name)
+    assert sorted(record.value or b"" for record in after) == sorted(
+        record.value or b"" for record in [*before, *before]
+    )
+
+
+async def test_the_pause_grows_with_the_messages_age(rig: Rig, routing: Routing) -> None:
+    await decide_one(rig, routing)
+    await rig.admin.execute("UPDATE routing.outbox SET created_at = now() - interval '1 hour'")
+    await make_due(rig)
+
+    await routing.hand_over.republish_late()
+
+    pause = await rig.admin.fetchval("SELECT min(publish_after) - now() FROM routing.outbox")
+    assert pause.total_seconds() > 3500
+
+
+async def test_what_was_published_to_a_lost_log_is_published_to_the_new_one(
+    rig: Rig, routing: Routing
+) -> None:
+    await decide_one(rig, routing)
+    kept = {row["record"] for row in await rig.rows("outbox")}
+    await rig.broker.restart()
+
+    async with rig.open_routing(cluster_id="cluster-2") as restarted:
+        assert await restarted.hand_over.republish_lost() == len(kept)
+        assert await restarted.hand_over.republish_lost() == 0
+
+    found = [*await rig.published(ALERTS.name), *await rig.published(RECEIPTS.name)]
+    assert {record.value for record in found} == kept
+
+
+async def test_republishing_that_fails_is_done_again_later(rig: Rig, routing: Routing) -> None:
+    await decide_one(rig, routing)
+    publisher = OnceFailingPublisher()
+    async with rig.open_routing(publisher=publisher, cluster_id="cluster-2") as restarted:  # type: ignore[arg-type]
+        with pytest.raises(PublishError):
+            await restarted.hand_over.republish_lost()
+        await make_due(rig)
+        await restarted.hand_over.republish_late()
+
+    assert len(publisher.published) == await rig.count("outbox")
+
+
+async def test_a_new_clusters_log_starts_at_its_beginning(rig: Rig, routing: Routing) -> None:
+    await decide_one(rig, routing)
+
+    async with rig.open_routing(cluster_id="cluster-2") as restarted:
+        await restarted.events.handle(lay_out(await rig.sealer.seal(build_event(), build_event("e2"))))
+
+    assert [row["event_id"] for row in await rig.rows("decision")] == ["e1", "e2"]
+
+
+# ------------------------------------------------------------------------------- facts
+
+
+async def test_facts_about_an_alert_are_kept_once(rig: Rig, routing: Routing) -> None:
+    alert_id, *_ = await decide_one(rig, routing)
+    delivery = uuid4()
+    facts = [
+        stored(alert_id),
+        receipt_record(
+            Delivered.model_validate({**about(alert_id), "delivery_id": delivery, "channel": "email"})
+        ),
+        receipt_record(
+            Failed.model_validate(
+                {**about(alert_id), "delivery_id": uuid4(), "channel": "webhook", "outcome": "gone"}
+            )
+        ),
+        receipt_record(Acknowledged.model_validate(about(alert_id))),
+    ]
+
+    await routing.receipts.handle(lay_out([*facts, *facts]))
+
+    kept = {row["kind"]: (row["channel"], row["outcome"], row["at"]) for row in await rig.rows("receipt")}
+    assert kept == {
+        "stored": (None, None, AT),
+        "delivered": ("email", None, AT),
+        "failed": ("webhook", "gone", AT),
+        "acknowledged": (None, None, AT),
+    }
+    assert await rig.count("receipt") == 4
+
+
+async def test_receipts_read_again_change_nothing(rig: Rig, routing: Routing) -> None:
+    ids = await decide_one(rig, routing)
+    log = lay_out([stored(alert_id) for alert_id in ids])
+    await routing.receipts.handle(log)
+    before = await rig.ledger()
+
+    await routing.receipts.handle(log[1:])
+    async with rig.open_routing() as restarted:
+        await restarted.receipts.handle(log)
+
+    assert await rig.ledger() == before
+
+
+async def test_a_gap_in_the_receipts_stops_too(rig: Rig, routing: Routing) -> None:
+    ids = await decide_one(rig, routing)
+
+    with pytest.raises(GapError):
+        await routing.receipts.handle(lay_out([stored(ids[0])], first_offset=1))
+
+
+async def test_what_is_no_receipt_is_kept_and_the_rest_goes_on(
+    rig: Rig, routing: Routing, logs: Lines
+) -> None:
+    first, *_ = await decide_one(rig, routing)
+    nonsense = Record(RECEIPTS.name, b"case-1", b"{}", (("kind", b"delivered"),))
+
+    await routing.receipts.handle(lay_out([nonsense, stored(first)]))
+
+    [kept] = await rig.rows("quarantine")
+    assert (kept["topic"], kept["reason"], kept["record"]) == (RECEIPTS.name, "not_a_receipt", b"{}")
+    assert [row["kind"] for row in await rig.rows("receipt")] == [ReceiptKind.STORED]
+    assert [line["offset"] for line in logs if line["event"] == "receipt.quarantined"] == [0]
+
+
+async def test_a_header_that_is_no_id_is_no_receipt(rig: Rig, routing: Routing) -> None:
+    odd = ReceivedRecord(
+        RECEIPTS.name, 0, 0, b"case-1", b"{}", (("kind", b"decided"), ("message_id", b"\xff"))
+    )
+
+    await routing.receipts.handle([odd])
+
+    assert await rig.count("quarantine") == 1
