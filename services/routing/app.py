@@ -25,7 +25,7 @@ from services.routing.repository.outbox import OutboxRepository
 from services.routing.repository.views import ViewRepository
 from services.routing.rules import PackSet
 from services.routing.settings import RoutingSettings
-from services.routing.subscribers import subscribe_all
+from services.routing.subscribers import EVENTS_GROUP, RECEIPTS_GROUP, subscribe_all
 from services.runtime.clock import SystemClock
 from services.runtime.crypto import Kek, load_key_file
 from services.runtime.database import Pool, check_database, open_pool
@@ -39,6 +39,7 @@ from services.runtime.kafka import (
     open_consumers,
     open_publisher,
     read_topic_to_end,
+    rewind_commits,
     stop_on_cluster_change,
 )
 from services.runtime.keyring import Keyring
@@ -175,11 +176,16 @@ def _build_parts(
 
 
 async def _prepare_cluster(parts: Parts, bootstrap: str) -> None:
-    """A cluster that we have not seen starts at 0 and is told the directory."""
-    for topic in (CASE_EVENTS, RECEIPTS):
-        await parts.outbox.ensure_positions(
+    """A cluster that we have not seen starts at 0 and is told the directory.
+
+    Its committed offsets may lie beyond our positions: a predecessor that had not yet noticed that the log
+    was lost may have committed the old cluster's. Starting there would be a gap that never closes.
+    """
+    for group, topic in ((EVENTS_GROUP, CASE_EVENTS), (RECEIPTS_GROUP, RECEIPTS)):
+        positions = await parts.outbox.ensure_positions(
             cluster_id=parts.watch.cluster_id, topic=topic.name, partitions=topic.partitions
         )
+        await rewind_commits(bootstrap, group, topic.name, not_beyond=positions)
     published = await read_topic_to_end(bootstrap, DIRECTORY.name, partitions=DIRECTORY.partitions)
     await parts.desk.directory.publish_newer_than(published)
 

@@ -26,10 +26,12 @@ class OutboxRepository:
             rows = await acquired.fetch(_CLAIM_DUE, cluster_id, limit)
         return [OutboxMessage(*row) for row in rows]
 
-    async def ensure_positions(self, *, cluster_id: str, topic: str, partitions: int) -> None:
-        """A new cluster's partitions start at 0."""
+    async def ensure_positions(self, *, cluster_id: str, topic: str, partitions: int) -> dict[int, int]:
+        """The next offset of each partition; a new cluster's partitions start at 0."""
         async with connection(self._pool) as acquired:
             await acquired.execute(_INSERT_POSITIONS, cluster_id, topic, partitions)
+            rows = await acquired.fetch(_SELECT_POSITIONS, cluster_id, topic)
+        return {row[0]: row[1] for row in rows}
 
 
 _CLAIM_LOST = """
@@ -67,4 +69,8 @@ _INSERT_POSITIONS = """
 INSERT INTO routing.position (cluster_id, topic, partition, next_offset)
 SELECT $1, $2, partition, 0 FROM generate_series(0, $3::integer - 1) AS wanted (partition)
 ON CONFLICT (cluster_id, topic, partition) DO NOTHING
+"""
+
+_SELECT_POSITIONS = """
+SELECT partition, next_offset FROM routing.position WHERE cluster_id = $1 AND topic = $2
 """
