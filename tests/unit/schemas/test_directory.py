@@ -58,7 +58,14 @@ def test_what_appears_twice_is_an_error_at_its_second_place() -> None:
     assert set(errors_of(agency(), agency(), sources=(source, source))) == {
         "/agencies/1/id",
         "/sources/1/source",
+        "/sources/1/key",
     }
+
+
+def test_two_sources_of_one_key_are_an_error_at_the_second() -> None:
+    first = {"source": "urn:tocsin:agency:ag-kern-vsp:cms", "key": "tcs_" + "x" * 16, "types": ["*"]}
+    second = first | {"source": "urn:tocsin:agency:ag-kern-vsp:beds"}
+    assert set(errors_of(agency(), sources=(first, second))) == {"/sources/1/key"}
 
 
 def test_a_source_of_an_agency_that_is_not_there_is_an_error() -> None:
