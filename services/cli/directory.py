@@ -128,6 +128,8 @@ def _read(file: Path, target: _Target) -> "DirectoryFile":
     from services.devstack.errors import StackError
     from services.devstack.keys import Keys
 
+    if not file.is_file():
+        _fail(f"there is no file {file}", _USAGE_ERROR)
     keys = target.stack.keys if target.stack is not None else Keys(operator=target.operator_key)
     try:
         return read_directory(file, complete_keys(keys))

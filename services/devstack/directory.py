@@ -1,6 +1,6 @@
 """The directory a stack starts with: the sample with keys of its own, or a file, which may extend it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +11,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import ScalarNode
 
 from schemas.directory import DirectoryFile, find_directory_errors, merge_directories
+from schemas.pointer import locate
 from services.devstack.errors import DirectoryRefusedError
 from services.devstack.keys import Keys, complete
 
@@ -55,26 +56,39 @@ def read_directory(path: Path | None, keys: Keys) -> DirectoryFile:
 
     *keys* must be complete for the sample. Raises DirectoryRefusedError, which names places and never values.
     """
-    raw = build_sample(keys) if path is None else _load_yaml(path)
-    if raw.get("extends") == "sample":
-        raw = merge_directories(build_sample(keys), raw)
+    given = raw = build_sample(keys) if path is None else _load_yaml(path)
+    if given.get("extends") == "sample":
+        raw = merge_directories(build_sample(keys), given)
     name = str(path or SAMPLE_FILE.name)
     try:
         directory = DirectoryFile.model_validate(raw)
+        troubles = list(find_directory_errors(directory.agencies, directory.sources))
     except ValidationError as error:
-        raise _refusal(name, _list_troubles(error)) from error
-    troubles = list(find_directory_errors(directory.agencies, directory.sources))
-    if troubles:
-        raise _refusal(name, troubles)
-    return directory
+        troubles = list(_list_troubles(raw, error))
+    else:
+        if not troubles:
+            return directory
+    raise _refusal(name, [(_place_in_file(given, raw, place), message) for place, message in troubles])
 
 
-def _list_troubles(error: ValidationError) -> Iterator[tuple[str, str]]:
+def _list_troubles(raw: RawDirectory, error: ValidationError) -> Iterator[tuple[str, str]]:
     for trouble in error.errors(include_input=False, include_url=False, include_context=False):
-        yield "/" + "/".join(str(part) for part in trouble["loc"]), trouble["msg"]
+        yield locate(raw, trouble), trouble["msg"]
 
 
-def _refusal(name: str, troubles: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> DirectoryRefusedError:
+def _place_in_file(given: RawDirectory, merged: RawDirectory, place: str) -> str:
+    """Where the file says what was merged into the sample; the place as it is if the file is silent."""
+    match place.split("/"):
+        case ["", ("agencies" | "sources") as part, index, *rest] if index.isdecimal():
+            key = "id" if part == "agencies" else "source"
+            name = _entries(merged, part)[int(index)].get(key)
+            own = [number for number, entry in enumerate(_entries(given, part)) if entry.get(key) == name]
+            return "/".join(["", part, str(own[0]), *rest]) if own else place
+        case _:
+            return place
+
+
+def _refusal(name: str, troubles: Iterable[tuple[str, str]]) -> DirectoryRefusedError:
     lines = [f"  {path}: {message}" for path, message in troubles]
     return DirectoryRefusedError("\n".join([f"{name} is not a directory file:", *lines]))
 

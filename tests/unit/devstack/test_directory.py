@@ -142,3 +142,12 @@ def test_a_file_that_is_not_there_is_said_so(tmp_path: Path, keys: Keys) -> None
 def test_keys_do_not_print(keys: Keys) -> None:
     assert "tcs_" not in repr(keys)
     assert "tco_" not in repr(keys)
+
+
+def test_an_error_is_where_the_file_has_it_not_where_the_merged_sample_has_it(
+    keys: Keys, tmp_path: Path
+) -> None:
+    path = write(tmp_path, "extends: sample\nagencies: [{id: ag-kern-cw, counties: [6029]}]\n")
+    with pytest.raises(DirectoryRefusedError) as refusal:
+        read_directory(path, keys)
+    assert "  /agencies/0/counties/0: " in str(refusal.value)
