@@ -40,6 +40,7 @@ def test_hours_are_elapsed_hours_when_the_clocks_change() -> None:
     discovered = {"discovered_at": "2026-03-07T12:00:00-08:00"}
     at = due(discovered, within="PT24H")
     assert at is not None
+    assert at.tzinfo is UTC
     assert at.astimezone(CALIFORNIA).isoformat() == "2026-03-08T13:00:00-07:00"
 
 

@@ -117,6 +117,14 @@ class TestGovernment:
         )
         assert holders(decision, "ext-otip") == [("T-01", "ag-bbb", "report it")]
 
+    def test_an_external_agency_cannot_hold_it_for_the_county(self) -> None:
+        directory = build_directory({"ag-kern-so": {"external": True}})
+        decision = decide_event(
+            build_event("tip.received", "ag-kern-vsp"), directory=directory, packs=self.PACKS
+        )
+        assert holders(decision, "ext-otip") == [("T-01", None, "report it")]
+        assert row_of(decision, "ag-kern-tfc").reason is Reason.NO_AGENCY
+
     @pytest.mark.parametrize(
         ("changes", "county", "reason"),
         [({}, KINGS, Reason.NO_AGENCY), ({"ag-kern-so": OFFBOARDED}, KERN, Reason.OFFBOARDED)],
