@@ -1,0 +1,138 @@
+"""Applying a directory: versions, what is kept of it, and what the other services are told."""
+
+from typing import Any
+
+import pytest
+
+from schemas.directory import (
+    Agency,
+    Contact,
+    DirectoryFile,
+    DirectorySnapshot,
+    Endpoint,
+    Source,
+    endpoint_id,
+    endpoint_seal_context,
+)
+from schemas.topics import DIRECTORY
+from schemas.vocabulary import AgencyStatus, Role, Rung
+from services.routing.handlers.snapshots import derive_directory_key
+from services.runtime.crypto import hash_api_key, load_key_file, new_api_key, new_webhook_secret, open_sealed
+from services.runtime.kafka import read_topic_to_end
+from tests.integration.routing.events import build_event, lay_out
+from tests.integration.routing.rig import OPERATOR, Rig, Routing, alerts_by_agency, sample_directory
+
+URL = "https://cw.example/tocsin"
+
+
+def one_agency(**changes: object) -> DirectoryFile:
+    agency = {
+        "id": "ag-kern-cw",
+        "name": "Child welfare",
+        "roles": [Role.CHILD_WELFARE],
+        "counties": ["06029"],
+        "contacts": [Contact(rung=Rung.PRIMARY, email="duty@cw.example")],
+    }
+    return DirectoryFile(agencies=[Agency.model_validate({**agency, **changes})])
+
+
+async def published(rig: Rig) -> list[DirectorySnapshot]:
+    records = await read_topic_to_end(rig.broker.bootstrap, DIRECTORY.name)
+    assert {record.key for record in records} == {b"directory"}
+    return [DirectorySnapshot.model_validate_json(record.value or b"") for record in records]
+
+
+async def test_a_directory_is_published_as_the_next_version(rig: Rig, routing: Routing) -> None:
+    applied = await routing.desk.apply(one_agency(), operator=OPERATOR)
+
+    assert (applied.snapshot.version, applied.changed) == (2, True)
+    assert [snapshot.version for snapshot in await published(rig)] == [1, 2]
+    assert (await published(rig))[-1] == applied.snapshot
+    assert [row["applied_by"] for row in await rig.rows("directory")] == [OPERATOR, OPERATOR]
+
+
+async def test_the_same_file_again_is_the_same_version_and_is_published_once_more(
+    rig: Rig, routing: Routing
+) -> None:
+    first = await routing.desk.apply(one_agency(), operator=OPERATOR)
+    again = await routing.desk.apply(one_agency(), operator=OPERATOR)
+
+    assert (again.snapshot, again.changed) == (first.snapshot, False)
+    assert [snapshot.version for snapshot in await published(rig)] == [1, 2, 2]
+    assert await rig.count("directory") == 2
+
+
+async def test_an_agency_that_the_file_does_not_name_any_more_is_offboarded_and_kept(
+    rig: Rig, routing: Routing
+) -> None:
+    applied = await routing.desk.apply(one_agency(), operator=OPERATOR)
+
+    status = {agency.id: agency.status for agency in applied.snapshot.agencies}
+    assert status.pop("ag-kern-cw") is AgencyStatus.ACTIVE
+    assert set(status.values()) == {AgencyStatus.OFFBOARDED}
+    left = [agency for agency in applied.snapshot.agencies if agency.id != "ag-kern-cw"]
+    assert not any(agency.key_hashes or agency.endpoints for agency in left)
+    assert "ag-kern-so is offboarded now: it is told nothing more" in applied.warnings
+
+
+async def test_keys_are_kept_as_hashes_and_secrets_sealed(rig: Rig, routing: Routing) -> None:
+    key, secret = new_api_key("tca"), new_webhook_secret()
+    source = Source(source="urn:tocsin:agency:ag-kern-cw:cms", key=new_api_key("tcs"), types=["*"])
+    file = one_agency(keys=[key], endpoints=[Endpoint(url=URL, secret=secret)])
+
+    applied = await routing.desk.apply(file.model_copy(update={"sources": [source]}), operator=OPERATOR)
+
+    agency = applied.snapshot.agencies[0]
+    assert agency.key_hashes == [hash_api_key(key)]
+    assert [kept.key_hash for kept in applied.snapshot.sources] == [hash_api_key(source.key)]
+    name = endpoint_id(agency=agency.id, url=URL)
+    opened = open_sealed(
+        derive_directory_key(load_key_file(rig.secrets / "deployment.key")),
+        agency.endpoints[0].secret_sealed,
+        context=endpoint_seal_context(agency=agency.id, endpoint=name),
+    )
+    assert opened.decode() == secret
+    stored = repr(await rig.rows("directory"))
+    assert not any(plain in stored for plain in (key, secret, source.key))
+
+
+async def test_a_decision_uses_the_newest_directory_whoever_applied_it(rig: Rig, routing: Routing) -> None:
+    async with rig.open_routing() as other:
+        await other.desk.apply(one_agency(status=AgencyStatus.OFFBOARDED), operator=OPERATOR)
+
+    await routing.events.handle(lay_out(await rig.sealer.seal(build_event())))
+
+    assert [row["directory_version"] for row in await rig.rows("decision")] == [2]
+    assert "ag-kern-cw" not in alerts_by_agency(await rig.published_alerts())
+
+
+async def test_a_broker_that_lost_its_log_is_told_the_directory_again(rig: Rig, routing: Routing) -> None:
+    await rig.broker.restart()
+
+    await routing.desk.publish_newer_than(await read_topic_to_end(rig.broker.bootstrap, DIRECTORY.name))
+    await routing.desk.publish_newer_than(await read_topic_to_end(rig.broker.bootstrap, DIRECTORY.name))
+
+    assert [snapshot.version for snapshot in await published(rig)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        pytest.param({}, "ag-kern-cw has no agreement_until", id="no agreement"),
+        pytest.param({"agreement_until": "2020-01-01T00:00:00Z"}, "its agreement has ended", id="ended"),
+        pytest.param({"contacts": []}, "nothing can reach it", id="unreachable"),
+        pytest.param({}, "no active agency is TF_COORDINATOR", id="no coordinator"),
+    ],
+)
+async def test_what_is_probably_not_meant_is_said(
+    routing: Routing, changes: dict[str, Any], warning: str
+) -> None:
+    applied = await routing.desk.apply(one_agency(**changes), operator=OPERATOR)
+
+    assert any(warning in told for told in applied.warnings)
+
+
+async def test_the_shipped_sample_needs_no_warning(routing: Routing) -> None:
+    applied = await routing.desk.apply(sample_directory(), operator=OPERATOR)
+
+    assert applied.warnings == ()

@@ -1,0 +1,329 @@
+"""The whole service over HTTP and Kafka: operators, readiness, crashes and a broker that lost its log."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.topics import ALERTS, CASE_EVENTS
+from services.routing import logbook
+from services.runtime.kafka import read_topic_to_end
+from services.runtime.lifecycle import ExitCode
+from services.runtime.logs import capture_logs
+from tests.integration.routing.events import POLICE, build_event, garbage
+from tests.integration.routing.rig import Rig, alerts_by_agency, sample_directory
+from tests.integration.routing.service import (
+    OPERATOR_KEY,
+    RunningService,
+    build_settings,
+    running_service,
+    service_process,
+    wait_for,
+)
+
+
+async def send(rig: Rig, *events: dict[str, Any]) -> None:
+    await rig.publisher.publish(await rig.sealer.seal(*events))
+
+
+async def wait_decided(rig: Rig, count: int) -> None:
+    async def is_decided() -> bool:
+        return await rig.count("decision") >= count
+
+    await wait_for(is_decided)
+
+
+@pytest.fixture
+async def service(rig: Rig) -> AsyncIterator[RunningService]:
+    with capture_logs(logbook.CATALOGUE):
+        async with running_service(build_settings(rig)) as running:
+            await wait_for(running.is_ready)
+            yield running
+
+
+async def test_an_event_on_the_log_becomes_alerts(rig: Rig, service: RunningService) -> None:
+    await send(rig, build_event())
+    await wait_decided(rig, 1)
+
+    async def are_published() -> bool:
+        return len(await rig.published_alerts()) == 4
+
+    await wait_for(are_published)
+
+
+async def test_readiness_names_the_directory_and_the_partitions(service: RunningService) -> None:
+    told = (await service.ask("GET", "/readyz")).json()
+
+    assert told["directory_version"] == 1
+    assert len(told["consumers"]["events"]["partitions"]) == CASE_EVENTS.partitions
+
+
+async def test_it_stops_in_order(service: RunningService) -> None:
+    service.lifetime.stop(reason="test")
+
+    assert await service.wait_exit() is ExitCode.CLEAN
+
+
+async def test_before_the_first_directory_it_is_not_ready_but_takes_one(rig: Rig) -> None:
+    await rig.admin.execute("TRUNCATE routing.directory")
+    async with running_service(build_settings(rig)) as service:
+
+        async def waits_for_a_directory() -> bool:
+            return "directory" in await service.failing()
+
+        await wait_for(waits_for_a_directory)
+        body = sample_directory().model_dump_json(exclude_none=True).encode()
+        answer = await service.ask("PUT", "/v1/directory", body=body)
+        assert answer.status == 200
+        await wait_for(service.is_ready)
+
+
+async def test_it_may_be_stopped_while_it_waits_for_a_directory(rig: Rig) -> None:
+    await rig.admin.execute("TRUNCATE routing.directory")
+    async with running_service(build_settings(rig)) as service:
+        service.lifetime.stop(reason="test")
+
+        assert await service.wait_exit() is ExitCode.CLEAN
+
+
+# -------------------------------------------------------------------------------- operators
+
+
+@pytest.mark.parametrize("key", [None, "", "tco_wrong", OPERATOR_KEY + "x"])
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/v1/directory"), ("GET", "/v1/directory"), ("GET", "/v1/decisions/e1")]
+)
+async def test_without_an_operators_key_nothing_is_told(
+    service: RunningService, method: str, path: str, key: str | None
+) -> None:
+    answer = await service.ask(method, path, key=key, body=b"{}" if method == "PUT" else None)
+
+    assert answer.status == 401
+    assert answer.json()["title"] == "Unauthorized"
+
+
+async def test_a_directory_is_applied_and_shown_without_its_secrets(service: RunningService) -> None:
+    file = sample_directory()
+
+    applied = (
+        await service.ask("PUT", "/v1/directory", body=file.model_dump_json(exclude_none=True).encode())
+    ).json()
+    shown = await service.ask("GET", "/v1/directory")
+
+    assert applied["version"] == shown.json()["version"] == 2
+    assert applied["agencies"] == len(shown.json()["agencies"]) == len(file.agencies)
+    assert b"key" not in shown.body
+    assert b"secret" not in shown.body
+
+
+async def test_every_fault_of_a_directory_is_named_by_path_and_never_by_value(
+    service: RunningService,
+) -> None:
+    faulty = {
+        "agencies": [
+            {"id": "AG SECRET", "name": "x", "roles": ["LEA_LEAD"], "counties": [6029]},
+            {"id": "ag-b", "name": "x", "roles": ["POLICE"], "counties": "*", "nmae": "zebra"},
+        ],
+        "sources": [{"source": "urn:tocsin:agency:ag-b:cad", "key": "zebra", "types": ["*"]}],
+    }
+
+    answer = await service.ask("PUT", "/v1/directory", body=orjson.dumps(faulty))
+
+    assert answer.status == 422
+    assert {error["path"] for error in answer.json()["errors"]} == {
+        "/agencies/0/id",
+        "/agencies/0/counties",
+        "/agencies/0/counties/0",
+        "/agencies/1/roles/0",
+        "/agencies/1/nmae",
+        "/sources/0/key",
+    }
+    assert b"SECRET" not in answer.body
+    assert b"zebra" not in answer.body
+
+
+async def test_a_directory_that_contradicts_itself_is_refused(rig: Rig, service: RunningService) -> None:
+    file = {"agencies": [], "sources": [{"source": POLICE, "key": "tcs_" + "x" * 20, "types": ["*"]}]}
+
+    answer = await service.ask("PUT", "/v1/directory", body=orjson.dumps(file))
+
+    assert [error["path"] for error in answer.json()["errors"]] == ["/sources/0/source"]
+    assert await rig.count("directory") == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"extends": "sample", "agencies": []}'])
+async def test_what_is_no_merged_directory_is_refused(service: RunningService, body: bytes) -> None:
+    assert (await service.ask("PUT", "/v1/directory", body=body)).status == 422
+
+
+async def test_the_ledger_explains_who_was_told_and_why_others_were_not(
+    rig: Rig, service: RunningService
+) -> None:
+    await send(rig, build_event())
+    await wait_decided(rig, 1)
+
+    [told] = (await service.ask("GET", "/v1/decisions/e1")).json()["decisions"]
+
+    assert (told["outcome"], told["event_type"]) == ("routed", "victim.recovered")
+    rules = {rule["rule"]: rule for rule in told["rules"]}
+    assert (rules["K-03"]["verdict"], rules["K-04"]["verdict"]) == ("alerted", "not_matched")
+    [advocate] = rules["K-07"]["agencies"]
+    assert advocate["removed"] == {"name": "rule_consent"}
+    alerts = {alert["agency"]: alert for alert in told["alerts"]}
+    assert alerts["ag-kern-cw"]["withheld"] == ["immigration"]
+    assert [duty["holder"] for duty in told["duties"]] == ["ag-bpd"]
+    assert "Quillfeather" not in repr(told)
+
+
+async def test_a_shredded_case_leaves_ids_rules_and_agencies(rig: Rig, service: RunningService) -> None:
+    await send(rig, build_event())
+    await wait_decided(rig, 1)
+    await rig.admin.execute("UPDATE keyring.case_key SET wrapped = NULL")
+    # A process keeps a case's key for a minute.
+    async with running_service(build_settings(rig)) as another:
+        await wait_for(another.is_ready)
+        [told] = (await another.ask("GET", "/v1/decisions/e1")).json()["decisions"]
+
+    assert (told["rules"], told["event_type"]) == (None, None)
+    assert {alert["disclosed"] is None for alert in told["alerts"]} == {True}
+    assert "ag-kern-cw" in {alert["agency"] for alert in told["alerts"]}
+
+
+async def test_an_id_that_two_sources_used_is_explained_for_the_one_asked_for(
+    rig: Rig, service: RunningService
+) -> None:
+    other = "urn:tocsin:agency:ag-kern-so:cms"
+    await send(rig, build_event(), build_event(source=other, subject="case-9"))
+    await wait_decided(rig, 2)
+
+    both = (await service.ask("GET", "/v1/decisions/e1")).json()["decisions"]
+    one = (await service.ask("GET", f"/v1/decisions/e1?source={POLICE}")).json()["decisions"]
+
+    assert {told["source"] for told in both} == {POLICE, other}
+    assert [told["source"] for told in one] == [POLICE]
+
+
+async def test_an_event_that_nobody_decided_is_not_found(service: RunningService) -> None:
+    answer = await service.ask("GET", "/v1/decisions/nobody")
+
+    assert answer.status == 404
+
+
+# ---------------------------------------------------------------------------- when things break
+
+
+async def test_too_many_refusals_leave_the_process_up_and_not_ready(
+    rig: Rig, service: RunningService
+) -> None:
+    await rig.publisher.publish([garbage()] * 5)
+
+    async def is_stopped() -> bool:
+        return "decidable" in await service.failing()
+
+    await wait_for(is_stopped)
+    assert await service.is_alive()
+    assert await rig.count("quarantine") == 4
+
+
+async def test_a_gap_ends_the_process_as_a_fault(rig: Rig) -> None:
+    async with running_service(build_settings(rig)) as service:
+        await wait_for(service.is_ready)
+        await send(rig, build_event("e1"))
+        await wait_decided(rig, 1)
+        await rig.admin.execute("UPDATE routing.position SET next_offset = 0 WHERE next_offset > 0")
+        await send(rig, build_event("e2"))
+
+        assert await service.wait_exit() is ExitCode.FAULT
+
+    assert await rig.count("decision") == 1
+
+
+async def test_a_broker_that_lost_its_log_restarts_the_process_which_hands_over_again(rig: Rig) -> None:
+    settings = build_settings(rig)
+    async with running_service(settings) as service:
+        await wait_for(service.is_ready)
+        await send(rig, build_event())
+        await wait_decided(rig, 1)
+        await rig.broker.restart()
+
+        assert await service.wait_exit() is ExitCode.CLUSTER_CHANGED
+
+    async with running_service(settings) as service:
+        await wait_for(service.is_ready)
+
+        async def are_published() -> bool:
+            return set(alerts_by_agency(await rig.published_alerts())) >= {"ag-kern-cw", "ag-bpd"}
+
+        await wait_for(are_published)
+
+
+async def test_killed_between_its_commit_and_its_publish_it_publishes_at_its_next_start(rig: Rig) -> None:
+    """The broker is held still while PostgreSQL commits, so that the kill hits exactly between the two."""
+    settings = build_settings(rig)
+    async with service_process(settings) as process:
+        async with rig.admin.acquire() as holder:
+            hold = holder.transaction()
+            await hold.start()
+            await holder.execute("LOCK TABLE routing.decision IN SHARE MODE")
+            await send(rig, build_event())
+            await wait_for(lambda: is_waiting_for_the_lock(rig))
+            freeze(rig)
+            await hold.rollback()
+        await wait_decided(rig, 1)
+        await process.kill()
+        thaw(rig)
+    assert await rig.published_alerts() == []
+    decided = await rig.ledger()
+
+    async with service_process(settings):
+
+        async def are_published() -> bool:
+            return len(await rig.published_alerts()) == 4
+
+        await wait_for(are_published)
+        kept = {row["record"] for row in decided["outbox"] if row["topic"] == ALERTS.name}
+        assert {record.value for record in await rig.published(ALERTS.name)} == kept
+        assert await rig.rows("decision") == decided["decision"]
+
+
+async def test_two_processes_on_the_same_partitions_decide_each_event_once(rig: Rig) -> None:
+    events = [build_event(f"e{n}", subject=f"case-{n % 7}") for n in range(60)]
+    async with service_process(build_settings(rig)), service_process(build_settings(rig)):
+        for event in events:
+            await send(rig, event)
+        await wait_decided(rig, len(events))
+
+        async def are_published() -> bool:
+            return len({alert.alert_id for alert in await rig.published_alerts()}) == 4 * len(events)
+
+        await wait_for(are_published)
+
+    rows = await rig.rows("alert")
+    assert {alert.alert_id for alert in await rig.published_alerts()} == {row["alert_id"] for row in rows}
+    ends = await read_topic_to_end(rig.broker.bootstrap, CASE_EVENTS.name, partitions=CASE_EVENTS.partitions)
+    positions = [row["next_offset"] for row in await rig.rows("position") if row["topic"] == CASE_EVENTS.name]
+    assert sum(positions) == len(ends) == len(events)
+
+
+def freeze(rig: Rig) -> None:
+    os.kill(broker_pid(rig), signal.SIGSTOP)
+
+
+def thaw(rig: Rig) -> None:
+    os.kill(broker_pid(rig), signal.SIGCONT)
+
+
+def broker_pid(rig: Rig) -> int:
+    pid = rig.broker.embedded.process.pid
+    assert pid is not None
+    return pid
+
+
+async def is_waiting_for_the_lock(rig: Rig) -> bool:
+    waiting: int = await rig.admin.fetchval(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'routing.decision'::regclass"
+    )
+    return waiting > 0
