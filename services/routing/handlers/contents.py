@@ -1,7 +1,7 @@
 """What routing puts on topics, as JSON.
 
-Written without the models of the wire: every part is a typed value already, and building and rendering a model
-costs four times as much. Tests read each of them with its model.
+Written without the models of the wire: every part is a typed value already, and building and rendering a
+model costs four times as much. Tests read each of them with its model.
 """
 
 from base64 import urlsafe_b64encode
