@@ -1,8 +1,10 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.routing.conditions import ConditionError, Conditions, find_condition_problems
+from services.routing.conditions import ConditionError, Conditions, _judge, find_condition_problems
 from services.routing.facts import FACTS, FactType, FactValue
 
 SAMPLES: dict[FactType, FactValue] = {
@@ -139,3 +141,30 @@ def test_a_fact_of_the_wrong_type_is_an_error_and_never_a_match() -> None:
 def test_each_place_of_the_answer_belongs_to_its_condition(texts: list[str]) -> None:
     expected = [not text.startswith("!") for text in texts]
     assert Conditions(texts).evaluate({"minor": True}) == expected
+
+
+class OddProgram:
+    """An engine that answers what ours must never take for a match."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def eval(self, *, data: object) -> "OddProgram":
+        return self
+
+    def plain_value(self) -> object:
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    "answer", ["UNKNOWN: no value with that name", [True], [True, True, True], [True, 1], [True, None], None]
+)
+def test_an_answer_that_is_no_list_of_bools_of_the_right_length_is_an_error(answer: object) -> None:
+    program: Any = OddProgram(answer)
+    with pytest.raises(ConditionError):
+        _judge(program, 2, {})
+
+
+def test_an_answer_of_bools_is_taken_as_it_is() -> None:
+    program: Any = OddProgram([True, False])
+    assert _judge(program, 2, {}) == [True, False]
