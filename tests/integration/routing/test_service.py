@@ -70,11 +70,7 @@ async def test_it_stops_in_order(service: RunningService) -> None:
 async def test_before_the_first_directory_it_is_not_ready_but_takes_one(rig: Rig) -> None:
     await rig.admin.execute("TRUNCATE routing.directory")
     async with running_service(build_settings(rig)) as service:
-
-        async def waits_for_a_directory() -> bool:
-            return "directory" in await service.failing()
-
-        await wait_for(waits_for_a_directory)
+        await wait_for(lambda: is_failing(service, "directory"))
         body = sample_directory().model_dump_json(exclude_none=True).encode()
         answer = await service.ask("PUT", "/v1/directory", body=body)
         assert answer.status == 200
@@ -84,6 +80,7 @@ async def test_before_the_first_directory_it_is_not_ready_but_takes_one(rig: Rig
 async def test_it_may_be_stopped_while_it_waits_for_a_directory(rig: Rig) -> None:
     await rig.admin.execute("TRUNCATE routing.directory")
     async with running_service(build_settings(rig)) as service:
+        await wait_for(lambda: is_failing(service, "directory"))
         service.lifetime.stop(reason="test")
 
         assert await service.wait_exit() is ExitCode.CLEAN
@@ -92,17 +89,12 @@ async def test_it_may_be_stopped_while_it_waits_for_a_directory(rig: Rig) -> Non
 # -------------------------------------------------------------------------------- operators
 
 
-@pytest.mark.parametrize("key", [None, "", "tco_wrong", OPERATOR_KEY + "x"])
-@pytest.mark.parametrize(
-    ("method", "path"), [("PUT", "/v1/directory"), ("GET", "/v1/directory"), ("GET", "/v1/decisions/e1")]
-)
-async def test_without_an_operators_key_nothing_is_told(
-    service: RunningService, method: str, path: str, key: str | None
-) -> None:
-    answer = await service.ask(method, path, key=key, body=b"{}" if method == "PUT" else None)
+async def test_without_an_operators_key_nothing_is_told(service: RunningService) -> None:
+    for method, path in (("PUT", "/v1/directory"), ("GET", "/v1/directory"), ("GET", "/v1/decisions/e1")):
+        for key in (None, "", "tco_wrong", OPERATOR_KEY + "x"):
+            answer = await service.ask(method, path, key=key, body=b"{}" if method == "PUT" else None)
 
-    assert answer.status == 401
-    assert answer.json()["title"] == "Unauthorized"
+            assert (answer.status, answer.json()["title"]) == (401, "Unauthorized")
 
 
 async def test_a_directory_is_applied_and_shown_without_its_secrets(service: RunningService) -> None:
@@ -154,9 +146,9 @@ async def test_a_directory_that_contradicts_itself_is_refused(rig: Rig, service:
     assert await rig.count("directory") == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"extends": "sample", "agencies": []}'])
-async def test_what_is_no_merged_directory_is_refused(service: RunningService, body: bytes) -> None:
-    assert (await service.ask("PUT", "/v1/directory", body=body)).status == 422
+async def test_what_is_no_merged_directory_is_refused(service: RunningService) -> None:
+    for body in (b"", b"[]", b"{", b'{"extends": "sample", "agencies": []}'):
+        assert (await service.ask("PUT", "/v1/directory", body=body)).status == 422
 
 
 async def test_the_ledger_explains_who_was_told_and_why_others_were_not(
@@ -220,10 +212,7 @@ async def test_too_many_refusals_leave_the_process_up_and_not_ready(
 ) -> None:
     await rig.publisher.publish([garbage()] * 5)
 
-    async def is_stopped() -> bool:
-        return "decidable" in await service.failing()
-
-    await wait_for(is_stopped)
+    await wait_for(lambda: is_failing(service, "decidable"))
     assert await service.is_alive()
     assert await rig.count("quarantine") == 4
 
@@ -320,6 +309,10 @@ def broker_pid(rig: Rig) -> int:
     pid = rig.broker.embedded.process.pid
     assert pid is not None
     return pid
+
+
+async def is_failing(service: RunningService, check: str) -> bool:
+    return check in await service.failing()
 
 
 async def is_waiting_for_the_lock(rig: Rig) -> bool:
