@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.routing.conditions import ConditionError, Conditions, _judge, find_condition_problems
@@ -138,6 +138,7 @@ def test_a_fact_of_the_wrong_type_is_an_error_and_never_a_match() -> None:
 
 
 @given(st.lists(st.sampled_from(["minor", "!minor", "true", "minor && minor", "!(minor)"]), max_size=30))
+@settings(deadline=None)
 def test_each_place_of_the_answer_belongs_to_its_condition(texts: list[str]) -> None:
     expected = [not text.startswith("!") for text in texts]
     assert Conditions(texts).evaluate({"minor": True}) == expected

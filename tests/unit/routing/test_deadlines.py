@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.pack import DutySpec
@@ -92,6 +92,7 @@ def test_business_days_end_at_the_last_second_of_the_local_day() -> None:
 
 
 @given(st.dates(date(2024, 1, 1), date(2040, 12, 31)), st.integers(1, 60))
+@settings(deadline=None)
 def test_one_more_business_day_is_a_later_working_day(start: date, days: int) -> None:
     last, next_one = last_business_day(start, days), last_business_day(start, days + 1)
     assert start < last < next_one

@@ -137,6 +137,7 @@ def decide_all(
 
 
 @given(matters(), st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_the_order_of_a_packs_rules_changes_nothing_nor_does_deciding_again(
     matter: Matter, chance: random.Random
 ) -> None:
@@ -150,7 +151,7 @@ def test_the_order_of_a_packs_rules_changes_nothing_nor_does_deciding_again(
 
 
 @given(matters())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_what_every_decision_keeps_to(
     matter: Matter,
 ) -> None:
@@ -181,7 +182,7 @@ def test_what_every_decision_keeps_to(
 
 
 @given(matters())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_no_gate_of_a_class_opens_for_any_role(
     matter: Matter,
 ) -> None:
@@ -199,7 +200,7 @@ def test_no_gate_of_a_class_opens_for_any_role(
 
 
 @given(matters())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_no_rule_that_matched_falls_silent(
     matter: Matter,
 ) -> None:
@@ -224,7 +225,7 @@ def test_no_rule_that_matched_falls_silent(
 
 
 @given(matters())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_every_duty_reaches_its_holder_or_the_coordinator(
     matter: Matter,
 ) -> None:
@@ -244,7 +245,7 @@ def test_every_duty_reaches_its_holder_or_the_coordinator(
 
 
 @given(matters())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_row_is_told_apart_by_its_agency_and_cause(
     matter: Matter,
 ) -> None:
@@ -256,7 +257,7 @@ def test_a_row_is_told_apart_by_its_agency_and_cause(
 
 
 @given(matters())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_rule_that_needs_consent_discloses_nothing(
     matter: Matter,
 ) -> None:
