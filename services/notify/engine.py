@@ -35,8 +35,10 @@ from services.runtime.logs import get_logger
 
 log = get_logger()
 
+MOST_WAITING: Final = 4000
 MOST_RESULTS: Final = 200
-RESULT_SECONDS: Final = 0.015
+RESULT_SECONDS: Final = 0.02
+RECEIPT_SECONDS: Final = 0.02
 MOST_RECEIPT_BATCHES: Final = 50
 LEASE_MARGIN: Final = timedelta(seconds=5)
 POLL: Final = timedelta(milliseconds=250)
@@ -180,8 +182,7 @@ def _gather_receipts(around: Surroundings) -> Gatherer[ReceiptBatch]:
     publisher = OutboxPublisher(
         outbox=OutboxRepository(around.pool), publisher=around.publisher, cluster_id=around.cluster_id
     )
-    # While one lot is on its way to Kafka the next gathers by itself: there is nothing to wait for.
-    return Gatherer(publisher.publish, name="receipts", most=MOST_RECEIPT_BATCHES, moment=0)
+    return Gatherer(publisher.publish, name="receipts", most=MOST_RECEIPT_BATCHES, moment=RECEIPT_SECONDS)
 
 
 def _gather_results(settings: NotifySettings, around: Surroundings, publish: Outgoing) -> Gatherer[Result]:
@@ -207,6 +208,7 @@ def _build_dispatcher(
     limits = Limits(
         total=settings.notify_most_attempts,
         each=settings.notify_most_attempts_each,
+        waiting=MOST_WAITING,
         by_lane={Channel.EMAIL.value: settings.notify_smtp_connections},
     )
     return Dispatcher(

@@ -1,6 +1,5 @@
 """Taking over what routing published: stored first, then acted on."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -73,16 +72,16 @@ class AlertHandler:
         self._log(planned, stored.fresh, milliseconds=round((self.clock.monotonic() - began) * 1000))
 
     def _plan(self, alerts: Sequence[AlertRecord], view: DirectoryView) -> list[PlannedAlert]:
-        taken: Counter[str] = Counter()
+        rooms: dict[str, int] = {}
         planned = []
         for alert in alerts:
             agency = view.find_agency(alert.agency)
             paths = plan_paths(agency, contact=alert.contact, channels=self.channels)
             deliveries = []
             for path in paths if alert.command is not Command.STOP else ():
-                taken[path.lane] += 1
-                has_room = taken[path.lane] <= self.deliveries.room(path.lane)
-                deliveries.append(PlannedDelivery(self.new_id(), path, is_leased=has_room))
+                room = rooms[path.lane] if path.lane in rooms else self.deliveries.room(path.lane)
+                rooms[path.lane] = room - 1
+                deliveries.append(PlannedDelivery(self.new_id(), path, is_leased=room > 0))
             planned.append(PlannedAlert(alert, deliveries))
         return planned
 

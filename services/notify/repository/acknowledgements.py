@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+
 from services.notify.receipts import Receipt
 from services.notify.repository.outbox import insert_receipts
-from services.notify.repository.rows import ReceiptBatch
+from services.notify.repository.rows import ReceiptBatch, plain_uuid
 from services.runtime.database import Connection, Pool, connection, transaction
 
 
@@ -60,14 +62,19 @@ class AcknowledgementRepository:
     async def find(self, alert_id: UUID) -> Acknowledgement | None:
         async with connection(self._pool) as acquired:
             row = await acquired.fetchrow(_SELECT, alert_id)
-        return None if row is None else Acknowledgement(**row)
+        return None if row is None else _read(row)
 
 
 async def _get(acquired: Connection, alert_id: UUID) -> Acknowledgement:
     row = await acquired.fetchrow(_SELECT, alert_id)
     if row is None:
         raise LookupError("an acknowledgement that conflicted is not there")
-    return Acknowledgement(**row)
+    return _read(row)
+
+
+def _read(row: asyncpg.Record) -> Acknowledgement:
+    ids = {"alert_id": plain_uuid(row["alert_id"]), "key_id": plain_uuid(row["key_id"])}
+    return Acknowledgement(**{**row, **ids})
 
 
 _INSERT: Final = """

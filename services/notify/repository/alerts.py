@@ -8,10 +8,9 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from schemas.alert import AlertRecord, Command
-from services.notify.receipts import Receipt
-from services.notify.repository.outbox import insert_receipts
+from services.notify.receipts import Receipt, pack
 from services.notify.repository.rows import RECORD_COLUMNS, PlannedAlert, ReceiptBatch, read_record
-from services.runtime.database import Connection, Pool, connection, transaction
+from services.runtime.database import Pool, connection, transaction
 
 Revision: TypeAlias = tuple[UUID, int]
 
@@ -21,7 +20,7 @@ class Stored:
     """Which alerts of a batch are new, and the receipts to publish for all of it."""
 
     fresh: frozenset[Revision]
-    receipts: ReceiptBatch | None
+    receipts: ReceiptBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +58,16 @@ class AlertRepository:
         lease_until: datetime,
     ) -> Stored:
         """One transaction: the alerts that are new with their deliveries, and every receipt."""
-        async with transaction(self._pool) as acquired:
-            positions = await _number(acquired, alerts)
-            fresh = await _insert(
-                acquired, alerts, positions, member=member, now=now, lease_until=lease_until
-            )
-            if any(alert.record.revision > 1 for alert in alerts):
+        arguments = (now, lease_until, member, pack(receipts), *_columns(alerts), *_delivery_columns(alerts))
+        if any(alert.record.revision > 1 for alert in alerts):
+            async with transaction(self._pool) as acquired:
+                rows = await acquired.fetch(_INSERT, *arguments)
                 await acquired.execute(_SUPERSEDE, *_revisions(alerts))
-            batch = await insert_receipts(acquired, receipts, member=member, now=now)
-        return Stored(fresh, batch)
+        else:
+            async with connection(self._pool) as acquired:
+                rows = await acquired.fetch(_INSERT, *arguments)
+        fresh = frozenset((row["alert_id"], row["revision"]) for row in rows if row["alert_id"] is not None)
+        return Stored(fresh, ReceiptBatch(rows[0]["batch_id"], receipts))
 
     async def record_unreadable(self, records: Sequence[UnreadableRecord], *, now: datetime) -> None:
         async with connection(self._pool) as acquired:
@@ -94,43 +94,20 @@ class AlertRepository:
         return None if row is None or row["command"] == Command.STOP else read_record(row)
 
 
-async def _number(acquired: Connection, alerts: Sequence[PlannedAlert]) -> list[int]:
-    """A feed position for each alert. Locks the agencies' counters, in order, until the transaction ends."""
-    counts = Counter(alert.record.agency for alert in alerts)
-    rows = await acquired.fetch(_ADVANCE_FEED, list(counts), list(counts.values()))
-    following = {row["agency"]: row["last_position"] - counts[row["agency"]] for row in rows}
-    positions = []
-    for alert in alerts:
-        following[alert.record.agency] += 1
-        positions.append(following[alert.record.agency])
-    return positions
-
-
-async def _insert(
-    acquired: Connection,
-    alerts: Sequence[PlannedAlert],
-    positions: Sequence[int],
-    *,
-    member: str,
-    now: datetime,
-    lease_until: datetime,
-) -> frozenset[Revision]:
+def _columns(alerts: Sequence[PlannedAlert]) -> tuple[list[object], ...]:
+    """What `_INSERT` wants of alerts, an array for each column."""
     records = [alert.record for alert in alerts]
-    planned = [(alert.record, delivery) for alert in alerts for delivery in alert.deliveries]
-    rows = await acquired.fetch(
-        _INSERT,
-        now,
-        lease_until,
-        member,
+    places: Counter[str] = Counter()
+    return (
         [record.alert_id for record in records],
         [record.revision for record in records],
-        positions,
-        [record.command.value for record in records],
-        [record.form.value for record in records],
+        [_count(places, record.agency) for record in records],
+        [record.command for record in records],
+        [record.form for record in records],
         [record.agency for record in records],
-        [record.contact.value for record in records],
+        [record.contact for record in records],
         [record.case_ref for record in records],
-        [record.urgency.value for record in records],
+        [record.urgency for record in records],
         [record.acknowledge_by for record in records],
         [record.exercise for record in records],
         [record.decided_at for record in records],
@@ -138,41 +115,60 @@ async def _insert(
         [record.correlation_id for record in records],
         [record.key_id for record in records],
         [record.sealed for record in records],
+    )
+
+
+def _count(places: Counter[str], agency: str) -> int:
+    places[agency] += 1
+    return places[agency]
+
+
+def _delivery_columns(alerts: Sequence[PlannedAlert]) -> tuple[list[object], ...]:
+    planned = [(alert.record, delivery) for alert in alerts for delivery in alert.deliveries]
+    return (
         [delivery.delivery_id for _, delivery in planned],
         [record.alert_id for record, _ in planned],
         [record.revision for record, _ in planned],
         [record.agency for record, _ in planned],
-        [delivery.path.channel.value for _, delivery in planned],
+        [delivery.path.channel for _, delivery in planned],
         [delivery.path.target for _, delivery in planned],
         [delivery.path.lane for _, delivery in planned],
         [delivery.is_leased for _, delivery in planned],
     )
-    return frozenset((row["alert_id"], row["revision"]) for row in rows)
 
 
 def _revisions(alerts: Sequence[PlannedAlert]) -> tuple[list[UUID], list[int]]:
     return [alert.record.alert_id for alert in alerts], [alert.record.revision for alert in alerts]
 
 
-_ADVANCE_FEED: Final = """
-INSERT INTO notify.feed AS kept (agency, last_position)
-SELECT agency, added FROM unnest($1::text[], $2::bigint[]) AS batch (agency, added) ORDER BY agency
-ON CONFLICT (agency) DO UPDATE SET last_position = kept.last_position + excluded.last_position
-RETURNING agency, last_position
-"""
-
+# One statement, and so one round trip and one transaction. Advancing the feed locks the agencies' counters,
+# in order, until it commits: no position becomes visible before a lower one.
 _INSERT: Final = """
-WITH fresh AS (
+WITH batch AS (
+    SELECT * FROM unnest(
+        $5::uuid[], $6::integer[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[],
+        $12::text[], $13::text[], $14::timestamptz[], $15::boolean[], $16::timestamptz[], $17::integer[],
+        $18::text[], $19::uuid[], $20::bytea[]
+    ) AS batch (
+        alert_id, revision, place, command, form, agency, contact, case_ref, urgency, acknowledge_by,
+        exercise, decided_at, directory_version, correlation_id, key_id, sealed
+    )
+), counted AS (
+    SELECT agency, max(place) AS added FROM batch GROUP BY agency
+), advanced AS (
+    INSERT INTO notify.feed AS kept (agency, last_position)
+    SELECT agency, added FROM counted ORDER BY agency
+    ON CONFLICT (agency) DO UPDATE SET last_position = kept.last_position + excluded.last_position
+    RETURNING agency, last_position
+), fresh AS (
     INSERT INTO notify.alert (
         alert_id, revision, feed_position, command, form, agency, contact, case_ref, urgency, acknowledge_by,
         exercise, decided_at, directory_version, correlation_id, key_id, sealed, stored_at
     )
-    SELECT batch.*, $1
-    FROM unnest(
-        $4::uuid[], $5::integer[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-        $12::text[], $13::timestamptz[], $14::boolean[], $15::timestamptz[], $16::integer[], $17::text[],
-        $18::uuid[], $19::bytea[]
-    ) AS batch
+    SELECT
+        alert_id, revision, last_position - added + place, command, form, agency, contact, case_ref, urgency,
+        acknowledge_by, exercise, decided_at, directory_version, correlation_id, key_id, sealed, $1
+    FROM batch JOIN advanced USING (agency) JOIN counted USING (agency)
     ON CONFLICT (alert_id, revision) DO NOTHING
     RETURNING alert_id, revision
 ), made AS (
@@ -183,12 +179,14 @@ WITH fresh AS (
         p.delivery_id, p.alert_id, p.revision, p.agency, p.channel, p.target, p.lane, 'pending',
         p.is_leased::integer, CASE WHEN p.is_leased THEN $2 ELSE $1 END, CASE WHEN p.is_leased THEN $3 END
     FROM unnest(
-        $20::uuid[], $21::uuid[], $22::integer[], $23::text[], $24::text[], $25::text[], $26::text[],
-        $27::boolean[]
+        $21::uuid[], $22::uuid[], $23::integer[], $24::text[], $25::text[], $26::text[], $27::text[],
+        $28::boolean[]
     ) AS p (delivery_id, alert_id, revision, agency, channel, target, lane, is_leased)
     JOIN fresh USING (alert_id, revision)
+), told AS (
+    INSERT INTO notify.outbox (member, claimed_at, receipts) VALUES ($3, $1, $4) RETURNING batch_id
 )
-SELECT alert_id, revision FROM fresh
+SELECT told.batch_id, fresh.alert_id, fresh.revision FROM told LEFT JOIN fresh ON true
 """
 
 _SUPERSEDE: Final = """

@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from services.notify.repository.outbox import insert_receipts
 from services.notify.repository.rows import RECORD_COLUMNS, Due, ReceiptBatch, Result, read_due
-from services.runtime.database import Connection, Pool, connection, transaction
+from services.runtime.database import Pool, connection
 
 
 class DeliveryRepository:
@@ -35,14 +34,15 @@ class DeliveryRepository:
 
     async def record(self, results: Sequence[Result], *, member: str, now: datetime) -> ReceiptBatch | None:
         """One transaction: every attempt, where its delivery stands, and the receipts of what changed."""
-        async with transaction(self._pool) as acquired:
-            changed = await _settle(acquired, results)
-            receipts = [
-                result.receipt
-                for result in results
-                if result.receipt is not None and result.delivery_id in changed
-            ]
-            return await insert_receipts(acquired, receipts, member=member, now=now)
+        async with connection(self._pool) as acquired:
+            rows = await acquired.fetch(_RECORD, member, now, *_columns(results))
+        changed = {row["delivery_id"] for row in rows}
+        receipts = [
+            result.receipt
+            for result in results
+            if result.receipt is not None and result.delivery_id in changed
+        ]
+        return ReceiptBatch(rows[0]["batch_id"], receipts) if receipts else None
 
     async def give_back(self, delivery_ids: Sequence[UUID], *, member: str, now: datetime) -> None:
         """Ends the leases of deliveries whose attempt was never begun."""
@@ -56,20 +56,19 @@ class DeliveryRepository:
         return freed
 
 
-async def _settle(acquired: Connection, results: Sequence[Result]) -> set[UUID]:
-    rows = await acquired.fetch(
-        _RECORD,
+def _columns(results: Sequence[Result]) -> tuple[list[object], ...]:
+    return (
         [result.delivery_id for result in results],
         [result.number for result in results],
         [result.started_at for result in results],
         [result.duration_ms for result in results],
-        [result.outcome.value for result in results],
+        [result.outcome for result in results],
         [result.status_code for result in results],
         [result.detail for result in results],
-        [result.state.value for result in results],
+        [result.state for result in results],
         [result.due_at for result in results],
+        [None if result.receipt is None else result.receipt.value for result in results],
     )
-    return {row["delivery_id"] for row in rows}
 
 
 # Lanes are found by skipping through the index: ten thousand deliveries to one dead endpoint cost no more.
@@ -105,26 +104,35 @@ RETURNING d.delivery_id, d.channel, d.target, d.attempts, d.due_at, {RECORD_COLU
 """  # noqa: S608 -- columns of ours
 
 # A result counts while its delivery is pending and nobody has begun a later attempt; that something was
-# delivered counts whatever else was concluded meanwhile.
+# delivered counts whatever else was concluded meanwhile. Receipts tell of what counted, a line each as in
+# `receipts.pack`.
 _RECORD: Final = """
 WITH made AS (
     SELECT * FROM unnest(
-        $1::uuid[], $2::integer[], $3::timestamptz[], $4::integer[], $5::text[], $6::integer[], $7::text[],
-        $8::text[], $9::timestamptz[]
-    ) AS batch (delivery_id, number, started_at, duration_ms, outcome, status_code, detail, state, due_at)
+        $3::uuid[], $4::integer[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[], $9::text[],
+        $10::text[], $11::timestamptz[], $12::bytea[]
+    ) AS batch (
+        delivery_id, number, started_at, duration_ms, outcome, status_code, detail, state, due_at, receipt
+    )
 ), kept AS (
     INSERT INTO notify.attempt (delivery_id, number, started_at, duration_ms, outcome, status_code, detail)
     SELECT delivery_id, number, started_at, duration_ms, outcome, status_code, detail FROM made
     ON CONFLICT (delivery_id, number) DO NOTHING
+), changed AS (
+    UPDATE notify.delivery d
+    SET state = made.state, due_at = made.due_at, leased_by = NULL
+    FROM made
+    WHERE d.delivery_id = made.delivery_id AND (
+        (d.state = 'pending' AND d.attempts = made.number)
+        OR (d.state <> 'delivered' AND made.state = 'delivered')
+    )
+    RETURNING d.delivery_id, made.receipt
+), told AS (
+    INSERT INTO notify.outbox (member, claimed_at, receipts)
+    SELECT $1, $2, string_agg(receipt, E'\\n') FROM changed WHERE receipt IS NOT NULL HAVING count(*) > 0
+    RETURNING batch_id
 )
-UPDATE notify.delivery d
-SET state = made.state, due_at = made.due_at, leased_by = NULL
-FROM made
-WHERE d.delivery_id = made.delivery_id AND (
-    (d.state = 'pending' AND d.attempts = made.number)
-    OR (d.state <> 'delivered' AND made.state = 'delivered')
-)
-RETURNING d.delivery_id
+SELECT changed.delivery_id, told.batch_id FROM changed LEFT JOIN told ON true
 """
 
 _GIVE_BACK: Final = """

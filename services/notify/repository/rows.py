@@ -72,12 +72,17 @@ RECORD_COLUMNS: Final = (
 )
 
 
+def plain_uuid(read: UUID) -> UUID:
+    """A UUID as Python has it: asyncpg reads its own kind, which neither orjson nor the log knows."""
+    return UUID(int=read.int)
+
+
 def read_record(row: asyncpg.Record) -> AlertRecord:
     """The record as it came from the topic; it was validated then."""
     return AlertRecord.model_construct(
         command=Command(row["command"]),
         form=AlertForm(row["form"]),
-        alert_id=row["alert_id"],
+        alert_id=plain_uuid(row["alert_id"]),
         revision=row["revision"],
         agency=row["agency"],
         contact=Rung(row["contact"]),
@@ -88,14 +93,14 @@ def read_record(row: asyncpg.Record) -> AlertRecord:
         decided_at=row["decided_at"],
         directory_version=row["directory_version"],
         correlation_id=row["correlation_id"],
-        key_id=row["key_id"],
+        key_id=plain_uuid(row["key_id"]),
         sealed=row["sealed"],
     )
 
 
 def read_due(row: asyncpg.Record) -> Due:
     return Due(
-        delivery_id=row["delivery_id"],
+        delivery_id=plain_uuid(row["delivery_id"]),
         record=read_record(row),
         path=Path(Channel(row["channel"]), row["target"]),
         number=row["attempts"],

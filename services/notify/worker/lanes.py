@@ -26,6 +26,8 @@ class Limits:
 
     total: int
     each: int
+    waiting: int
+    """How many first attempts wait in memory, in all; what is beyond waits in PostgreSQL."""
     by_lane: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, lane: str) -> int:
@@ -91,9 +93,10 @@ class Dispatcher:
         if self._is_draining:
             return 0
         known = self._lanes.get(lane)
-        if known is None:
-            return self._limits.of(lane) * QUEUE_FACTOR
-        return max(0, known.most * QUEUE_FACTOR - len(known.fresh))
+        room = self._limits.of(lane) * QUEUE_FACTOR
+        if known is not None:
+            room = known.most * QUEUE_FACTOR - len(known.fresh)
+        return max(0, min(room, self._limits.waiting - sum(each.waiting for each in self._lanes.values())))
 
     def claim_rooms(self) -> dict[str, int]:
         """How many retries each lane in use takes; those that are not named take `claim_room`."""

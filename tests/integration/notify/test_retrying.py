@@ -15,7 +15,7 @@ DELIVERIES = "SELECT state, attempts FROM notify.delivery ORDER BY target"
 
 
 async def test_a_failing_receiver_gets_the_alert_when_it_recovers_under_the_same_id(
-    rig: Rig, receivers: Receivers
+    rig: Rig, receivers: Receivers, logs: list[dict[str, object]]
 ) -> None:
     receiver = receivers["one"]
     receiver.answer = status(503)
@@ -32,6 +32,9 @@ async def test_a_failing_receiver_gets_the_alert_when_it_recovers_under_the_same
     assert [row["status_code"] for row in rows] == [503] * (len(rows) - 1) + [204]
     assert len(rows) == len(receiver.arrivals)
     assert await rig.query(DELIVERIES) == [{"state": "delivered", "attempts": len(rows)}]
+    told = [line for line in logs if line["event"] == "delivery.attempted"]
+    assert [line["next_step"] for line in told] == ["RetryAt"] * (len(rows) - 1) + ["Delivered"]
+    assert len({line["delivery_id"] for line in told}) == 1
 
 
 async def test_a_receiver_that_was_down_gets_the_alert_when_it_is_up(rig: Rig, receivers: Receivers) -> None:

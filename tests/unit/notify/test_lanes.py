@@ -62,9 +62,11 @@ def due(
 
 
 @asynccontextmanager
-async def dispatching(receivers: Receivers, *, total: int = 100, each: int = 10) -> AsyncIterator[Dispatcher]:
+async def dispatching(
+    receivers: Receivers, *, total: int = 100, each: int = 10, waiting: int = 10_000
+) -> AsyncIterator[Dispatcher]:
     """A dispatcher whose attempts under way are answered at the end."""
-    limits = Limits(total=total, each=each)
+    limits = Limits(total=total, each=each, waiting=waiting)
     dispatcher = Dispatcher(receivers.attempt, limits=limits, patience=PATIENCE, clock=StillClock())
     yield dispatcher
     dispatcher.close()
@@ -178,3 +180,13 @@ async def test_a_lane_takes_only_so_much_into_memory() -> None:
         assert dispatcher.room("two") == 160
         dispatcher.close()
         assert dispatcher.room("two") == 0
+
+
+async def test_all_lanes_together_take_only_so_much_into_memory() -> None:
+    receivers = Receivers()
+    async with dispatching(receivers, total=1, each=10, waiting=25) as dispatcher:
+        for lane in ("one", "two"):
+            for _ in range(10):
+                dispatcher.start(due(lane))
+        await settle()
+        assert dispatcher.room("three") == 25 - 19
