@@ -1,8 +1,9 @@
 """One batch of case events: one transaction, then publish; the caller commits the offsets."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import UUID
 
 from schemas.topics import CASE_EVENTS
 from services.routing.handlers.directories import Directories
@@ -25,6 +26,7 @@ from services.routing.repository.batch import BatchRepository
 from services.routing.repository.rows import OutboxMessage
 from services.routing.rules import PackSet
 from services.runtime.clock import Clock
+from services.runtime.crypto import SealError
 from services.runtime.database import Pool, transaction
 from services.runtime.kafka import Publisher, ReceivedRecord
 from services.runtime.keyring import CaseKey, Keyring
@@ -98,13 +100,26 @@ class CaseEventBatches:
     async def _open(self, records: Sequence[ReceivedRecord]) -> Items:
         read = [read_envelope(record) for record in records]
         key_ids = {item.sealed.data.key_id for item in read if isinstance(item, Envelope)}
-        keys = await self._means.keyring.find_keys(key_ids)
+        keys = await self._find_keys(key_ids)
         return {
             (item.record.partition, item.record.offset): (
                 open_event(item, keys[item.sealed.data.key_id]) if isinstance(item, Envelope) else item
             )
             for item in read
         }
+
+    async def _find_keys(self, key_ids: Collection[UUID]) -> Mapping[UUID, CaseKey | None]:
+        try:
+            return await self._means.keyring.find_keys(key_ids)
+        except SealError:
+            # One case's key that does not unwrap must not hold up the other cases.
+            return {key_id: await self._find_key(key_id) for key_id in key_ids}
+
+    async def _find_key(self, key_id: UUID) -> CaseKey | None:
+        try:
+            return (await self._means.keyring.find_keys([key_id]))[key_id]
+        except SealError:
+            return None
 
     async def _decide(
         self, repository: BatchRepository, records: Sequence[ReceivedRecord], items: Items

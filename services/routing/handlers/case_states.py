@@ -2,10 +2,10 @@
 
 from typing import Final
 
-import orjson
 from pydantic import TypeAdapter
 
 from services.routing.decision import CaseState, Decision
+from services.routing.handlers.detail import dump_values
 from services.runtime.crypto import open_sealed, seal
 from services.runtime.keyring import CaseKey
 
@@ -20,8 +20,7 @@ def open_case_state(sealed: bytes | None, *, key: CaseKey, case_ref: str) -> Cas
 
 
 def seal_case_state(state: CaseState, *, key: CaseKey, case_ref: str) -> bytes:
-    plaintext = orjson.dumps({"conflicts": sorted(state.conflicts)})
-    return seal(key.secret, plaintext, context=_context(case_ref))
+    return seal(key.secret, dump_values(state), context=_context(case_ref))
 
 
 def next_case_state(state: CaseState, decision: Decision) -> CaseState:

@@ -38,13 +38,17 @@ _DETAIL: Final = TypeAdapter(DecisionDetail)
 
 
 def seal_detail(detail: DecisionDetail, *, key: CaseKey, source: str, event_id: str) -> bytes:
-    plaintext = orjson.dumps(detail, default=_in_order, option=orjson.OPT_NON_STR_KEYS)
-    return seal(key.secret, plaintext, context=_context(source, event_id))
+    return seal(key.secret, dump_values(detail), context=_context(source, event_id))
 
 
 def open_detail(sealed: bytes, *, key: CaseKey, source: str, event_id: str) -> DecisionDetail:
     """Raises SealError."""
     return _DETAIL.validate_json(open_sealed(key.secret, sealed, context=_context(source, event_id)))
+
+
+def dump_values(value: object) -> bytes:
+    """JSON of dataclasses, enumerations and sets, the latter in order."""
+    return orjson.dumps(value, default=_in_order, option=orjson.OPT_NON_STR_KEYS)
 
 
 def _context(source: str, event_id: str) -> tuple[str, ...]:

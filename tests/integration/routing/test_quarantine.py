@@ -97,6 +97,16 @@ async def test_a_record_whose_key_is_gone_is_refused(rig: Rig, routing: Routing)
     assert [row["reason"] for row in await rig.rows("quarantine")] == ["key_missing"]
 
 
+async def test_a_key_that_does_not_unwrap_holds_up_no_other_case(rig: Rig, routing: Routing) -> None:
+    log = await rig.sealer.seal(build_event("e1", subject="case-1"), build_event("e2", subject="case-2"))
+    await rig.admin.execute("UPDATE keyring.case_key SET wrapped = '\\x00' WHERE case_ref = 'case-1'")
+
+    await routing.events.handle(lay_out(log))
+
+    outcomes = {row["event_id"]: row["outcome"] for row in await rig.rows("decision")}
+    assert outcomes == {"e1": "quarantined", "e2": "routed"}
+
+
 async def test_the_source_learns_that_its_event_was_refused(rig: Rig, routing: Routing) -> None:
     key = await case_key(rig, routing)
 
