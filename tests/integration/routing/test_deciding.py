@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import asyncpg
 import orjson
 import pytest
 
@@ -225,3 +226,15 @@ async def test_where_each_decision_came_from_is_kept(rig: Rig, routing: Routing)
     assert (row["cluster_id"], row["partition"], row["offset"]) == (CLUSTER, 0, 0)
     assert row["packs"] == ["ca-kern-httf@2.2.0", "fed-baseline@1.0.0"]
     assert row["directory_version"] == 1
+
+
+async def test_the_ledger_cannot_be_changed_by_routing_itself(rig: Rig, routing: Routing) -> None:
+    for table in ("decision", "alert", "duty", "receipt", "quarantine", "directory"):
+        granted = await rig.admin.fetch(
+            "SELECT privilege_type FROM information_schema.role_table_grants "
+            "WHERE grantee = 'tocsin_routing' AND table_schema = 'routing' AND table_name = $1",
+            table,
+        )
+        assert {row["privilege_type"] for row in granted} == {"SELECT", "INSERT"}
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await routing.pool.execute("UPDATE routing.decision SET outcome = 'routed'")
