@@ -1,0 +1,83 @@
+"""What notify reads from the environment."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from services.notify.egress import Egress
+from services.notify.settings import NotifySettings, StartTls
+
+REQUIRED = {
+    "TOCSIN_PORT": "8003",
+    "TOCSIN_KAFKA": "127.0.0.1:9092",
+    "TOCSIN_DATABASE_URL": "postgresql://tocsin_notify:secret-word@127.0.0.1/tocsin",
+    "TOCSIN_KEK_FILE": "/secrets/kek.json",
+    "TOCSIN_DEPLOYMENT_KEY_FILE": "/secrets/deployment.key",
+}
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> "type[Reader]":
+    for name, value in REQUIRED.items():
+        monkeypatch.setenv(name, value)
+    Reader.patch = monkeypatch
+    return Reader
+
+
+class Reader:
+    """Reads the settings with these variables beside those that are required."""
+
+    patch: pytest.MonkeyPatch
+
+    @classmethod
+    def settings(cls, **variables: str) -> NotifySettings:
+        for name, value in variables.items():
+            cls.patch.setenv(f"TOCSIN_NOTIFY_{name.upper()}", value)
+        return NotifySettings.from_environment()
+
+
+def test_by_default_everything_is_strict(read: type[Reader]) -> None:
+    settings = read.settings()
+    assert settings.notify_smtp_starttls is StartTls.REQUIRED
+    assert not Egress(settings.notify_allow_cidrs, allow_http=settings.notify_allow_http).permits("10.0.0.1")
+    assert (settings.notify_smtp, settings.notify_public_url, settings.member) == (None, None, "notify-0")
+    assert settings.kek_file == Path("/secrets/kek.json")
+
+
+def test_networks_are_a_list_with_commas(read: type[Reader]) -> None:
+    settings = read.settings(allow_cidrs="127.0.0.0/8, ::1/128", allow_http="true")
+    egress = Egress(settings.notify_allow_cidrs, allow_http=settings.notify_allow_http)
+    assert egress.permits("127.0.0.1")
+    assert egress.permits("::1")
+    assert egress.permits_scheme("http://127.0.0.1/")
+
+
+def test_links_have_one_slash(read: type[Reader]) -> None:
+    settings = read.settings(public_url="https://desk.example/tocsin/")
+    assert settings.notify_public_url == "https://desk.example/tocsin"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("smtp", "mail.example"),
+        ("smtp_starttls", "perhaps"),
+        ("mail_from", "nobody"),
+        ("mail_from", "A <a@b.example>\r\nBcc: c@d.example"),
+        ("timezone", "America/Nowhere"),
+        ("timezone", "../../etc/passwd"),
+        ("allow_cidrs", "10.0.0.1/8"),
+        ("public_url", "ftp://desk.example"),
+        ("public_url", "https://desk.example/?a=b"),
+    ],
+)
+def test_what_is_no_setting_is_refused_by_its_name(name: str, value: str, read: type[Reader]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        read.settings(**{name: value})
+    assert f"notify_{name}" in str(caught.value)
+
+
+def test_the_database_password_does_not_print(read: type[Reader]) -> None:
+    settings = read.settings()
+    assert "secret-word" not in repr(settings) + str(settings)
