@@ -88,6 +88,9 @@ class Judge:
             now=self._around.now,
         )
         judged = self._recorder.record_reuse(matter, decision, earlier=earlier, digest=item.digest)
+        self._around.earlier[matter.source, matter.event_id] = earlier._replace(
+            refused_digests=earlier.refused_digests | {item.digest}
+        )
         judged = replace(judged, lines=alarms_of(matter, decision))
         return _quarantined(judged, refused, matter, decision)
 

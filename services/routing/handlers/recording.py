@@ -51,9 +51,10 @@ class Recorder:
     def record_reuse(
         self, matter: Matter, decision: Decision, *, earlier: EarlierDecision, digest: bytes
     ) -> Judged:
-        """The same other content again is the same alert."""
+        """The same other content again is the same alert, and was told already."""
         cause = f"reuse/{digest.hex()[:REUSE_DIGITS]}"
-        told = _tell(Composer(self._identities, matter), decision, cause=cause)
+        is_known = digest in earlier.refused_digests
+        told = [] if is_known else _tell(Composer(self._identities, matter), decision, cause=cause)
         receipt = self._keep_receipt(matter, build_reused(matter, earlier))
         return Judged(alerts=tuple(each.row for each in told), messages=(*_messages(told), receipt))
 
@@ -73,6 +74,7 @@ def summarise(row: DecisionRow) -> EarlierDecision:
         content_digest=row.content_digest,
         duties_sealed=row.duties_sealed,
         decided_at=row.decided_at,
+        refused_digests=frozenset(),
     )
 
 

@@ -27,7 +27,7 @@ CREATE TABLE routing.case_state (
 ) WITH (fillfactor = 80);
 
 -- The ledger. What names groups or the event's type is in `detail`, sealed under `key_id`; what is left is ids, times, rules and agencies.
--- `errors` is what the source may read: paths and words, never a value. A null `content_digest`: the event could not be opened.
+-- `packs` are separated by spaces. `errors` is what the source may read, as JSON: paths and words, never a value. A null `content_digest`: the event could not be opened.
 -- `undeliverable` is what no coordinator could be told of, since the directory has none.
 CREATE TABLE routing.decision (
     source text NOT NULL,
@@ -35,8 +35,8 @@ CREATE TABLE routing.decision (
     case_ref text NOT NULL,
     county text,
     outcome text NOT NULL CHECK (outcome IN ('routed', 'quarantined', 'superseded')),
-    packs text[] NOT NULL,
-    errors jsonb NOT NULL,
+    packs text NOT NULL,
+    errors text NOT NULL,
     key_id uuid NOT NULL,
     content_digest bytea,
     detail bytea NOT NULL,
@@ -52,7 +52,7 @@ CREATE TABLE routing.decision (
 );
 
 -- What each agency is told. A null `contact` is an external body, told by the duty's holder. What could not be read of a record
--- (its source, its event id, its case) is `unknown`.
+-- (its source, its event id, its case) is `unknown`. `rules` are separated by spaces.
 CREATE TABLE routing.alert (
     alert_id uuid NOT NULL,
     revision integer NOT NULL,
@@ -64,7 +64,7 @@ CREATE TABLE routing.alert (
     agency text NOT NULL,
     role text,
     contact text,
-    rules text[] NOT NULL,
+    rules text NOT NULL,
     urgency text NOT NULL,
     acknowledge_by timestamptz NOT NULL,
     escalation integer NOT NULL,

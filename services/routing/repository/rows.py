@@ -1,4 +1,4 @@
-"""Rows of the ledger, in the order in which their statements take them."""
+"""Rows of the ledger; their fields are the columns that are written."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -139,7 +139,10 @@ class Moment(NamedTuple):
 
 
 class EarlierDecision(NamedTuple):
-    """What a later event with the same (source, id) is compared with."""
+    """What a later event with the same (source, id) is compared with.
+
+    `refused_digests` are of other contents that came under the id and were refused.
+    """
 
     case_ref: str
     county: str | None
@@ -149,3 +152,4 @@ class EarlierDecision(NamedTuple):
     content_digest: bytes | None
     duties_sealed: bytes | None
     decided_at: datetime
+    refused_digests: frozenset[bytes]

@@ -16,7 +16,7 @@ class DecisionView:
     case_ref: str
     county: str | None
     outcome: str
-    packs: list[str]
+    packs: str
     errors: str
     key_id: UUID
     detail: bytes = field(repr=False)
@@ -38,7 +38,7 @@ class AlertView:
     agency: str
     role: str | None
     contact: str | None
-    rules: list[str]
+    rules: str
     urgency: str
     acknowledge_by: datetime
     escalation: int
@@ -121,7 +121,7 @@ class ViewRepository:
 
 
 _DECISIONS = """
-SELECT source, event_id, case_ref, county, outcome, packs, errors::text, key_id, detail, undeliverable,
+SELECT source, event_id, case_ref, county, outcome, packs, errors, key_id, detail, undeliverable,
     directory_version, decided_at, correlation_id
 FROM routing.decision
 WHERE event_id = $1 AND ($2::text IS NULL OR source = $2)

@@ -224,7 +224,7 @@ async def test_where_each_decision_came_from_is_kept(rig: Rig, routing: Routing)
 
     [row] = await rig.rows("decision")
     assert (row["cluster_id"], row["partition"], row["offset"]) == (CLUSTER, 0, 0)
-    assert row["packs"] == ["ca-kern-httf@2.2.0", "fed-baseline@1.0.0"]
+    assert row["packs"] == "ca-kern-httf@2.2.0 fed-baseline@1.0.0"
     assert row["directory_version"] == 1
 
 

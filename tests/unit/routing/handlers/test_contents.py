@@ -70,7 +70,7 @@ ROW = AlertRow(
     exercise=False,
     decided_at=NOW,
 )
-EARLIER = EarlierDecision("case-1", "06029", "routed", "[]", UUID(int=9), b"d", b"sealed", NOW)
+EARLIER = EarlierDecision("case-1", "06029", "routed", "[]", UUID(int=9), b"d", b"sealed", NOW, frozenset())
 
 
 def test_an_alerts_content() -> None:
