@@ -49,6 +49,7 @@ from services.runtime.logs import configure, get_logger
 log = get_logger()
 
 POOL_SIZE: Final = 8
+KEYS_IN_MEMORY: Final = 5_000
 
 
 def main() -> int:
@@ -144,7 +145,7 @@ def _build_parts(
 ) -> Parts:
     deployment_key = load_key_file(settings.deployment_key_file)
     operations_key = build_operations_key(deployment_key)
-    keyring = Keyring(pool, Kek.load(settings.kek_file))
+    keyring = Keyring(pool, Kek.load(settings.kek_file), size=KEYS_IN_MEMORY)
     clock = SystemClock()
     outbox, brake = OutboxRepository(pool), Brake(lifetime)
     directories = Directories(DirectoryRepository(pool))

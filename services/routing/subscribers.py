@@ -23,7 +23,9 @@ BUSY_FROM: Final = 5
 """Records in one batch from which on the consumer rests: fewer come and go at once."""
 EVENTS_REST_SECONDS: Final = 0.03
 RECEIPTS_REST_SECONDS: Final = 0.1
-RECEIPTS_AT_ONCE: Final = 2000
+EVENTS_AT_ONCE: Final = 250
+"""A batch that comes after an outage must not keep the loop, or memory, for longer."""
+RECEIPTS_AT_ONCE: Final = 1000
 
 EVENTS_GROUP: Final = "tocsin.routing.case-events"
 RECEIPTS_GROUP: Final = "tocsin.routing.receipts"
@@ -55,6 +57,7 @@ def subscribe_all(
         group=EVENTS_GROUP,
         topics=[CASE_EVENTS],
         lifetime=lifetime,
+        max_records=EVENTS_AT_ONCE,
     )
     # Nobody waits for what receipts tell, so they come in larger batches.
     recorded = subscribe(

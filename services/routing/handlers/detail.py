@@ -47,15 +47,15 @@ def open_detail(sealed: bytes, *, key: CaseKey, source: str, event_id: str) -> D
 
 
 def dump_values(value: object) -> bytes:
-    """JSON of dataclasses, enumerations and sets, the latter in order."""
-    return orjson.dumps(value, default=_in_order, option=orjson.OPT_NON_STR_KEYS)
+    """JSON of dataclasses, enumerations and sets, the latter as lists in no order."""
+    return orjson.dumps(value, default=_as_list, option=orjson.OPT_NON_STR_KEYS)
 
 
 def _context(source: str, event_id: str) -> tuple[str, ...]:
     return ("decision", source, event_id)
 
 
-def _in_order(value: object) -> object:
+def _as_list(value: object) -> object:
     if isinstance(value, frozenset):
-        return sorted(value)
+        return list(value)
     raise TypeError(type(value).__name__)

@@ -1,7 +1,5 @@
 """One record of a batch, judged: decided, a duplicate, or quarantined. Values in, values out."""
 
-from dataclasses import replace
-
 from schemas.case_event import FieldError
 from schemas.vocabulary import Outcome
 from services.routing.decide import decide, quarantine, refuse_reused_id
@@ -66,8 +64,8 @@ class Judge:
             matter, decision, county=item.event.data.county, digest=item.digest
         )
         line = line_of_decision(matter, decision, received_at=item.sealed.data.received_at)
-        lines = (line, *alarms_of(matter, decision))
-        judged = replace(judged, lines=lines, case_state=_changed_state(case, decision, matter))
+        judged.lines = (line, *alarms_of(matter, decision))
+        judged.case_state = _changed_state(case, decision, matter)
         if decision.outcome is not Outcome.QUARANTINED:
             return judged
         refused = _unreadable(item, QuarantineReason.NOT_HONOURED, None)
@@ -76,7 +74,8 @@ class Judge:
     def _repeat(self, item: OpenedEvent, earlier: EarlierDecision) -> Judged:
         matter = self._around.matter_of_event(item)
         judged = self._recorder.record_duplicate(matter, earlier)
-        return replace(judged, lines=(line_of_duplicate(matter, received_at=item.sealed.data.received_at),))
+        judged.lines = (line_of_duplicate(matter, received_at=item.sealed.data.received_at),)
+        return judged
 
     def _refuse_reuse(self, item: OpenedEvent, earlier: EarlierDecision) -> Judged:
         matter = self._around.matter_of_event(item)
@@ -91,7 +90,7 @@ class Judge:
         self._around.earlier[matter.source, matter.event_id] = earlier._replace(
             refused_digests=earlier.refused_digests | {item.digest}
         )
-        judged = replace(judged, lines=alarms_of(matter, decision))
+        judged.lines = alarms_of(matter, decision)
         return _quarantined(judged, refused, matter, decision)
 
     def _refuse(self, item: UnreadableEvent) -> Judged:
@@ -108,7 +107,7 @@ class Judge:
             judged = self._recorder.record_refused_record(matter, decision)
         else:
             judged = self._recorder.record_decision(matter, decision, county=county, digest=item.digest)
-        judged = replace(judged, lines=alarms_of(matter, decision))
+        judged.lines = alarms_of(matter, decision)
         return _quarantined(judged, item, matter, decision)
 
     def _conflicted(self, item: UnreadableEvent) -> frozenset[str]:
@@ -144,9 +143,10 @@ def _changed_state(case: CaseState, decision: Decision, matter: Matter) -> tuple
 
 
 def _quarantined(judged: Judged, item: UnreadableEvent, matter: Matter, decision: Decision) -> Judged:
-    lines = (*judged.lines, line_of_refusal(matter, item, decision))
-    row = _quarantine_row(matter, item)
-    return replace(judged, quarantine=row, lines=lines, is_fault=item.reason.is_fault)
+    judged.lines = (*judged.lines, line_of_refusal(matter, item, decision))
+    judged.quarantine = _quarantine_row(matter, item)
+    judged.is_fault = item.reason.is_fault
+    return judged
 
 
 def _quarantine_row(matter: Matter, item: UnreadableEvent) -> QuarantineRow:

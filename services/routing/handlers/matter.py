@@ -55,9 +55,9 @@ class Line:
     keys: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Judged:
-    """What one record comes to. `case_state` is (case reference, sealed state)."""
+    """What one record comes to, put together step by step. `case_state` is (case reference, sealed state)."""
 
     decision: DecisionRow | None = None
     alerts: tuple[AlertRow, ...] = ()
