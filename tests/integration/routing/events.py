@@ -15,7 +15,6 @@ from services.runtime.keyring import CaseKey, Keyring
 Json = dict[str, Any]
 
 POLICE = "urn:tocsin:agency:ag-bpd:cad"
-ADVOCATES = "urn:tocsin:agency:ag-kern-vsp:cms"
 RECEIVED_AT = datetime(2026, 3, 4, 6, 41, tzinfo=UTC)
 CORRELATION_ID = "c0" * 16
 
