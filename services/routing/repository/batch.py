@@ -51,7 +51,9 @@ class BatchRepository:
         sources, ids = _transpose(events, width=2)
         rows = await self._connection.fetch(_FIND_DECISIONS, sources, ids)
         return {
-            (row["source"], row["event_id"]): EarlierDecision._make([*row[2:-1], frozenset(row["refused_digests"])])
+            (row["source"], row["event_id"]): EarlierDecision._make(
+                [*row[2:-1], frozenset(row["refused_digests"])]
+            )
             for row in rows
         }
 
