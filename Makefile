@@ -49,12 +49,14 @@ clean: ## Remove caches and build products (.venv stays)
 	@rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	@find schemas services tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
-# The stamp depends on what was asked for, so a second run has nothing to do. Without build isolation: the build backend
-# comes from the lock too, and nothing is fetched that has no hash.
+# The stamp depends on what was asked for, so a second run has nothing to do. The lock is whole, so pip resolves nothing
+# (a resolver tries the newest release of a package before it sees the pin, and stops because that has no hash); `pip check`
+# says if it was not whole. Without build isolation: the build backend comes from the lock too.
 $(INSTALLED): $(LOCK) pyproject.toml
 	@requirements/venv $(PYTHON) $(VENV)
 	@echo "Installing $$(grep -c == $(LOCK)) pinned packages ..."
-	@$(PIP) install --quiet --require-hashes -r $(LOCK)
+	@$(PIP) install --quiet --require-hashes --no-deps -r $(LOCK)
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(PIP) check >/dev/null || { $(PIP) check; exit 1; }
 	@touch $@
 	@echo "Ready: $(BIN)/tocsin"

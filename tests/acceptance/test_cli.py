@@ -1,0 +1,161 @@
+"""`tocsin` on a running stack, as a newcomer types it."""
+
+import asyncio
+import importlib
+from pathlib import Path
+
+import orjson
+import pytest
+import pytest_asyncio
+from typer.testing import CliRunner
+
+from services.cli.main import COMMANDS
+from tests.support.command import Done, tocsin
+from tests.support.examples import EXAMPLES
+from tests.support.story import (
+    ADVOCATE,
+    CHILD_WELFARE,
+    POLICE,
+    SCENARIO,
+    CaseEvent,
+    adult_found_by_police,
+    expected_alerts,
+    found_by_police,
+)
+from tests.support.task_force import TaskForce
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "events.json"
+
+
+def write(file: Path, *events: CaseEvent) -> Path:
+    file.write_bytes(orjson.dumps(events))
+    return file
+
+
+async def test_what_emit_sends_is_delivered(task_force: TaskForce, file: Path) -> None:
+    events = [found_by_police(name="emitted"), adult_found_by_police(name="emitted")]
+    done = await tocsin("emit", write(file, *events), "--json", "--data-dir", task_force.stack.data_dir)
+    assert (done.exit_code, done.json()["accepted"], done.json()["durability"]) == (0, 2, "memory")
+    for event in events:
+        await task_force.hears(ADVOCATE, event)
+
+
+async def test_the_example_of_the_readme_is_delivered_as_often_as_it_is_tried(task_force: TaskForce) -> None:
+    example = EXAMPLES / "accepted" / "victim.potential_identified.json"
+    options = ("--new-id", "--json", "--data-dir", task_force.stack.data_dir)
+    for _ in range(2):
+        done = await tocsin("emit", example, *options)
+        (event,) = done.json()["events"]
+        assert (done.exit_code, event["status"]) == (0, 202)
+        await task_force.hears(CHILD_WELFARE, event)
+
+
+async def test_emit_says_what_to_mend_and_sends_the_rest(task_force: TaskForce, file: Path) -> None:
+    good, bad = adult_found_by_police(name="good"), adult_found_by_police(name="bad")
+    bad["data"]["age"] = {"band": "grown-up"}
+    done = await tocsin("emit", write(file, bad, good), "--data-dir", task_force.stack.data_dir)
+    assert done.exit_code == 1
+    assert "data.age.band" in done.output
+    assert "grown-up" not in done.output
+    await task_force.hears(ADVOCATE, good)
+
+
+async def test_emit_sends_again_what_intake_could_not_take(harsh_task_force: TaskForce, file: Path) -> None:
+    event = adult_found_by_police(name="again")
+    harsh_task_force.freeze("kafka")
+    try:
+        words = ("emit", write(file, event), "--data-dir", harsh_task_force.stack.data_dir)
+        emitting = asyncio.create_task(tocsin(*words))
+        await eventually(lambda: is_told_503(harsh_task_force), what="intake could not take it")
+    finally:
+        harsh_task_force.thaw("kafka")
+    done = await emitting
+    assert (done.exit_code, done.errors) == (0, "")
+    await harsh_task_force.hears(ADVOCATE, event)
+
+
+async def is_told_503(task_force: TaskForce) -> bool:
+    return bool(task_force.logged("events.received", status=503))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def explained(task_force: TaskForce) -> CaseEvent:
+    """An event whose every alert was delivered."""
+    event = found_by_police(name="explained")
+    await task_force.accept(event)
+
+    async def delivered() -> bool:
+        alerts = (await task_force.explain(event))["alerts"]
+        return all(any(fact["kind"] == "delivered" for fact in alert["facts"]) for alert in alerts)
+
+    await eventually(delivered, what="everything is delivered")
+    return event
+
+
+async def explain(task_force: TaskForce, event: CaseEvent, *options: str) -> Done:
+    words = ("explain", event["id"], "--source", POLICE, "--data-dir", task_force.stack.data_dir)
+    return await tocsin(*words, *options)
+
+
+async def test_explain_says_why_an_agency_was_told(task_force: TaskForce, explained: CaseEvent) -> None:
+    expected = expected_alerts()[CHILD_WELFARE]
+    done = await explain(task_force, explained, "--agency", CHILD_WELFARE)
+    assert done.exit_code == 0
+    assert "K-03 (ca-kern-httf@2.2.0, CHILD_WELFARE in 06029): told" in done.output
+    assert f"saw: {', '.join(sorted(expected.disclosed))}" in done.output
+    assert f"did not see: {', '.join(sorted(expected.withheld))}" in done.output
+    assert "delivered by webhook" in done.output
+
+
+async def test_explain_says_why_another_was_not(task_force: TaskForce, explained: CaseEvent) -> None:
+    done = await explain(task_force, explained, "--agency", "ag-kern-so")
+    assert done.exit_code == 0
+    assert "no rule that matched this event names a role that ag-kern-so holds there" in done.output
+    assert "What ag-kern-so was told\n  nothing" in done.output
+
+
+async def test_explain_names_every_rule_that_was_considered_and_no_value(
+    task_force: TaskForce, explained: CaseEvent
+) -> None:
+    done = await explain(task_force, explained, "--json")
+    (decision,) = done.json()["decisions"]
+    verdicts = {(rule["rule"], rule["verdict"]) for rule in decision["rules"]}
+    # Every rule about this type of event: two fire, the others say that they did not.
+    assert {("K-03", "alerted"), ("K-07", "alerted")} <= verdicts
+    assert {("K-04", "not_matched"), ("F-01", "not_matched")} <= verdicts
+    assert {alert["agency"] for alert in decision["alerts"]} == {*expected_alerts(), "ag-bpd"}
+    assert explained["data"]["name"]["full"] not in done.output
+    assert explained["data"]["narrative"]["text"] not in done.output
+
+
+async def test_explain_of_an_unknown_event_ends_with_1(task_force: TaskForce) -> None:
+    done = await tocsin("explain", "never-sent", "--data-dir", task_force.stack.data_dir)
+    assert (done.exit_code, done.output) == (1, "")
+    assert "never accepted" in done.errors
+
+
+async def test_simulate_passes_the_scenario_that_the_services_play() -> None:
+    done = await tocsin("simulate", "--check", SCENARIO)
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS if not command.hidden])
+async def test_every_command_explains_itself(name: str) -> None:
+    module = next(command.module for command in COMMANDS if command.name == name)
+    shown = CliRunner().invoke(importlib.import_module(module).app, ["--help"])
+    assert shown.exit_code == 0
+    assert "Usage:" in shown.output
+
+
+async def test_the_demo_ends_by_itself_and_every_claim_holds() -> None:
+    done = await tocsin("demo", "--json")
+    assert done.exit_code == 0, done.errors
+    claims = done.json()["claims"]
+    assert len(claims) >= 10
+    assert all(claim["held"] for claim in claims)
