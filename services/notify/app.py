@@ -157,6 +157,7 @@ def _build_alert_handler(settings: NotifySettings, around: Surroundings, engine:
         directory=around.directory,
         contents=around.contents,
         deliveries=engine.deliveries,
+        doubt=engine.doubt,
         publish=engine.publish,
         channels=engine.channels,
         member=settings.member,

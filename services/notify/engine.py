@@ -13,7 +13,7 @@ from services.notify.contents import Contents
 from services.notify.delivery import Channel, Schedules
 from services.notify.directory import Directory
 from services.notify.egress import Egress
-from services.notify.handlers.ports import Outgoing
+from services.notify.handlers.ports import Doubt, Outgoing
 from services.notify.postcard import PostcardForm
 from services.notify.repository.deliveries import DeliveryRepository
 from services.notify.repository.outbox import OutboxRepository
@@ -66,6 +66,7 @@ class Engine:
     """What handlers need of it."""
 
     deliveries: Dispatcher
+    doubt: Doubt
     publish: Outgoing
     channels: frozenset[Channel]
     lease: timedelta
@@ -99,6 +100,7 @@ async def open_engine(
         async with _running(works, lifetime):
             yield Engine(
                 deliveries=works.dispatcher,
+                doubt=works.retries.doubt,
                 publish=works.publish,
                 channels=_channels(email),
                 lease=works.retries.lease,

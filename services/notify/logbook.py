@@ -51,7 +51,10 @@ CATALOGUE: Catalogue = MappingProxyType(
             "warning", "PostgreSQL was away when an attempt needed it; it is made again.", _DELIVERY
         ),
         "delivery.recovered": LogEntry(
-            "info", "What an earlier life of this process had begun is attempted again.", ("delivery_count",)
+            "info",
+            "What an earlier life of this process, or a statement without an answer, had begun is "
+            "attempted again.",
+            ("delivery_count",),
         ),
         "delivery.not_claimed": LogEntry(
             "warning", "PostgreSQL was away when retries were due; asking again."

@@ -35,16 +35,16 @@ TOLD = {CHILD_WELFARE, ADVOCATE, "ag-bpd"}
 
 @asynccontextmanager
 async def doomed_service(
-    task_force: TaskForce, name: str, event: CaseEvent
+    task_force: TaskForce, name: str, *, last_words: Sequence[str]
 ) -> AsyncIterator[tuple[SecondService, Wire]]:
-    """A process in place of the stack's own that never learns that its commit about the event was done.
+    """A process in place of the stack's own that never learns what became of its last words to PostgreSQL.
 
     The stack's own is frozen meanwhile, and killed afterwards, so that the supervisor starts a fresh one.
     """
     database = urlsplit(task_force.stack.ready["postgres"])
-    last_words = (event["subject"].encode(), b"COMMIT;")
+    words = [word.encode() for word in last_words]
     async with (
-        open_wire(database.hostname or "", database.port or 0, last_words=last_words) as wire,
+        open_wire(database.hostname or "", database.port or 0, last_words=words) as wire,
         second_service(task_force, name, member=f"{name}-0", database_port=wire.port) as service,
     ):
         task_force.freeze(name)
@@ -58,7 +58,8 @@ async def test_routing_killed_between_its_commit_and_its_publish_tells_everybody
     harsh_task_force: TaskForce,
 ) -> None:
     event = found_by_police(name="unpublished")
-    async with doomed_service(harsh_task_force, "routing", event) as (routing, wire):
+    last_words = (event["subject"], "COMMIT;")
+    async with doomed_service(harsh_task_force, "routing", last_words=last_words) as (routing, wire):
         await harsh_task_force.accept(event)
         await wire.wait_dead()
         ids = await eventually(lambda: find_alert_ids(harsh_task_force, event), what="the commit is done")
@@ -71,12 +72,29 @@ async def test_notify_killed_between_its_commit_and_its_sends_tells_everybody_on
     harsh_task_force: TaskForce,
 ) -> None:
     event = found_by_police(name="unsent")
-    async with doomed_service(harsh_task_force, "notify", event) as (notify, wire):
+    # Alerts are stored by one statement that names their case, and commits by itself.
+    last_words = (event["subject"],)
+    async with doomed_service(harsh_task_force, "notify", last_words=last_words) as (notify, wire):
         await harsh_task_force.accept(event)
         await wire.wait_dead()
         await eventually(lambda: find_stored_ids(harsh_task_force, event), what="the commit is done")
         assert harsh_task_force.who_heard(event) == set()
         notify.kill()
+    await everybody_hears(harsh_task_force, event, await find_alert_ids(harsh_task_force, event))
+
+
+async def test_an_answer_that_never_came_holds_no_alert_up(harsh_task_force: TaskForce) -> None:
+    """PostgreSQL stored the alerts and the connection broke: well before their leases end, they are told."""
+    event = found_by_police(name="unanswered")
+    last_words = (event["subject"],)
+    async with doomed_service(harsh_task_force, "notify", last_words=last_words) as (notify, wire):
+        await harsh_task_force.accept(event)
+        await wire.wait_dead()
+        await eventually(lambda: find_stored_ids(harsh_task_force, event), what="the commit is done")
+        wire.cut()
+        for agency in TOLD:
+            await harsh_task_force.hears(agency, event)
+        assert notify.logged("delivery.recovered")
     await everybody_hears(harsh_task_force, event, await find_alert_ids(harsh_task_force, event))
 
 

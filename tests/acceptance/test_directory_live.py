@@ -136,5 +136,5 @@ async def test_a_laxer_confidentiality_than_the_role_allows_is_refused(
 
 async def test_a_file_that_is_not_there_is_said_to_be_missing(task_force: TaskForce, tmp_path: Path) -> None:
     done = await tocsin("directory", "apply", tmp_path / "none.yaml", "--data-dir", task_force.stack.data_dir)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "none.yaml" in done.errors

@@ -13,10 +13,11 @@ from services.notify import receipts
 from services.notify.contents import Contents
 from services.notify.delivery import Channel, plan_paths
 from services.notify.directory import Directory, DirectoryView
-from services.notify.handlers.ports import Deliveries, Outgoing
+from services.notify.handlers.ports import Deliveries, Doubt, Outgoing
 from services.notify.repository.alerts import AlertRepository, Revision, UnreadableRecord
 from services.notify.repository.rows import Due, PlannedAlert, PlannedDelivery
 from services.runtime.clock import Clock
+from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.kafka import ReceivedRecord
 from services.runtime.logs import get_logger
 
@@ -33,6 +34,7 @@ class AlertHandler:
     directory: Directory
     contents: Contents
     deliveries: Deliveries
+    doubt: Doubt
     publish: Outgoing
     channels: frozenset[Channel]
     member: str
@@ -56,19 +58,23 @@ class AlertHandler:
         newest = max(alert.directory_version for alert in alerts)
         view = await self.directory.wait_for(newest, seconds=DIRECTORY_PATIENCE_SECONDS)
         await self.contents.prepare(alerts)
-        now = self.clock.now()
         planned = self._plan(alerts, view)
-        stored = await self.alerts.store(
-            planned,
-            # Also for an alert we have: that it comes again means that routing missed its receipt.
-            [receipts.stored(alert, at=now) for alert in alerts],
-            member=self.member,
-            now=now,
-            lease_until=now + self.lease,
-        )
+        now = self.clock.now()
+        lease_until = now + self.lease
+        # Also for an alert we have: that it comes again means that routing missed its receipt.
+        facts = [receipts.stored(alert, at=now) for alert in alerts]
+        try:
+            stored = await self.alerts.store(
+                planned, facts, member=self.member, now=now, lease_until=lease_until
+            )
+        except TRANSIENT_ERRORS:
+            # It may be stored all the same. Read again, these alerts would then be old ones that wait for
+            # the end of a lease.
+            self.doubt(lease_until=lease_until)
+            raise
         self.publish(stored.receipts)
         fresh = [plan for plan in planned if (plan.record.alert_id, plan.record.revision) in stored.fresh]
-        self._act(fresh, lease_until=now + self.lease)
+        self._act(fresh, lease_until=lease_until)
         self._log(planned, stored.fresh, milliseconds=round((self.clock.monotonic() - began) * 1000))
 
     def _plan(self, alerts: Sequence[AlertRecord], view: DirectoryView) -> list[PlannedAlert]:

@@ -1,6 +1,7 @@
 """What handlers ask of the machinery that delivers, without knowing it."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -18,6 +19,14 @@ class Deliveries(Protocol):
 
     def forget(self, alert_ids: Collection[UUID]) -> None:
         """Nothing that waits for these alerts is to be attempted."""
+        ...
+
+
+class Doubt(Protocol):
+    """Where a statement that took leases reports that it ended without an answer."""
+
+    def __call__(self, *, lease_until: datetime) -> None:
+        """PostgreSQL may hold leases until this instant of which nothing is in memory."""
         ...
 
 

@@ -49,6 +49,12 @@ class DeliveryRepository:
         async with connection(self._pool) as acquired:
             await acquired.execute(_GIVE_BACK, delivery_ids, member, now)
 
+    async def give_back_unanswered(self, leases: Sequence[datetime], *, member: str, now: datetime) -> int:
+        """Ends what statements took that never learnt it, known by the instants until which they took it."""
+        async with connection(self._pool) as acquired:
+            freed: int = await acquired.fetchval(_GIVE_BACK_UNANSWERED, leases, member, now)
+        return freed
+
     async def end_leases(self, *, member: str, now: datetime) -> int:
         """At the start: what an earlier life of this member held is due at once; how many."""
         async with connection(self._pool) as acquired:
@@ -138,6 +144,15 @@ SELECT changed.delivery_id, told.batch_id FROM changed LEFT JOIN told ON true
 _GIVE_BACK: Final = """
 UPDATE notify.delivery SET attempts = attempts - 1, due_at = $3, leased_by = NULL
 WHERE delivery_id = ANY ($1::uuid[]) AND state = 'pending' AND leased_by = $2
+"""
+
+_GIVE_BACK_UNANSWERED: Final = """
+WITH freed AS (
+    UPDATE notify.delivery SET attempts = attempts - 1, due_at = $3, leased_by = NULL
+    WHERE due_at = ANY ($1::timestamptz[]) AND state = 'pending' AND leased_by = $2
+    RETURNING 1
+)
+SELECT count(*) FROM freed
 """
 
 _END_LEASES: Final = """

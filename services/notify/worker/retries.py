@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from services.notify.repository.deliveries import DeliveryRepository
@@ -29,6 +29,11 @@ class RetryWorker:
     lease: timedelta
     poll: timedelta
     clock: Clock
+    _doubts: set[datetime] = field(default_factory=set)
+    """Ends of leases that were asked for, and may have been given, without an answer."""
+
+    def doubt(self, *, lease_until: datetime) -> None:
+        self._doubts.add(lease_until)
 
     async def recover(self) -> None:
         """At the start: this member's earlier life holds no lease any more."""
@@ -56,17 +61,31 @@ class RetryWorker:
 
     async def claim(self) -> int:
         now = self.clock.now()
-        found = await self.deliveries.claim_due(
-            member=self.member,
-            now=now,
-            lease_until=now + self.lease,
-            rooms=self.dispatcher.claim_rooms(),
-            room=self.dispatcher.claim_room,
-            limit=MOST_CLAIMED,
-        )
+        await self._settle_doubts(now)
+        try:
+            found = await self.deliveries.claim_due(
+                member=self.member,
+                now=now,
+                lease_until=now + self.lease,
+                rooms=self.dispatcher.claim_rooms(),
+                room=self.dispatcher.claim_room,
+                limit=MOST_CLAIMED,
+            )
+        except TRANSIENT_ERRORS:
+            self.doubt(lease_until=now + self.lease)
+            raise
         for due in found:
             self.dispatcher.start(due)
         return len(found)
+
+    async def _settle_doubts(self, now: datetime) -> None:
+        """Again and again until the lease ends: a server may commit long after its client gave up."""
+        self._doubts.difference_update([lease_until for lease_until in self._doubts if lease_until <= now])
+        if not self._doubts:
+            return
+        freed = await self.deliveries.give_back_unanswered(list(self._doubts), member=self.member, now=now)
+        if freed:
+            log.info("delivery.recovered", delivery_count=freed)
 
     async def _try_to_claim(self) -> int:
         try:
