@@ -7,6 +7,9 @@ PYTHON ?= python3
 ARGS ?=
 UPGRADE ?=
 
+# Most of a test is waiting for another process. Each worker has its own servers, and runs whole modules.
+WORKERS ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/lock.txt
@@ -27,7 +30,7 @@ up: $(INSTALLED) ## Run everything here with an embedded database and broker, un
 	@$(BIN)/tocsin up --embedded $(ARGS)
 
 test: $(INSTALLED) ## Run the tests, but for faults and benchmarks (ARGS="-k words" to choose)
-	@$(BIN)/pytest -m "not faults and not bench" $(ARGS)
+	@$(BIN)/pytest -m "not faults and not bench" $(WORKERS) $(ARGS)
 
 check: $(INSTALLED) ## Judge format, lint, types and the direction of imports
 	@$(BIN)/ruff format --check .
