@@ -70,7 +70,10 @@ class MemoryWatch:
 
 def _memory(samples: Sequence[int]) -> dict[str, float]:
     middle = samples[len(samples) // 2]
-    return {"max_mb": max(samples) / 1e6, "growth_second_half_mb": (samples[-1] - middle) / 1e6}
+    return {
+        "max_mb": round(max(samples) / 1e6, 1),
+        "growth_second_half_mb": round((samples[-1] - middle) / 1e6, 1),
+    }
 
 
 def percentiles(values: Iterable[float]) -> dict[str, float]:
