@@ -27,8 +27,8 @@ from schemas.vocabulary import (
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 """One line a person or a system typed."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
-"""Free text; an event is 64 KiB at most whatever its texts."""
+Text = Annotated[str, StringConstraints(min_length=1, max_length=65_536)]
+"""Free text, as long as an event may be: 64 KiB in all."""
 
 Code = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 """A short free string."""

@@ -1,11 +1,16 @@
 """Scenario files and the simulator's result (DESIGN 5): a public contract that protocol authors live by."""
 
-from typing import Annotated, Any, Literal
+from difflib import get_close_matches
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.base import Instant, Opt, WireModel
 from schemas.vocabulary import AgencyId, AlertKind, EventId, Group, Outcome, Reason, Role, Rung, Urgency
+
+_MISSPELT: Final = 0.75
+"""From this likeness on, a key that we do not know is one of ours misspelt."""
 
 
 class ScenarioDirectory(WireModel):
@@ -98,7 +103,11 @@ class Expectation(WireModel):
 
 
 class Scenario(WireModel):
-    """A scenario file. Steps are kept raw here and read one by one, so that an error names its step."""
+    """A scenario file. Steps are kept raw here and read one by one, so that an error names its step.
+
+    `id` and `title` are for the reader, and so is any other key, unless it looks like one of ours misspelt: a
+    scenario whose expectations nobody reads would pass for ever.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -106,3 +115,11 @@ class Scenario(WireModel):
     steps: Annotated[list[dict[str, Any]], Field(min_length=1)]
     until: Opt[Instant] = None
     expected: Opt[Expectation] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_misspelt(cls, raw: object) -> object:
+        for key in raw.keys() - {"id", "title"} - cls.model_fields.keys() if isinstance(raw, dict) else ():
+            for known in get_close_matches(str(key), cls.model_fields, n=1, cutoff=_MISSPELT):
+                raise PydanticCustomError("misspelt", f"unknown key; did you mean `{known}`?", {})
+        return raw

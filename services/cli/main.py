@@ -5,6 +5,8 @@ that `tocsin --help` answers at once. A module with subcommands gives its app a 
 """
 
 import importlib
+import os
+import signal
 from dataclasses import dataclass
 
 import typer
@@ -20,6 +22,7 @@ class Command:
     summary: str
     panel: str
     hidden: bool = False
+    runs_until_stopped: bool = False
 
     @property
     def module(self) -> str:
@@ -28,7 +31,9 @@ class Command:
 
 COMMANDS = (
     Command(name="demo", summary="Watch one case event become alerts, end to end, in a minute.", panel=_TRY),
-    Command(name="up", summary="Run everything on this machine until Ctrl-C.", panel=_TRY),
+    Command(
+        name="up", summary="Run everything on this machine until Ctrl-C.", panel=_TRY, runs_until_stopped=True
+    ),
     Command(name="emit", summary="Send a case event as a member system would.", panel=_USE),
     Command(name="directory", summary="Who is on the task force: apply a directory file.", panel=_USE),
     Command(name="explain", summary="Why was this agency told, and that one not?", panel=_USE),
@@ -92,7 +97,15 @@ def _register(app: typer.Typer, command: Command) -> None:
         context_settings=_PASS_ON_EVERYTHING,
     )
     def run(context: typer.Context) -> None:
+        if command.runs_until_stopped:
+            _stop_cleanly()
         importlib.import_module(command.module).app(args=context.args, prog_name=f"tocsin {command.name}")
+
+
+def _stop_cleanly() -> None:
+    """Told to stop while it still loads its modules, it has nothing to undo."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
 
 
 def main() -> None:

@@ -59,7 +59,8 @@ def up(
 ) -> None:
     if not embedded:
         _refuse(
-            "say --embedded; to use real servers, start the services with their own TOCSIN_* (see the README)"
+            "say --embedded; to use servers of yours, start the services with their own TOCSIN_* "
+            "(docs/operations.md)"
         )
     if smtp is not None and not _is_address(smtp):
         _refuse("--smtp takes HOST:PORT")

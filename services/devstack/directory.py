@@ -57,9 +57,11 @@ def read_directory(path: Path | None, keys: Keys) -> DirectoryFile:
     *keys* must be complete for the sample. Raises DirectoryRefusedError, which names places and never values.
     """
     given = raw = build_sample(keys) if path is None else _load_yaml(path)
-    if given.get("extends") == "sample":
-        raw = merge_directories(build_sample(keys), given)
     name = str(path or SAMPLE_FILE.name)
+    if given.get("extends") == "sample":
+        if repeated := list(_find_repeated(given)):
+            raise _refusal(name, repeated)
+        raw = merge_directories(build_sample(keys), given)
     try:
         directory = DirectoryFile.model_validate(raw)
         troubles = list(find_directory_errors(directory.agencies, directory.sources))
@@ -69,6 +71,15 @@ def read_directory(path: Path | None, keys: Keys) -> DirectoryFile:
         if not troubles:
             return directory
     raise _refusal(name, [(_place_in_file(given, raw, place), message) for place, message in troubles])
+
+
+def _find_repeated(given: RawDirectory) -> Iterator[tuple[str, str]]:
+    """What a merge would hide: the later of two entries would win."""
+    for part, key in (("agencies", "id"), ("sources", "source")):
+        names = [entry.get(key) for entry in _entries(given, part)]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield f"/{part}/{index}/{key}", "this appears twice in the file"
 
 
 def _list_troubles(raw: RawDirectory, error: ValidationError) -> Iterator[tuple[str, str]]:

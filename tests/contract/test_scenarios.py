@@ -402,6 +402,18 @@ class TestEscalation:
         assert simulate(write(tmp_path, **scenario), "--json").stderr == ""
 
 
+@pytest.mark.parametrize(("key", "meant"), [("untill", "until"), ("expect", "expected"), ("step", "steps")])
+def test_a_misspelt_key_is_refused_and_named(tmp_path: Path, key: str, meant: str) -> None:
+    misspelt: dict[str, Any] = {key: {}}
+    result = simulate("--check", write(tmp_path, **misspelt))
+    assert result.exit_code == 2
+    assert f"did you mean `{meant}`?" in result.stderr
+
+
+def test_what_is_for_the_reader_is_ignored(tmp_path: Path) -> None:
+    assert printed(tmp_path, id="S99", title="A tip", author="A coordinator") == printed(tmp_path)
+
+
 def test_people_read_who_is_told_what_and_who_owes_what(tmp_path: Path) -> None:
     result = simulate(SCENARIOS / "advocate-reports.json")
     assert result.exit_code == 0

@@ -116,9 +116,9 @@ def _render_duties(duties: Sequence[View], *, agency: str | None) -> Iterator[st
 
 
 def render_refusal(refusal: View) -> str:
-    """A record that was set aside without being the event's decision."""
+    """A record that was set aside: the event itself, or one that came under its id."""
     at = clock(refusal["quarantined_at"])
-    return f"Another record with this id was set aside at {at}: {refusal['reason']}"
+    return f"A record with this id was set aside at {at}: {refusal['reason']}"
 
 
 def word(verdict: str) -> str:

@@ -24,7 +24,11 @@ however many were stored at once. An alert of a case whose data was destroyed is
 Another agency's alert and one that does not exist answer alike: 404.
 """
 
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Word = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
+]
+"""What a person typed on one line."""
 
 
 class AcknowledgeRequest(WireModel):

@@ -151,6 +151,8 @@ class EmailChannel:
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(letter.postcard.text, cte="7bit")
         message.add_alternative(letter.postcard.html, subtype="html", cte="7bit")
+        for part in message.iter_parts():
+            del part["MIME-Version"]  # RFC 2045: it belongs to the whole message.
         return message.as_bytes()
 
 

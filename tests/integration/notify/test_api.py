@@ -124,6 +124,7 @@ BODIES = [
     (b"{}", 422, ["/person", "/role"]),
     (b'{"person": "  ", "role": ""}', 422, ["/person", "/role"]),
     (b'{"person": "J. Ortiz", "role": null}', 422, ["/role"]),
+    (b'{"person": "J.\\u0000 Ortiz", "role": "duty\\nsupervisor"}', 422, ["/person", "/role"]),
     (b'{"person": "J. Ortiz", "role": "x", "note": "Marisol"}', 422, ["/note"]),
     (b'{"person": 7, "role": ["Marisol"]}', 422, ["/person", "/role"]),
     (b'["Marisol"]', 422, [""]),

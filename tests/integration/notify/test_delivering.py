@@ -83,6 +83,7 @@ async def test_the_email_is_a_postcard_and_holds_none_of_the_planted_words(
     )
     assert f"https://notify.example/a/{alert.alert_id}" in mail.part("html")
     assert not [word for word in PLANTED if word.encode() in mail.content]
+    assert [part["MIME-Version"] for part in message.iter_parts()] == [None, None]
     assert set(message.keys()) == {
         *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type")
     }

@@ -82,6 +82,12 @@ def test_a_file_may_extend_the_sample_field_by_field(tmp_path: Path, keys: Keys)
     assert agencies["ag-bpd"].agreement_until.isoformat() == "2026-01-01T00:00:00-08:00"
 
 
+def test_what_a_file_says_twice_is_refused_before_it_is_merged(tmp_path: Path, keys: Keys) -> None:
+    twice = "{id: ag-kern-cw, counties: ['06029']}, {id: ag-bpd}, {id: ag-kern-cw, counties: ['06019']}"
+    with pytest.raises(DirectoryRefusedError, match="/agencies/2/id: this appears twice"):
+        read_directory(write(tmp_path, f"extends: sample\nagencies: [{twice}]\n"), keys)
+
+
 def test_the_keys_of_an_applied_file_are_those_it_gives_out(tmp_path: Path, keys: Keys) -> None:
     secret = "whsec_" + "A" * 40
     file = write(
