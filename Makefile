@@ -6,6 +6,9 @@ SHELL := /bin/sh
 PYTHON ?= python3
 ARGS ?=
 UPGRADE ?=
+# The broker: embedded (in memory, at once) or apache (the real one: needs Java 17, and Maven the first time).
+KAFKA ?= embedded
+BROKERS ?= 1
 
 # Most of a test is waiting for another process. Each worker has its own servers, and runs whole modules.
 WORKERS ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile
@@ -16,21 +19,26 @@ LOCK := requirements/lock.txt
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help install demo up test check format bench lock clean
+.PHONY: help install demo up test test-kafka check format bench lock clean
 
 help: ## Say what can be typed here
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(INSTALLED) ## Put everything into .venv, so that .venv/bin/tocsin runs
 
 demo: $(INSTALLED) ## Watch one case event become alerts, end to end, and end by itself
 	@$(BIN)/tocsin demo $(ARGS)
 
-up: $(INSTALLED) ## Run everything here with an embedded database and broker, until Ctrl-C
-	@$(BIN)/tocsin up --embedded $(ARGS)
+up: $(INSTALLED) ## Run everything here until Ctrl-C (KAFKA=apache for the real broker, BROKERS=3 for three)
+	@$(BIN)/tocsin up --embedded --kafka $(KAFKA) --brokers $(BROKERS) $(ARGS)
 
 test: $(INSTALLED) ## Run the tests, but for faults and benchmarks (ARGS="-k words" to choose)
 	@$(BIN)/pytest -m "not faults and not bench" $(WORKERS) $(ARGS)
+
+# The jars come first: without them the tests would fail one by one, each for the same reason.
+test-kafka: $(INSTALLED) ## Run the integration and acceptance tests on Apache Kafka
+	@$(BIN)/python -m services.devstack.apache
+	@TOCSIN_TEST_KAFKA=apache $(BIN)/pytest -m "integration or acceptance" $(WORKERS) $(ARGS)
 
 check: $(INSTALLED) ## Judge format, lint, types and the direction of imports
 	@$(BIN)/ruff format --check .

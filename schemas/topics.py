@@ -36,7 +36,7 @@ ALERTS: Final = Topic(
     meaning="Alerts and duty notices for notify to deliver, content sealed.",
     key="case reference",
     partitions=6,
-    config={"cleanup.policy": "delete", "retention.ms": "-1"},
+    config={"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
     model=AlertRecord,
 )
 RECEIPTS: Final = Topic(
@@ -44,7 +44,7 @@ RECEIPTS: Final = Topic(
     meaning="Facts about alerts and events.",
     key="case reference",
     partitions=6,
-    config={"cleanup.policy": "delete", "retention.ms": "-1"},
+    config={"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
     model=None,
 )
 DIRECTORY: Final = Topic(

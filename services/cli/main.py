@@ -41,7 +41,7 @@ COMMANDS = (
         name="simulate", summary="Run a scenario through the protocol packs, without a server.", panel=_WRITE
     ),
     Command(name="migrate", summary="Bring a real database to the newest version.", panel=_OPERATE),
-    Command(name="topics", summary="Make the topics on a real Kafka cluster.", panel=_OPERATE),
+    Command(name="topics", summary="Plan and make the topics on a real Kafka cluster.", panel=_OPERATE),
     Command(
         name="schemas", summary="Generate the published schemas from the code.", panel=_OPERATE, hidden=True
     ),

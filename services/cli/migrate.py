@@ -37,8 +37,13 @@ def migrate(
     ] = "",
 ) -> None:
     """Apply every pending migration of every schema: keyring, intake, routing, notify."""
+    url = url or _read_from_file()
     if not url:
-        print("tocsin migrate: set TOCSIN_ADMIN_DATABASE_URL to the database's URL", file=sys.stderr)
+        print(
+            "tocsin migrate: set TOCSIN_ADMIN_DATABASE_URL to the database's URL, or TOCSIN_ADMIN_DATABASE_URL_FILE "
+            "to a file that holds it",
+            file=sys.stderr,
+        )
         raise typer.Exit(_USAGE_ERROR)
     from services.devstack.migrations import migrate_database
 
@@ -48,3 +53,18 @@ def migrate(
         print(f"tocsin migrate: {error}", file=sys.stderr)
         raise typer.Exit(error.exit_code) from None
     print("Every schema is at its newest version.")
+
+
+def _read_from_file() -> str:
+    from pydantic import SecretStr
+
+    from services.runtime.secret_files import FileAwareSettings, SecretFileError
+
+    class AdminSettings(FileAwareSettings):
+        admin_database_url: SecretStr = SecretStr("")
+
+    try:
+        return AdminSettings().admin_database_url.get_secret_value()
+    except SecretFileError as error:
+        print(f"tocsin migrate: {error}", file=sys.stderr)
+        raise typer.Exit(_USAGE_ERROR) from None

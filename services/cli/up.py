@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 _USAGE_ERROR = 2
+_REPLICATED = 3
 
 # One line a paragraph: the terminal wraps it.
 _EPILOG = (
@@ -24,6 +25,9 @@ _EPILOG = (
     "  [cyan]tocsin up --embedded[/cyan]\n\n"
     "Your own agencies, e-mail to a server of yours:\n\n"
     "  [cyan]tocsin up --embedded --directory taskforce.yaml --smtp 127.0.0.1:2525[/cyan]\n\n"
+    "The real Kafka, its log on disk; or three brokers with copies of each other's:\n\n"
+    "  [cyan]tocsin up --embedded --kafka apache[/cyan]\n\n"
+    "  [cyan]tocsin up --embedded --kafka apache --brokers 3[/cyan]\n\n"
     "[bold]What you see[/bold]\n\n"
     "Standard output gets one line, once: a JSON object with every address and process id. From then on an "
     "event that you post is delivered. Logs go to standard error. Keys for every agency and source are in "
@@ -34,7 +38,7 @@ _EPILOG = (
 _HELP = (
     "Run intake, routing, notify, a Kafka broker and PostgreSQL here, and keep them running.\n\n"
     "For trying and testing: the embedded broker keeps its log in memory. When it is killed, what had been "
-    "accepted but not yet decided is lost."
+    "accepted but not yet decided is lost. --kafka apache runs the real one, which keeps its log on disk."
 )
 
 
@@ -55,7 +59,11 @@ def up(
         str | None,
         typer.Option(metavar="HOST:PORT", help="A mail server; otherwise mails are kept as files."),
     ] = None,
-    kafka: Annotated[BrokerKind, typer.Option(help="Which broker to run.")] = BrokerKind.EMBEDDED,
+    kafka: Annotated[
+        BrokerKind,
+        typer.Option(help="Which broker to run; apache is the real one (needs Java 17, and Maven once)."),
+    ] = BrokerKind.EMBEDDED,
+    brokers: Annotated[int, typer.Option(help="How many brokers of Apache Kafka: 1 or 3.")] = 1,
 ) -> None:
     if not embedded:
         _refuse(
@@ -64,10 +72,14 @@ def up(
         )
     if smtp is not None and not _is_address(smtp):
         _refuse("--smtp takes HOST:PORT")
+    if brokers != 1 and (brokers != _REPLICATED or kafka is not BrokerKind.APACHE):
+        _refuse("--brokers is 1, or with --kafka apache 3")
     _configure_logs()
     from services.devstack.supervisor import run_stack
 
-    options = StackOptions(data_dir=data_dir, directory_file=directory, smtp=smtp, broker=kafka)
+    options = StackOptions(
+        data_dir=data_dir, directory_file=directory, smtp=smtp, broker=kafka, broker_count=brokers
+    )
     try:
         run_stack(options, announce=_announce)
     except StackError as error:

@@ -2,17 +2,21 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.topics import TOPICS
 from services.devstack.account import find_account
+from services.devstack.apache.broker import ApacheKafka, node_names, render_cluster_id
+from services.devstack.apache.configuration import ListenerSecurity, Node
+from services.devstack.apache.jars import find_kafka
+from services.devstack.apache.java import KafkaPrograms
 from services.devstack.cluster import Cluster
 from services.devstack.datadir import DataDirectory, write_atomically
 from services.devstack.directory import complete_keys, read_directory
 from services.devstack.gate import Gate
-from services.devstack.kafka import EmbeddedBroker, require_available
+from services.devstack.kafka import Broker, EmbeddedBroker
 from services.devstack.keys import ensure_key_files, ensure_keys, ensure_passwords
 from services.devstack.members import (
     MODULES,
@@ -22,7 +26,7 @@ from services.devstack.members import (
     ServiceProgram,
     build_environment,
 )
-from services.devstack.options import StackOptions
+from services.devstack.options import BrokerKind, StackOptions
 from services.devstack.orphans import build_guard
 from services.devstack.ports import LOOPBACK, find_port
 from services.devstack.postgres import EmbeddedPostgres
@@ -34,25 +38,27 @@ from services.devstack.state import Board
 from services.runtime.clock import SystemClock, new_id, random_fraction
 from services.runtime.crypto import hash_api_key
 
-PORTS = (*SERVICES, "kafka", "postgres", "mail")
-SHOWN = (*SERVICES, "kafka", "postgres")
-"""The processes whose pids the ready line tells."""
+PORTS = (*SERVICES, "postgres", "mail")
+CONTROLLER = "{}-controller"
+"""The name of the port on which the brokers agree with each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
     """The bundled programs, found and known to run."""
 
-    broker: Path
+    broker: Path | KafkaPrograms
+    """The embedded broker, or what runs Apache's."""
     postgres: PostgresPrograms
 
 
 def find_programs(options: StackOptions) -> Programs:
     """Raises UnsupportedPlatformError or NotAvailableError; touches nothing of the data directory."""
-    require_available(options.broker)
     account = find_account(effective_uid=os.geteuid())
     return Programs(
-        broker=find_broker(_path_from_environment("TOCSIN_EMBEDDED_KAFKA")),
+        broker=find_kafka()
+        if options.broker is BrokerKind.APACHE
+        else find_broker(_path_from_environment("TOCSIN_EMBEDDED_KAFKA")),
         postgres=find_postgres(
             _path_from_environment("TOCSIN_EMBEDDED_POSTGRES"), account=account, cache=SHARED_CACHE
         ),
@@ -73,10 +79,12 @@ def build_stack(
     if options.directory_file is not None:
         keys = complete_keys(keys)
         asked_for = read_directory(options.directory_file, keys)
-    board = Board(directory, shown=SHOWN)
+    names = node_names(options.broker_count)
+    board = Board(directory, shown=(*SERVICES, *names, "postgres"))
     around = Surroundings(guard=build_guard(), clock=SystemClock(), on_start=board.record)
-    ports = find_ports(directory, chance=random_fraction)
-    broker = build_broker(programs.broker, port=ports["kafka"], around=around)
+    broker_ports = [port for name in names for port in (name, CONTROLLER.format(name))]
+    ports = find_ports(directory, (*PORTS, *broker_ports), chance=random_fraction)
+    broker = _build_any_broker(directory, programs.broker, ports=ports, names=names, around=around)
     postgres = _build_postgres(directory, programs.postgres, port=ports["postgres"], around=around)
     context = ServiceContext(
         directory=directory,
@@ -111,17 +119,59 @@ def build_broker(executable: Path, *, port: int, around: Surroundings) -> Embedd
     )
 
 
-def find_ports(directory: DataDirectory, *, chance: Callable[[], float]) -> dict[str, int]:
+def build_apache(
+    programs: KafkaPrograms,
+    nodes: Sequence[Node],
+    *,
+    around: Surroundings,
+    security: ListenerSecurity | None = None,
+) -> ApacheKafka:
+    """Apache Kafka with Tocsin's topics, on as many nodes."""
+    return ApacheKafka(
+        programs,
+        nodes,
+        topics=TOPICS,
+        new_cluster_id=render_cluster_id(new_id().bytes),
+        surroundings=around,
+        security=security,
+    )
+
+
+def find_ports(
+    directory: DataDirectory, names: Sequence[str], *, chance: Callable[[], float]
+) -> dict[str, int]:
     """A free port for each process; that of the last time if it still is, so that links stay good."""
     try:
         before = json.loads(directory.ports_file.read_text())
     except (OSError, ValueError):
         before = {}
     ports: dict[str, int] = {}
-    for name in PORTS:
+    for name in names:
         ports[name] = find_port(preferred=before.get(name), taken=set(ports.values()), chance=chance)
     write_atomically(directory.ports_file, json.dumps(ports) + "\n")
     return ports
+
+
+def _build_any_broker(
+    directory: DataDirectory,
+    program: Path | KafkaPrograms,
+    *,
+    ports: Mapping[str, int],
+    names: Sequence[str],
+    around: Surroundings,
+) -> Broker:
+    if isinstance(program, Path):
+        return build_broker(program, port=ports["kafka"], around=around)
+    nodes = [
+        Node(
+            number=number,
+            port=ports[name],
+            controller_port=ports[CONTROLLER.format(name)],
+            home=directory.kafka / f"node-{number}",
+        )
+        for number, name in enumerate(names, start=1)
+    ]
+    return build_apache(program, nodes, around=around)
 
 
 def _build_postgres(

@@ -68,6 +68,10 @@ class DataDirectory:
         return self.root / "postgres.log"
 
     @property
+    def kafka(self) -> Path:
+        return self.root / "kafka"
+
+    @property
     def mail(self) -> Path:
         return self.root / "mail"
 

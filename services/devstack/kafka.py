@@ -1,17 +1,15 @@
-"""Kafka brokers behind one interface. Today there is one: the embedded, in-memory Tansu."""
+"""Kafka brokers behind one interface, and the embedded one: Tansu, which keeps its log in memory."""
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
 from schemas.topics import Topic
-from services.devstack.errors import NotAvailableError
-from services.devstack.options import BrokerKind
 from services.devstack.ports import LOOPBACK, wait_for_listener
 from services.devstack.process import Launch, StopStep, SupervisedProcess, Surroundings
 from services.devstack.topics import make_topics
@@ -23,7 +21,7 @@ class Broker(Protocol):
 
     @property
     def bootstrap(self) -> str:
-        """`host:port`."""
+        """`host:port[,…]`."""
         ...
 
     @property
@@ -47,7 +45,9 @@ class Broker(Protocol):
         ...
 
     @property
-    def process(self) -> SupervisedProcess: ...
+    def processes(self) -> Mapping[str, SupervisedProcess]:
+        """By name; the first is `kafka`."""
+        ...
 
     async def start(self) -> None:
         """Returns when it answers and every topic is there."""
@@ -121,7 +121,8 @@ class EmbeddedBroker:
         self._program = TansuProgram(
             executable=executable, port=port, topics=topics, new_cluster_id=new_cluster_id
         )
-        self.process = SupervisedProcess(self._program, surroundings)
+        self._process = SupervisedProcess(self._program, surroundings)
+        self.processes: Mapping[str, SupervisedProcess] = {self._program.name: self._process}
 
     @property
     def bootstrap(self) -> str:
@@ -132,19 +133,10 @@ class EmbeddedBroker:
         return self._program.cluster_id
 
     async def start(self) -> None:
-        await self.process.start()
+        await self._process.start()
 
     async def stop(self, *, hurry: asyncio.Event | None = None) -> None:
-        await self.process.stop(hurry=hurry)
+        await self._process.stop(hurry=hurry)
 
     async def restart(self) -> None:
-        await self.process.restart()
-
-
-def require_available(kind: BrokerKind) -> None:
-    """Raises NotAvailableError for a broker that this build cannot run."""
-    if kind is not BrokerKind.EMBEDDED:
-        raise NotAvailableError(
-            f"--kafka {kind.value} is not yet available in this build; use --kafka embedded, "
-            "or point TOCSIN_KAFKA of the services at a real cluster."
-        )
+        await self._process.restart()

@@ -56,6 +56,12 @@ CATALOGUE: Catalogue = MappingProxyType(
             "A client had caused the broker to make topics of the wrong shape; they were made again.",
             ("topic_count",),
         ),
+        "kafka.fetching": LogEntry(
+            "info", "The jars of Apache Kafka are fetched through Maven into this folder, once.", ("folder",)
+        ),
+        "kafka.not_archived": LogEntry(
+            "warning", "Java could not keep what it loaded: the broker starts, only later each time.", ()
+        ),
         "migrations.applied": LogEntry("info", "Every schema is at its newest version.", ("seconds",)),
         "directory.applied": LogEntry(
             "info",

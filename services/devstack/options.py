@@ -23,3 +23,5 @@ class StackOptions:
     smtp: str | None = None
     """`host:port` of a mail server; None keeps mails as files."""
     broker: BrokerKind = BrokerKind.EMBEDDED
+    broker_count: int = 1
+    """Of Apache Kafka: 1, or 3 that keep copies of each other's logs."""

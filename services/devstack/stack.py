@@ -80,7 +80,7 @@ class Stack:
     async def watch(self) -> None:
         """Never returns while every process is being looked after; raises what went wrong with that."""
         parts = self._parts
-        inner = (parts.context.broker.process, parts.postgres.process)
+        inner = (*parts.context.broker.processes.values(), parts.postgres.process)
         await asyncio.gather(*(process.watch() for process in (*inner, *parts.members)))
 
     async def _start_database(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
+from schemas.topics import TOPICS
 from services.intake import logbook
 from services.intake.api import Front, IntakeApi, build_app
 from services.intake.handlers.directory import Directory
@@ -25,6 +26,7 @@ from services.runtime.kafka import (
     ClusterWatch,
     Publisher,
     build_broker,
+    check_topics,
     open_cluster_watch,
     open_consumers,
     open_publisher,
@@ -84,12 +86,13 @@ async def open_intake(
     kafka = settings.kafka_settings
     async with (
         open_pool(settings.database_url, size=POOL_SIZE) as pool,
-        open_cluster_watch(settings.kafka) as watch,
+        open_cluster_watch(kafka) as watch,
         open_publisher(kafka) as publisher,
     ):
         intake = _build_intake(
             settings, pool=pool, kek=kek, publisher=publisher, watch=watch, lifetime=lifetime
         )
+        await check_topics(kafka, TOPICS, durability=settings.durability)
         await intake.directory.load()
         broker = build_broker(kafka)
         subscriptions = subscribe_all(

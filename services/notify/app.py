@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
-from schemas.topics import RECEIPTS
+from schemas.topics import RECEIPTS, TOPICS
 from services.notify import logbook
 from services.notify.api import Door, Pages, build_app
 from services.notify.bodies import Links
@@ -30,6 +30,7 @@ from services.runtime.kafka import (
     ClusterWatch,
     KafkaAdmin,
     build_broker,
+    check_topics,
     open_admin,
     open_cluster_watch,
     open_consumers,
@@ -99,10 +100,11 @@ async def open_notify(
     kek = Kek.load(settings.kek_file)
     async with (
         open_pool(settings.database_url, size=POOL_SIZE) as pool,
-        open_cluster_watch(settings.kafka) as watch,
+        open_cluster_watch(settings.kafka_settings) as watch,
         open_publisher(settings.kafka_settings) as publisher,
-        open_admin(settings.kafka) as admin,
+        open_admin(settings.kafka_settings) as admin,
     ):
+        await check_topics(settings.kafka_settings, TOPICS, durability=settings.durability)
         keeper = DirectoryKeeper(
             directory=Directory(),
             repository=DirectoryRepository(pool),

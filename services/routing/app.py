@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.topics import CASE_EVENTS, DIRECTORY, RECEIPTS
+from schemas.topics import CASE_EVENTS, DIRECTORY, RECEIPTS, TOPICS
 from services.routing import logbook
 from services.routing.api import Desk, RoutingApi, build_app
 from services.routing.handlers.batch import CaseEventBatches, Means
@@ -33,8 +33,10 @@ from services.runtime.health import NotReadyError, Probes, health_routes
 from services.runtime.http import open_server
 from services.runtime.kafka import (
     ClusterWatch,
+    KafkaSettings,
     Publisher,
     build_broker,
+    check_topics,
     open_cluster_watch,
     open_consumers,
     open_publisher,
@@ -101,11 +103,12 @@ async def open_routing(
     """
     async with (
         open_pool(settings.database_url, size=POOL_SIZE) as pool,
-        open_cluster_watch(settings.kafka) as watch,
+        open_cluster_watch(settings.kafka_settings) as watch,
         open_publisher(settings.kafka_settings) as publisher,
     ):
         parts = _build_parts(settings, packs, pool=pool, watch=watch, publisher=publisher, lifetime=lifetime)
-        await _prepare_cluster(parts, settings.kafka)
+        await check_topics(settings.kafka_settings, TOPICS, durability=settings.durability)
+        await _prepare_cluster(parts, settings.kafka_settings)
         parts.connect(api)
         _add_probes(probes, parts)
         async with background(
@@ -176,7 +179,7 @@ def _build_parts(
     )
 
 
-async def _prepare_cluster(parts: Parts, bootstrap: str) -> None:
+async def _prepare_cluster(parts: Parts, kafka: KafkaSettings) -> None:
     """A cluster that we have not seen starts at 0 and is told the directory.
 
     Its committed offsets may lie beyond our positions: a predecessor that had not yet noticed that the log
@@ -186,8 +189,8 @@ async def _prepare_cluster(parts: Parts, bootstrap: str) -> None:
         positions = await parts.outbox.ensure_positions(
             cluster_id=parts.watch.cluster_id, topic=topic.name, partitions=topic.partitions
         )
-        await rewind_commits(bootstrap, group, topic.name, not_beyond=positions)
-    published = await read_topic_to_end(bootstrap, DIRECTORY.name, partitions=DIRECTORY.partitions)
+        await rewind_commits(kafka, group, topic.name, not_beyond=positions)
+    published = await read_topic_to_end(kafka, DIRECTORY.name, partitions=DIRECTORY.partitions)
     await parts.desk.directory.publish_newer_than(published)
 
 

@@ -57,6 +57,18 @@ CATALOGUE: Catalogue = MappingProxyType(
         "kafka.topic_created": LogEntry(
             "info", "A topic was missing and has been created.", ("topic", "partition_count")
         ),
+        "kafka.topic_altered": LogEntry(
+            "info", "Settings of a topic were brought to what they must be.", ("topic", "settings")
+        ),
+        "kafka.topics_missing": LogEntry(
+            "warning", "These topics are not there; waiting for `tocsin topics apply`.", ("topics",)
+        ),
+        "kafka.topic_refused": LogEntry(
+            "error",
+            "A topic would lose what was accepted, or is not what TOCSIN_DURABILITY says; the process ends. "
+            "`tocsin topics plan` says what to change.",
+            ("reason",),
+        ),
         "consumer.partitions_assigned": LogEntry(
             "info", "The consumer reads these partitions from now on.", ("topic", "group", "partitions")
         ),

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.runtime.kafka_access import KafkaAccess, KafkaSecuritySettings
 from services.runtime.logs import LogFormat, LogLevel
 
 
@@ -29,24 +29,19 @@ class Durability(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KafkaSettings:
+class KafkaSettings(KafkaAccess):
     """What a Kafka client of ours needs to know."""
 
-    bootstrap: str
     membership: Membership = Membership.STATIC
     idempotence: bool = True
     member: str = "tocsin-0"
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(KafkaSecuritySettings):
     """Base of each service's settings; a subclass names its ``service`` and adds its own fields.
 
     Field ``x`` is the variable ``TOCSIN_X``; frozen, and an error names fields, never what was in them.
     """
-
-    model_config = SettingsConfigDict(
-        env_prefix="TOCSIN_", frozen=True, extra="forbid", hide_input_in_errors=True
-    )
 
     service: ClassVar[str] = "service"
 
@@ -59,7 +54,7 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr
     kek_file: Path
     deployment_key_file: Path
-    durability: Durability = Durability.DISK
+    durability: Durability = Durability.REPLICATED
     log_format: LogFormat = LogFormat.AUTO
     log_level: LogLevel = "info"
 
@@ -74,6 +69,7 @@ class ServiceSettings(BaseSettings):
     def kafka_settings(self) -> KafkaSettings:
         return KafkaSettings(
             bootstrap=self.kafka,
+            security=self.security,
             membership=self.kafka_membership,
             idempotence=self.kafka_idempotence,
             member=self.member,

@@ -188,6 +188,9 @@ async def test_postgres_killed_has_intake_say_503_until_it_is_back_and_loses_not
     await all_arrive(harsh_task_force, load.accepted)
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_what_was_decided_before_the_broker_lost_its_log_still_arrives(
     harsh_task_force: TaskForce,
 ) -> None:

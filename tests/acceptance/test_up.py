@@ -113,6 +113,9 @@ def test_who_is_killed_comes_back_and_the_stack_is_ready_again(stack: RunningSta
     wait_until_all_ready(stack)
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 def test_a_killed_broker_comes_back_as_another_cluster_and_the_services_start_afresh(
     stack: RunningStack,
 ) -> None:

@@ -18,6 +18,10 @@ class Certificates:
 
     server: ssl.SSLContext
     client: ssl.SSLContext
+    chain: Path
+    """The server's key and certificate, in one file."""
+    authority: Path
+    """What a client must trust."""
 
 
 def make_certificates(folder: Path) -> Certificates:
@@ -38,8 +42,9 @@ def make_certificates(folder: Path) -> Certificates:
     )
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(chain)
-    trusted = authority.public_bytes(serialization.Encoding.PEM).decode()
-    return Certificates(server, ssl.create_default_context(cadata=trusted))
+    trusted = folder / "authority.pem"
+    trusted.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    return Certificates(server, ssl.create_default_context(cafile=trusted), chain, trusted)
 
 
 def _build(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +23,16 @@ class Done:
         return orjson.loads(self.output)
 
 
-async def tocsin(*words: object, standard_input: bytes = b"") -> Done:
-    """Runs a command to its end, with nothing of ours in its environment."""
+async def tocsin(
+    *words: object, standard_input: bytes = b"", environment: Mapping[str, str] | None = None
+) -> Done:
+    """Runs a command to its end, with nothing of ours in its environment but what is given."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *(str(word) for word in words),
         cwd=ROOT,
-        env={**clean, "COLUMNS": "100"},
+        env={**clean, "COLUMNS": "100", **(environment or {})},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

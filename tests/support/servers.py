@@ -1,6 +1,6 @@
 """A real PostgreSQL and a real Kafka broker for tests; each test gets a migrated database of its own.
 
-A conftest.py imports the fixtures and names them in its `__all__`: broker, database, postgres_server,
+A conftest.py imports the fixtures and names them in its `__all__`: apache, broker, database, postgres_server,
 server_loop.
 """
 
@@ -9,7 +9,8 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,20 +18,28 @@ from typing import Any, Self, TypeVar
 
 import asyncpg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
+from schemas.topics import TOPICS
 from services.devstack.account import find_account
-from services.devstack.build import build_broker
+from services.devstack.apache.broker import ApacheKafka
+from services.devstack.apache.configuration import Node
+from services.devstack.apache.jars import find_kafka
+from services.devstack.build import build_apache, build_broker
 from services.devstack.cluster import Cluster
 from services.devstack.database import ADMIN, DATABASE, ROLES
-from services.devstack.kafka import EmbeddedBroker
+from services.devstack.kafka import Broker as KafkaBroker
 from services.devstack.migrations import migrate_all
 from services.devstack.orphans import build_guard
-from services.devstack.ports import find_port
+from services.devstack.ports import find_port, is_free
 from services.devstack.postgres import EmbeddedPostgres
 from services.devstack.postgres_config import PostgresSettings
 from services.devstack.process import Surroundings
 from services.devstack.programs import SHARED_CACHE, find_broker, find_postgres
 from services.runtime.clock import SystemClock, random_fraction
+from services.runtime.kafka import KafkaSettings, apply_topics, build_specs
+from tests.support.kafka_choice import ON_APACHE
+from tests.support.waiting import eventually
 
 T = TypeVar("T")
 
@@ -91,28 +100,46 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """A broker of one test's own, with Tocsin's topics, that may be killed and restarted."""
+    """A broker with Tocsin's topics, all of them empty, that may be stopped and restarted.
 
-    embedded: EmbeddedBroker
+    The embedded one is of one test's own. Apache's is the session's, and each test finds topics made anew.
+    """
+
+    server: KafkaBroker
     loop: LoopThread
 
     @property
     def bootstrap(self) -> str:
-        return self.embedded.bootstrap
+        return self.server.bootstrap
 
     @property
     def cluster_id(self) -> str:
-        return self.embedded.cluster_id
+        return self.server.cluster_id
+
+    @property
+    def pid(self) -> int:
+        pid = self.server.processes["kafka"].pid
+        assert pid is not None
+        return pid
+
+    def settings(self, *, member: str) -> KafkaSettings:
+        """For a client of its own, as suits this kind of broker."""
+        return KafkaSettings(
+            bootstrap=self.bootstrap,
+            membership=self.server.membership,
+            idempotence=self.server.idempotence,
+            member=member,
+        )
 
     async def restart(self) -> None:
-        """Returns when it answers, empty, as another cluster, with the topics made again."""
-        await self.loop.finish(self.embedded.restart())
+        """Returns when it answers: the embedded one empty and as another cluster, Apache's as it was."""
+        await self.loop.finish(self.server.restart())
 
     async def stop(self) -> None:
-        await self.loop.finish(self.embedded.stop())
+        await self.loop.finish(self.server.stop())
 
     async def start(self) -> None:
-        await self.loop.finish(self.embedded.start())
+        await self.loop.finish(self.server.start())
 
 
 def free_port() -> int:
@@ -180,13 +207,77 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
         await execute(maintenance, f'drop database "{name}" with (force)')
 
 
-@pytest.fixture
-async def broker(server_loop: LoopThread) -> AsyncIterator[Broker]:
-    """A broker of this test's own; it starts in a few hundredths of a second."""
-    embedded = build_broker(find_broker(None), port=free_port(), around=build_surroundings())
-    own = Broker(embedded, server_loop)
-    await own.start()
+@pytest.fixture(scope="session")
+def apache(server_loop: LoopThread) -> Iterator[ApacheKafka]:
+    """One Apache Kafka for the session, started by the first test that asks."""
+    home = Path(tempfile.mkdtemp(prefix="tocsin-kafka-"))
+    kafka = build_apache(find_kafka(), build_nodes(home, 1), around=build_surroundings())
     try:
-        yield own
+        server_loop.run(kafka.start())
+        yield kafka
     finally:
-        await own.stop()
+        server_loop.run(kafka.stop())
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+async def broker(server_loop: LoopThread, request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
+    """A broker with empty topics; the embedded one starts in a few hundredths of a second."""
+    if ON_APACHE:
+        shared = Broker(request.getfixturevalue("apache"), server_loop)
+        await empty_topics(shared)
+        yield shared
+    else:
+        with open_own_broker(server_loop) as own:
+            yield own
+
+
+@contextmanager
+def open_own_broker(loop: LoopThread) -> Iterator[Broker]:
+    """A broker that is not the session's, of the kind that was chosen."""
+    home = Path(tempfile.mkdtemp(prefix="tocsin-kafka-"))
+    around = build_surroundings()
+    server: KafkaBroker = (
+        build_apache(find_kafka(), build_nodes(home, 1), around=around)
+        if ON_APACHE
+        else build_broker(find_broker(None), port=free_port(), around=around)
+    )
+    try:
+        loop.run(server.start())
+        yield Broker(server, loop)
+    finally:
+        loop.run(server.stop())
+        shutil.rmtree(home)
+
+
+async def empty_topics(broker: Broker) -> None:
+    """Deletes every topic, and with them what groups committed, and makes Tocsin's again."""
+    # One that an earlier test left stopped.
+    if not is_listening(broker.bootstrap):
+        await broker.start()
+    client = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await client.start()
+    try:
+        names = [name for name in await client.list_topics() if not name.startswith("__")]
+        if names:
+            await client.delete_topics(names)
+        await eventually(lambda: _are_gone(client, names), what="the topics are deleted")
+    finally:
+        await client.close()
+    await apply_topics(broker.bootstrap, build_specs(TOPICS, copies=1))
+
+
+async def _are_gone(client: AIOKafkaAdminClient, names: Sequence[str]) -> bool:
+    return not set(names) & set(await client.list_topics())
+
+
+def is_listening(bootstrap: str) -> bool:
+    return not is_free(int(bootstrap.rpartition(":")[2]))
+
+
+def build_nodes(home: Path, count: int) -> list[Node]:
+    """For brokers of Apache Kafka that keep their logs in this folder."""
+    return [
+        Node(number=number, port=free_port(), controller_port=free_port(), home=home / f"node-{number}")
+        for number in range(1, count + 1)
+    ]

@@ -11,6 +11,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from services.runtime.kafka.records import TopicSpec
 from services.runtime.kafka.waiting import start_patiently
+from services.runtime.kafka_access import KafkaAddress, client_arguments
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -75,10 +76,10 @@ class KafkaAdmin:
 
 
 @asynccontextmanager
-async def open_admin(bootstrap: str) -> AsyncIterator[KafkaAdmin]:
+async def open_admin(address: KafkaAddress) -> AsyncIterator[KafkaAdmin]:
     """Waits for the broker."""
     client = await start_patiently(
-        lambda: AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_MS),
+        lambda: AIOKafkaAdminClient(**client_arguments(address), request_timeout_ms=REQUEST_MS),
         AIOKafkaAdminClient.close,
     )
     try:
@@ -87,17 +88,17 @@ async def open_admin(bootstrap: str) -> AsyncIterator[KafkaAdmin]:
         await client.close()
 
 
-async def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> None:
+async def ensure_topics(address: KafkaAddress, specs: Sequence[TopicSpec]) -> None:
     """Creates the topics that are missing; see KafkaAdmin."""
-    async with open_admin(bootstrap) as admin:
+    async with open_admin(address) as admin:
         await admin.ensure_topics(specs)
 
 
 async def committed_offsets(
-    bootstrap: str, group: str, topic: str, partitions: Iterable[int]
+    address: KafkaAddress, group: str, topic: str, partitions: Iterable[int]
 ) -> dict[int, int]:
     """Next offset by partition; one that the group never committed is absent."""
-    async with open_admin(bootstrap) as admin:
+    async with open_admin(address) as admin:
         return await admin.committed_offsets(group, topic, partitions)
 
 

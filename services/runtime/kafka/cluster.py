@@ -9,6 +9,7 @@ from services.runtime.clock import Clock, SystemClock
 from services.runtime.health import NotReadyError
 from services.runtime.kafka.admin import open_admin
 from services.runtime.kafka.waiting import KAFKA_ERRORS
+from services.runtime.kafka_access import KafkaAddress
 from services.runtime.lifecycle import ExitCode, Lifetime
 from services.runtime.logs import get_logger
 
@@ -21,8 +22,8 @@ STALE_SECONDS: Final = 3.0
 class ClusterWatch:
     """Asks for the cluster id every second; remembers the one this process started with."""
 
-    def __init__(self, bootstrap: str, cluster_id: str, *, clock: Clock) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, address: KafkaAddress, cluster_id: str, *, clock: Clock) -> None:
+        self._address = address
         self._clock = clock
         self._answered_at = clock.monotonic()
         self._changed = asyncio.Event()
@@ -52,7 +53,7 @@ class ClusterWatch:
                 await self._poll_until_trouble()
 
     async def _poll_until_trouble(self) -> None:
-        async with open_admin(self._bootstrap) as admin:
+        async with open_admin(self._address) as admin:
             while not self.has_changed:
                 self._observe(await admin.get_cluster_id())
                 await asyncio.sleep(POLL_SECONDS)
@@ -66,11 +67,13 @@ class ClusterWatch:
 
 
 @asynccontextmanager
-async def open_cluster_watch(bootstrap: str, *, clock: Clock | None = None) -> AsyncIterator[ClusterWatch]:
+async def open_cluster_watch(
+    address: KafkaAddress, *, clock: Clock | None = None
+) -> AsyncIterator[ClusterWatch]:
     """Waits for the broker, then watches its identity within the block."""
-    async with open_admin(bootstrap) as admin:
+    async with open_admin(address) as admin:
         cluster_id = await admin.get_cluster_id()
-    watch = ClusterWatch(bootstrap, cluster_id, clock=clock or SystemClock())
+    watch = ClusterWatch(address, cluster_id, clock=clock or SystemClock())
     polling = asyncio.create_task(watch.poll_for_ever())
     try:
         yield watch

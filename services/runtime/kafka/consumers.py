@@ -19,6 +19,7 @@ from faststream.middlewares import AckPolicy
 from services.runtime.kafka.fate import BatchFate, BatchHandler
 from services.runtime.kafka.readiness import PartitionsReady
 from services.runtime.kafka.records import TopicLike
+from services.runtime.kafka.security import build_security
 from services.runtime.lifecycle import Lifetime
 from services.runtime.settings import KafkaSettings, Membership
 
@@ -60,6 +61,7 @@ def build_broker(settings: KafkaSettings, *, graceful_seconds: float = GRACEFUL_
     logger.setLevel(logging.ERROR)
     return KafkaBroker(
         settings.bootstrap.split(","),
+        security=build_security(settings.security),
         client_id=settings.member,
         consumer_only=True,
         apply_types=False,

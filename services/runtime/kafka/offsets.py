@@ -5,28 +5,29 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.runtime.kafka.admin import open_admin
-from services.runtime.kafka.waiting import start_patiently
+from services.runtime.kafka.waiting import ask_patiently, start_patiently
+from services.runtime.kafka_access import KafkaAddress, client_arguments
 from services.runtime.logs import get_logger
 
 log = get_logger()
 
 
 async def rewind_commits(
-    bootstrap: str, group: str, topic: str, *, not_beyond: Mapping[int, int]
+    address: KafkaAddress, group: str, topic: str, *, not_beyond: Mapping[int, int]
 ) -> dict[int, int]:
     """Commits the limit of every partition whose committed offset lies beyond it; returns those partitions.
 
     To be called before the group's consumers start, with the next offsets that a database knows to be done. A
     process that did not yet know that the broker had lost its log may have committed what it never did.
     """
-    async with open_admin(bootstrap) as admin:
-        committed = await admin.committed_offsets(group, topic, not_beyond)
+    async with open_admin(address) as admin:
+        committed = await ask_patiently(lambda: admin.committed_offsets(group, topic, not_beyond))
     wrong = {
         number: not_beyond[number] for number, offset in committed.items() if offset > not_beyond[number]
     }
     if wrong:
         await _commit(
-            bootstrap, group, {TopicPartition(topic, number): offset for number, offset in wrong.items()}
+            address, group, {TopicPartition(topic, number): offset for number, offset in wrong.items()}
         )
         log.warning(
             "consumer.rewound", topic=topic, group=group, partitions=[str(number) for number in wrong]
@@ -34,13 +35,13 @@ async def rewind_commits(
     return wrong
 
 
-async def _commit(bootstrap: str, group: str, offsets: dict[TopicPartition, int]) -> None:
+async def _commit(address: KafkaAddress, group: str, offsets: dict[TopicPartition, int]) -> None:
     consumer = await start_patiently(
-        lambda: AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False),
+        lambda: AIOKafkaConsumer(**client_arguments(address), group_id=group, enable_auto_commit=False),
         AIOKafkaConsumer.stop,
     )
     try:
         consumer.assign(list(offsets))
-        await consumer.commit(offsets)
+        await ask_patiently(lambda: consumer.commit(offsets))
     finally:
         await consumer.stop()

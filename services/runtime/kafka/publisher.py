@@ -12,6 +12,7 @@ from aiokafka.structs import RecordMetadata
 from services.runtime.faults import error_type
 from services.runtime.kafka.records import PublishError, Record
 from services.runtime.kafka.waiting import KAFKA_ERRORS, start_patiently
+from services.runtime.kafka_access import client_arguments
 from services.runtime.settings import KafkaSettings
 
 ACK_SECONDS: Final = 5.0
@@ -84,7 +85,7 @@ async def open_producer(
 
     def build() -> AIOKafkaProducer:
         return AIOKafkaProducer(
-            bootstrap_servers=settings.bootstrap,
+            **client_arguments(settings),
             client_id=settings.member,
             acks="all",
             enable_idempotence=settings.idempotence,

@@ -6,15 +6,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.runtime.kafka.records import ReceivedRecord, receive
 from services.runtime.kafka.waiting import start_patiently
+from services.runtime.kafka_access import KafkaAddress, client_arguments
 
 POLL_MS: Final = 100
 
 
-async def read_topic_to_end(bootstrap: str, topic: str, *, partitions: int = 1) -> list[ReceivedRecord]:
+async def read_topic_to_end(
+    address: KafkaAddress, topic: str, *, partitions: int = 1
+) -> list[ReceivedRecord]:
     """Every record the topic holds now, in order within each partition; the topic must exist."""
     consumer = await start_patiently(
         lambda: AIOKafkaConsumer(
-            bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+            **client_arguments(address), auto_offset_reset="earliest", enable_auto_commit=False
         ),
         AIOKafkaConsumer.stop,
     )

@@ -23,6 +23,23 @@ class Client(Protocol):
 
 
 C = TypeVar("C", bound=Client)
+T = TypeVar("T")
+
+
+async def ask_patiently(question: Callable[[], Awaitable[T]]) -> T:
+    """The answer, asked for again every 100 ms while there is passing trouble.
+
+    A cluster that has just started answers before it has found its coordinators and leaders.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return await question()
+        except KAFKA_ERRORS as error:
+            if attempt == 1:
+                log.warning("kafka.unavailable", attempt=attempt, exc_info=error)
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def start_patiently(build: Callable[[], C], close: Callable[[C], Awaitable[None]]) -> C:

@@ -66,7 +66,8 @@ def test_a_misspelt_command_is_answered_with_the_right_one() -> None:
     ("words", "said"),
     [
         (["up"], "say --embedded"),
-        (["up", "--embedded", "--kafka", "apache"], "not yet available in this build"),
+        (["up", "--embedded", "--brokers", "3"], "--brokers is 1"),
+        (["up", "--embedded", "--kafka", "apache", "--brokers", "2"], "--brokers is 1"),
         (["up", "--embedded", "--kafka", "nonsense"], "--kafka"),
         (["up", "--embedded", "--smtp", "nonsense"], "HOST:PORT"),
         (["up", "--embedded", "--nonsense"], "--nonsense"),
@@ -106,6 +107,16 @@ async def test_migrate_brings_an_empty_database_to_the_newest_version(
     await execute(maintenance, "drop database empty with (force)")
 
 
+def test_migrate_takes_the_url_from_a_file(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text(f"{postgres_server.url('tocsin_admin', 'tocsin')}\n")
+    done = run("migrate", environment={"TOCSIN_ADMIN_DATABASE_URL_FILE": str(file)})
+    assert (done.returncode, done.stderr) == (0, "")
+    missing = run("migrate", environment={"TOCSIN_ADMIN_DATABASE_URL_FILE": str(tmp_path / "nowhere")})
+    assert missing.returncode == 2
+    assert "TOCSIN_ADMIN_DATABASE_URL_FILE cannot be read" in missing.stderr
+
+
 def test_migrate_never_shows_the_password(postgres_server: PostgresServer) -> None:
     url = f"postgresql://tocsin_admin:zanthorpe@127.0.0.1:{postgres_server.postgres.port}/nowhere"
     done = run("migrate", environment={"TOCSIN_ADMIN_DATABASE_URL": url})
@@ -114,17 +125,20 @@ def test_migrate_never_shows_the_password(postgres_server: PostgresServer) -> No
     assert "zanthorpe" not in done.stderr + done.stdout
 
 
-async def test_topics_apply_makes_what_is_missing_and_changes_nothing(broker: Broker) -> None:
+async def test_topics_apply_makes_what_is_missing(broker: Broker) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
     await admin.start()
     await admin.delete_topics([TOPICS[0].name])
-    done = run("topics", "apply", "--kafka", broker.bootstrap, "--replication", "1")
+    done = run("topics", "apply", "--kafka", broker.bootstrap, "--replication", "-1")
     assert (done.returncode, done.stdout.count("\n")) == (0, len(TOPICS))
     described = await admin.describe_topics([TOPICS[0].name])
     await admin.close()
     assert len(described[0]["partitions"]) == TOPICS[0].partitions
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_a_topic_of_the_wrong_shape_is_refused_on_a_cluster_and_made_again_on_our_own(
     broker: Broker,
 ) -> None:

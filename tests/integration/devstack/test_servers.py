@@ -64,6 +64,9 @@ async def test_the_broker_has_the_topics_as_they_are_described(broker: Broker) -
     assert partitions == {topic.name: topic.partitions for topic in TOPICS}
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_a_restarted_broker_is_another_cluster_with_its_topics_back(broker: Broker) -> None:
     before, _ = await describe(broker.bootstrap)
     await broker.restart()
@@ -73,6 +76,9 @@ async def test_a_restarted_broker_is_another_cluster_with_its_topics_back(broker
     assert partitions == {topic.name: topic.partitions for topic in TOPICS}
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_a_client_that_waits_for_the_broker_does_not_spoil_its_topics(broker: Broker) -> None:
     """The broker makes a topic with four partitions for whoever asks first."""
     producer = AIOKafkaProducer(

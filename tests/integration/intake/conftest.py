@@ -9,9 +9,7 @@ import pytest_asyncio
 import uvloop
 
 from services.devstack import logbook as devstack_logbook
-from services.devstack.build import build_broker
 from services.devstack.database import ADMIN
-from services.devstack.programs import find_broker
 from services.intake import logbook
 from services.runtime.crypto import Kek, generate_key_file
 from services.runtime.logs import capture_logs
@@ -23,11 +21,11 @@ from tests.support.servers import (  # noqa: F401 -- fixtures
     Database,
     LoopThread,
     PostgresServer,
+    apache,
     broker,
-    build_surroundings,
     database,
     execute,
-    free_port,
+    open_own_broker,
     postgres_server,
     server_loop,
 )
@@ -51,7 +49,7 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bare_servers(database: Database, broker: Broker, secrets: Path) -> Servers:  # noqa: F811 -- pytest's way
     """Without a directory."""
-    return Servers(database.url("intake"), broker.bootstrap, secrets)
+    return Servers(database.url("intake"), broker, secrets)
 
 
 @pytest.fixture
@@ -88,10 +86,8 @@ def shared_servers(
     """A database and a broker that a whole module shares."""
     admin, template = postgres_server.url(ADMIN, "postgres"), postgres_server.template
     server_loop.run(execute(admin, f"create database intake_shared template {template}"))
-    shared = build_broker(find_broker(None), port=free_port(), around=build_surroundings())
-    server_loop.run(shared.start())
-    yield Servers(postgres_server.url("tocsin_intake", "intake_shared"), shared.bootstrap, secrets)
-    server_loop.run(shared.stop())
+    with open_own_broker(server_loop) as shared:
+        yield Servers(postgres_server.url("tocsin_intake", "intake_shared"), shared, secrets)
     server_loop.run(execute(admin, "drop database intake_shared with (force)"))
 
 

@@ -20,9 +20,9 @@ from services.runtime.database import open_pool
 from services.runtime.kafka import KafkaSettings, ReceivedRecord, Record, open_publisher, read_topic_to_end
 from services.runtime.keyring import Keyring
 from services.runtime.lifecycle import Lifetime
-from services.runtime.settings import Durability, Membership
+from services.runtime.settings import Durability
 from tests.integration.intake.client import MemberSystem
-from tests.support.servers import free_port
+from tests.support.servers import Broker, free_port
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,23 @@ class Servers:
     """The URL of a database as intake's role, a broker, and the folder of the key files."""
 
     database_url: str
-    bootstrap: str
+    broker: Broker
     secrets: Path
 
     @property
     def kafka_settings(self) -> KafkaSettings:
-        return KafkaSettings(
-            bootstrap=self.bootstrap, membership=Membership.SOLE, idempotence=False, member="test-0"
-        )
+        return self.broker.settings(member="test-0")
+
+    @property
+    def bootstrap(self) -> str:
+        return self.broker.bootstrap
 
     def settings(self, *, rate: int = 2000, member: str = "intake-0") -> IntakeSettings:
         return IntakeSettings(
             port=free_port(),
             kafka=self.bootstrap,
-            kafka_membership=Membership.SOLE,
-            kafka_idempotence=False,
+            kafka_membership=self.broker.server.membership,
+            kafka_idempotence=self.broker.server.idempotence,
             member=member,
             database_url=SecretStr(self.database_url),
             kek_file=self.secrets / "kek.json",

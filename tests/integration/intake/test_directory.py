@@ -1,5 +1,7 @@
 """Keeping up with the directory."""
 
+import pytest
+
 from schemas.topics import DIRECTORY
 from schemas.vocabulary import EventType
 from services.intake.repository import Repository
@@ -38,6 +40,9 @@ async def test_an_older_version_does_not_come_back(intake: RunningIntake, server
     assert (await intake.member.send(NEW_EVENT, key=key_of(NEW))).status == 202
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_a_start_without_kafka_s_history_knows_the_last_version(
     servers: Servers, broker: Broker
 ) -> None:

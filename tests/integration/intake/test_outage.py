@@ -53,8 +53,7 @@ def mortal_postgres(server_loop: LoopThread) -> Iterator[MortalPostgres]:
 @contextmanager
 def held(broker: Broker) -> Iterator[None]:
     """The broker's process stands still: connections stay open, and nothing answers."""
-    pid = broker.embedded.process.pid
-    assert pid is not None
+    pid = broker.pid
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -89,6 +88,9 @@ async def test_a_broker_that_hangs_is_told_as_perhaps_stored_and_passes(
     assert "e99" not in stored
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_a_broker_that_lost_its_log_makes_intake_start_anew(
     intake: RunningIntake, servers: Servers, broker: Broker
 ) -> None:

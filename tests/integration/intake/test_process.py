@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import orjson
+import pytest
 
 from tests.integration.intake.client import MemberSystem
 from tests.integration.intake.events import build_event
@@ -67,6 +68,9 @@ async def test_a_process_serves_until_it_is_told_to_end_and_ends_cleanly(servers
     assert {line["level"] for line in lines} == {"info"}
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_a_process_whose_cluster_was_replaced_asks_to_be_started_again(
     servers: Servers, broker: Broker
 ) -> None:

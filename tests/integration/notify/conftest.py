@@ -17,6 +17,7 @@ from tests.support.receivers import Receivers, open_receivers
 from tests.support.servers import (  # noqa: F401 -- fixtures
     Broker,
     Database,
+    apache,
     broker,
     database,
     postgres_server,

@@ -35,7 +35,7 @@ from services.runtime.database import open_pool
 from services.runtime.kafka import KafkaSettings, Record, open_publisher, read_topic_to_end
 from services.runtime.keyring import Keyring
 from services.runtime.lifecycle import Lifetime
-from services.runtime.settings import Durability, Membership
+from services.runtime.settings import Durability
 from tests.support.mailbox import Mailbox
 from tests.support.receivers import Receiver
 from tests.support.servers import Broker, Database, free_port
@@ -79,9 +79,7 @@ class Rig:
 
     @property
     def kafka(self) -> KafkaSettings:
-        return KafkaSettings(
-            bootstrap=self.broker.bootstrap, membership=Membership.SOLE, idempotence=False, member="rig"
-        )
+        return self.broker.settings(member="rig")
 
     @property
     def deployment_key(self) -> bytes:
@@ -91,8 +89,8 @@ class Rig:
         given: dict[str, object] = {
             "port": free_port(),
             "kafka": self.broker.bootstrap,
-            "kafka_membership": Membership.SOLE,
-            "kafka_idempotence": False,
+            "kafka_membership": self.broker.server.membership,
+            "kafka_idempotence": self.broker.server.idempotence,
             "database_url": SecretStr(self.database.url("notify")),
             "kek_file": self.secrets / "kek.json",
             "deployment_key_file": self.secrets / "deployment.key",

@@ -3,6 +3,7 @@
 import asyncio
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from services.notify.delivery import SCHEDULES
@@ -170,6 +171,9 @@ async def test_at_the_end_running_attempts_are_finished_and_none_is_begun(
         await rig.wait_for_receipts(*["stored", "delivered"] * 5)
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_the_directory_is_known_after_a_restart_without_its_topic(
     rig: Rig, receivers: Receivers
 ) -> None:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
+import pytest
+
 from schemas.topics import RECEIPTS
 from services.notify.settings import NotifySettings
 from services.runtime.kafka import build_broker, open_consumers, subscribe
@@ -75,6 +77,9 @@ async def test_sigterm_ends_the_process_cleanly(rig: Rig, receivers: Receivers) 
     assert len(receivers["one"].arrivals) == 1
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_another_cluster_ends_the_process_with_75_and_its_receipts_are_published_again(
     rig: Rig, receivers: Receivers
 ) -> None:

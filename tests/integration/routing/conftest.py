@@ -12,6 +12,7 @@ from tests.integration.routing.rig import Rig, Routing, open_rig
 from tests.support.servers import (  # noqa: F401 -- fixtures
     Broker,
     Database,
+    apache,
     broker,
     database,
     postgres_server,

@@ -34,8 +34,6 @@ from services.runtime.clock import SystemClock
 from services.runtime.crypto import Kek, load_key_file, open_sealed
 from services.runtime.database import Pool, open_pool
 from services.runtime.kafka import (
-    KafkaSettings,
-    Membership,
     Publisher,
     ReceivedRecord,
     open_publisher,
@@ -49,10 +47,6 @@ from tests.support.servers import Broker, Database
 PACKS = load_packs()
 CLUSTER = "cluster-1"
 OPERATOR = "0f" * 4
-
-
-def kafka_settings(bootstrap: str) -> KafkaSettings:
-    return KafkaSettings(bootstrap=bootstrap, membership=Membership.SOLE, idempotence=False, member="test-0")
 
 
 def sample_directory() -> DirectoryFile:
@@ -201,7 +195,7 @@ async def open_rig(database: Database, broker: Broker, secrets: Path) -> AsyncIt
     async with (
         open_pool(database.url("intake"), size=1) as intake,
         asyncpg.create_pool(database.admin, min_size=1, max_size=2) as admin,
-        open_publisher(kafka_settings(broker.bootstrap)) as publisher,
+        open_publisher(broker.settings(member="test-0")) as publisher,
     ):
         rig = Rig(
             database=database,

@@ -17,7 +17,7 @@ from services.routing.app import run_routing
 from services.routing.settings import RoutingSettings
 from services.runtime.crypto import hash_api_key
 from services.runtime.lifecycle import ExitCode, Lifetime
-from services.runtime.settings import Durability, Membership
+from services.runtime.settings import Durability
 from tests.integration.routing.rig import Rig
 from tests.support.servers import free_port
 
@@ -36,8 +36,8 @@ def build_settings(rig: Rig) -> RoutingSettings:
     return RoutingSettings(
         port=free_port(),
         kafka=rig.broker.bootstrap,
-        kafka_membership=Membership.SOLE,
-        kafka_idempotence=False,
+        kafka_membership=rig.broker.server.membership,
+        kafka_idempotence=rig.broker.server.idempotence,
         database_url=SecretStr(rig.database.url("routing")),
         kek_file=rig.secrets / "kek.json",
         deployment_key_file=rig.secrets / "deployment.key",
@@ -53,7 +53,7 @@ def build_environment(settings: RoutingSettings) -> Mapping[str, str]:
         "TOCSIN_PORT": str(settings.port),
         "TOCSIN_KAFKA": settings.kafka,
         "TOCSIN_KAFKA_MEMBERSHIP": settings.kafka_membership.value,
-        "TOCSIN_KAFKA_IDEMPOTENCE": "false",
+        "TOCSIN_KAFKA_IDEMPOTENCE": str(settings.kafka_idempotence),
         "TOCSIN_DATABASE_URL": settings.database_url.get_secret_value(),
         "TOCSIN_KEK_FILE": str(settings.kek_file),
         "TOCSIN_DEPLOYMENT_KEY_FILE": str(settings.deployment_key_file),

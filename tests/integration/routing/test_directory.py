@@ -106,6 +106,9 @@ async def test_a_decision_uses_the_newest_directory_whoever_applied_it(rig: Rig,
     assert "ag-kern-cw" not in alerts_by_agency(await rig.published_alerts())
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_a_broker_that_lost_its_log_is_told_the_directory_again(rig: Rig, routing: Routing) -> None:
     await rig.broker.restart()
 

@@ -118,6 +118,9 @@ async def test_the_pause_grows_with_the_messages_age(rig: Rig, routing: Routing)
     assert pause.total_seconds() > 3500
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_what_was_published_to_a_lost_log_is_published_to_the_new_one(
     rig: Rig, routing: Routing
 ) -> None:

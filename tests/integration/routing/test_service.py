@@ -230,6 +230,9 @@ async def test_a_gap_ends_the_process_as_a_fault(rig: Rig) -> None:
     assert await rig.count("decision") == 1
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_a_broker_that_lost_its_log_restarts_the_process_which_hands_over_again(rig: Rig) -> None:
     settings = build_settings(rig)
     async with running_service(settings) as service:
@@ -298,17 +301,11 @@ async def test_two_processes_on_the_same_partitions_decide_each_event_once(rig: 
 
 
 def freeze(rig: Rig) -> None:
-    os.kill(broker_pid(rig), signal.SIGSTOP)
+    os.kill(rig.broker.pid, signal.SIGSTOP)
 
 
 def thaw(rig: Rig) -> None:
-    os.kill(broker_pid(rig), signal.SIGCONT)
-
-
-def broker_pid(rig: Rig) -> int:
-    pid = rig.broker.embedded.process.pid
-    assert pid is not None
-    return pid
+    os.kill(rig.broker.pid, signal.SIGCONT)
 
 
 async def is_failing(service: RunningService, check: str) -> bool:

@@ -10,11 +10,12 @@ import pytest
 
 from services.devstack.postgres import EmbeddedPostgres
 from services.runtime.database import Pool, open_pool
-from services.runtime.kafka import KafkaSettings, Membership
+from services.runtime.kafka import KafkaSettings
 from tests.support.servers import (
     Broker,
     Database,
     LoopThread,
+    apache,
     broker,
     build_postgres,
     build_surroundings,
@@ -23,7 +24,7 @@ from tests.support.servers import (
     server_loop,
 )
 
-__all__ = ["broker", "database", "postgres_server", "server_loop"]
+__all__ = ["apache", "broker", "database", "postgres_server", "server_loop"]
 
 
 class HandClock:
@@ -46,9 +47,7 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def settings(broker: Broker) -> KafkaSettings:
-    return KafkaSettings(
-        bootstrap=broker.bootstrap, membership=Membership.SOLE, idempotence=False, member="test-0"
-    )
+    return broker.settings(member="test-0")
 
 
 @pytest.fixture

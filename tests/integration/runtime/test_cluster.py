@@ -14,6 +14,9 @@ from tests.integration.runtime.conftest import HandClock
 from tests.support.servers import Broker
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_another_cluster_behind_the_address_ends_the_process_with_75(broker: Broker) -> None:
     lifetime, before = Lifetime(), broker.cluster_id
     with capture_logs(devstack_logbook.CATALOGUE) as lines:

@@ -187,7 +187,8 @@ async def test_commits_beyond_what_was_done_are_set_back_and_the_records_read_ag
     with capture_logs({}) as lines:
         moved = await rewind_commits(settings.bootstrap, "rewind", topic.name, not_beyond=done)
     assert moved == dict.fromkeys({record.partition for record in received}, 2)
-    assert [line["event"] for line in lines] == ["consumer.rewound"]
+    # A member that has just left keeps a real group from being set back until its session ends.
+    assert [line["event"] for line in lines if line["event"] != "kafka.unavailable"] == ["consumer.rewound"]
     missing = {(record.partition, record.offset) for record in received if record.offset >= 2}
     async with consuming(settings, topic, again, group="rewind"):
         await again.wait_for(len(missing))
@@ -271,7 +272,8 @@ async def test_a_fault_stops_the_consumer_and_the_process_with_nothing_committed
     assert lifetime.exit_code is ExitCode.FAULT
     assert inbox.records == []
     assert await committed_total(settings, topic, "fault") == 0
-    assert [line["event"] for line in lines] == ["batch.failed", "service.failed", "service.stopping"]
+    events = [line["event"] for line in lines if line["event"] != "consumer.partitions_assigned"]
+    assert events == ["batch.failed", "service.failed", "service.stopping"]
     assert "a value" not in str(lines)
 
 

@@ -5,9 +5,6 @@ import socket
 import pytest
 
 from services.devstack.database import build_url
-from services.devstack.errors import NotAvailableError
-from services.devstack.kafka import require_available
-from services.devstack.options import BrokerKind
 from services.devstack.ports import FIRST_PORT, LOOPBACK, PORT_COUNT, find_port
 from services.devstack.postgres_config import PostgresSettings, render_pg_hba_conf, render_tocsin_conf
 from services.devstack.watchdog import watch
@@ -69,10 +66,3 @@ def test_a_password_with_any_character_makes_a_good_url() -> None:
     assert (
         build_url(role="r", password="a/b@c:d", port=1) == "postgresql://r:a%2Fb%40c%3Ad@127.0.0.1:1/tocsin"
     )
-
-
-def test_the_broker_of_a_later_build_is_refused_with_what_to_do_instead() -> None:
-    with pytest.raises(NotAvailableError, match="not yet available") as refused:
-        require_available(BrokerKind.APACHE)
-    assert refused.value.exit_code == 2
-    require_available(BrokerKind.EMBEDDED)

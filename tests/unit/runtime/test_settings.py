@@ -34,7 +34,7 @@ def test_what_is_not_set_has_its_default(environment: pytest.MonkeyPatch) -> Non
     settings = ExampleSettings.from_environment()
     assert (settings.host, settings.port, settings.example_rate) == ("127.0.0.1", 8080, 2000)
     assert settings.kek_file == Path("/keys/kek.json")
-    assert settings.durability is Durability.DISK
+    assert settings.durability is Durability.REPLICATED
     assert settings.kafka_settings == KafkaSettings(
         bootstrap="127.0.0.1:9092", membership=Membership.STATIC, idempotence=True, member="example-0"
     )
