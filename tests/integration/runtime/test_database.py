@@ -56,6 +56,20 @@ async def test_a_transaction_that_raises_leaves_nothing(pool: Pool) -> None:
         assert await acquired.fetchval("SELECT count(*) FROM left_over") == 0
 
 
+async def test_a_connection_given_back_costs_no_statement_and_leaves_no_transaction_open(
+    pool: Pool,
+) -> None:
+    async with connection(pool) as acquired:
+        backend = await acquired.fetchval("SELECT pg_backend_pid()")
+        await acquired.execute("BEGIN")
+    async with connection(pool) as first, connection(pool) as second:
+        pids = {await each.fetchval("SELECT pg_backend_pid()"): each for each in (first, second)}
+        assert not pids.pop(backend).is_in_transaction()
+        (other,) = pids.values()
+        last = "SELECT query FROM pg_stat_activity WHERE pid = $1"
+        assert await other.fetchval(last, backend) == "SELECT pg_backend_pid()"
+
+
 async def test_a_fault_of_ours_is_not_called_transient(pool: Pool) -> None:
     for statement, arguments in (
         ("SELECT * FROM nowhere", ()),
