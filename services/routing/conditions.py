@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from typing import Final
+from functools import cache, lru_cache
+from typing import Final, TypeAlias
 
 from cel_expr_python import cel
 
@@ -18,8 +18,13 @@ _CEL_TYPES: Final = {
     FactType.STRINGS: cel.Type.List(cel.Type.STRING),
 }
 _ONLY_BOOLS: Final = {bool}
+_REMEMBERED: Final = 1_000
+"""Combinations of facts, per event type."""
 _LONGEST_LIST: Final = 50_000
 """Characters of one compiled list; the engine refuses more than 100,000."""
+
+
+FrozenValue: TypeAlias = bool | int | str | tuple[str, ...]
 
 
 class ConditionError(Exception):
@@ -42,18 +47,28 @@ class Conditions:
         place_of = {text: place for place, text in enumerate(distinct)}
         self._places: Final = [place_of.get(text, -1) for text in texts]
         self.facts: Final = frozenset().union(*map(facts_used, distinct))
+        self._names: Final = tuple(sorted(self.facts))
+        self._answers: Final = lru_cache(_REMEMBERED)(self._evaluate)
 
-    def evaluate(self, facts: Mapping[str, FactValue]) -> list[bool]:
-        """One bool per condition, in order.
+    def evaluate(self, facts: Mapping[str, FactValue]) -> Sequence[bool]:
+        """One bool per condition, in order; remembered, since events repeat each other in what rules ask.
 
         Raises ConditionError when the engine gives anything else: an error value is truthy, so it must never
         be read as a match.
         """
+        return self._answers(tuple([(name, _freeze(facts[name])) for name in self._names if name in facts]))
+
+    def _evaluate(self, facts: tuple[tuple[str, FrozenValue], ...]) -> Sequence[bool]:
+        given = {name: list(value) if isinstance(value, tuple) else value for name, value in facts}
         answers: list[bool] = []
         for program, length in self._programs:
-            answers += _judge(program, length, facts)
+            answers += _judge(program, length, given)
         answers.append(True)  # where place -1 points: the condition `true`
-        return [answers[place] for place in self._places]
+        return tuple([answers[place] for place in self._places])
+
+
+def _freeze(value: FactValue) -> FrozenValue:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _judge(program: cel.Expression, length: int, facts: Mapping[str, FactValue]) -> list[bool]:

@@ -109,12 +109,12 @@ def test_every_problem_of_a_condition_is_told_at_once() -> None:
 
 def test_conditions_are_judged_together_in_order() -> None:
     conditions = Conditions(["minor", "!minor", "true", 'safety.risk == "imminent"', "minor"])
-    assert conditions.evaluate(EVERYTHING) == [True, False, True, True, True]
+    assert conditions.evaluate(EVERYTHING) == (True, False, True, True, True)
     assert conditions.facts == {"minor", "safety.risk"}
 
 
 def test_a_remark_at_the_end_of_a_condition_hides_nothing_of_the_next() -> None:
-    assert Conditions(["minor // x", "!minor // ]"]).evaluate(EVERYTHING) == [True, False]
+    assert Conditions(["minor // x", "!minor // ]"]).evaluate(EVERYTHING) == (True, False)
 
 
 def test_more_conditions_than_one_list_can_hold_are_judged_all_the_same() -> None:
@@ -124,7 +124,15 @@ def test_more_conditions_than_one_list_can_hold_are_judged_all_the_same() -> Non
 
 
 def test_no_condition_at_all_is_no_error() -> None:
-    assert Conditions([]).evaluate({}) == []
+    assert Conditions([]).evaluate({}) == ()
+
+
+def test_facts_that_were_judged_before_are_judged_alike_and_others_are_not() -> None:
+    conditions = Conditions(["minor", '"shelter" in needs'])
+    for _ in range(2):
+        assert conditions.evaluate({"minor": True, "needs": ["shelter"]}) == (True, True)
+        assert conditions.evaluate({"minor": True, "needs": []}) == (True, False)
+        assert conditions.evaluate({"minor": False, "needs": ["shelter"]}) == (False, True)
 
 
 def test_a_missing_fact_is_an_error_and_never_a_match() -> None:
@@ -141,7 +149,7 @@ def test_a_fact_of_the_wrong_type_is_an_error_and_never_a_match() -> None:
 @settings(deadline=None)
 def test_each_place_of_the_answer_belongs_to_its_condition(texts: list[str]) -> None:
     expected = [not text.startswith("!") for text in texts]
-    assert Conditions(texts).evaluate({"minor": True}) == expected
+    assert Conditions(texts).evaluate({"minor": True}) == tuple(expected)
 
 
 class OddProgram:

@@ -23,7 +23,7 @@ def test_a_fact_the_event_is_silent_on_reads_as_declared(fact: Fact) -> None:
         assert value == READINGS[fact.type]
         assert type(value) is type(READINGS[fact.type])
     same = f"{fact.name} == {fact.name}"
-    assert Conditions([same]).evaluate({fact.name: value}) == [True]
+    assert Conditions([same]).evaluate({fact.name: value}) == (True,)
 
 
 def test_facts_of_an_event_are_read_from_it() -> None:
