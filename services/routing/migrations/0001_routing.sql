@@ -73,7 +73,7 @@ CREATE TABLE routing.alert (
     decided_at timestamptz NOT NULL,
     PRIMARY KEY (alert_id, revision)
 );
-CREATE INDEX alert_of_event ON routing.alert (event_id, source);
+CREATE INDEX alert_of_event ON routing.alert (event_id);
 
 CREATE TABLE routing.duty (
     duty_id uuid PRIMARY KEY,
@@ -87,9 +87,10 @@ CREATE TABLE routing.duty (
     status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'needs_review', 'closed')),
     decided_at timestamptz NOT NULL
 );
-CREATE INDEX duty_of_event ON routing.duty (event_id, source);
+CREATE INDEX duty_of_event ON routing.duty (event_id);
 
--- Facts about alerts, as notify told them. `delivery_id` is all zeros where the fact is about the alert as a whole.
+-- Facts about alerts, as notify told them: again when it is not sure that we know, so a fact may stand here twice. `delivery_id` is all
+-- zeros where the fact is about the alert as a whole.
 CREATE TABLE routing.receipt (
     alert_id uuid NOT NULL,
     revision integer NOT NULL,
@@ -97,12 +98,13 @@ CREATE TABLE routing.receipt (
     delivery_id uuid NOT NULL,
     channel text,
     outcome text,
-    at timestamptz NOT NULL,
-    PRIMARY KEY (alert_id, revision, kind, delivery_id)
+    at timestamptz NOT NULL
 );
+CREATE INDEX receipt_of_alert ON routing.receipt (alert_id);
 
 -- What was decided and not yet taken over: an alert leaves with notify's `stored`, a receipt of ours when we have read it back from the log.
--- (cluster_id, partition, "offset") is the record that caused it, so that a record read again is published again.
+-- (cluster_id, partition, "offset") is the record that caused it, so that a record read again is published again. That is after a restart
+-- only, when the table is read through: an index would cost every message more than it ever saves.
 CREATE TABLE routing.outbox (
     message_id uuid NOT NULL,
     revision integer NOT NULL,
@@ -120,7 +122,6 @@ CREATE TABLE routing.outbox (
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000);
 -- Sealed bytes do not compress.
 ALTER TABLE routing.outbox ALTER COLUMN record SET STORAGE EXTERNAL;
-CREATE INDEX outbox_by_origin ON routing.outbox (cluster_id, partition, "offset");
 CREATE INDEX outbox_when_due ON routing.outbox (publish_after);
 
 -- Records that were refused, whole and as they came (sealed as they were), with the reason.

@@ -85,8 +85,8 @@ class BatchRepository:
         await self._copy("quarantine", rows)
 
     async def insert_receipts(self, rows: Sequence[ReceiptRow]) -> None:
-        """A fact that is there already stays: notify tells it again when it is not sure that we have it."""
-        await self._execute(_INSERT_RECEIPTS, rows)
+        """Whoever reads them leaves out what is there twice."""
+        await self._copy("receipt", rows)
 
     async def delete_messages(self, taken_over: Collection[tuple[Any, int]]) -> None:
         """(message id, revision) of what has been handed over."""
@@ -161,23 +161,11 @@ CROSS JOIN LATERAL (
 """
 
 _FIND_MESSAGES = """
-SELECT found.message_id, found.topic, found.key, found.record
-FROM unnest($2::integer[], $3::bigint[]) AS wanted (partition, "offset")
-CROSS JOIN LATERAL (
-    SELECT message_id, topic, key, record, seq
-    FROM routing.outbox AS kept
-    WHERE kept.cluster_id = $1 AND kept.partition = wanted.partition AND kept."offset" = wanted."offset"
-    OFFSET 0
-) AS found
-ORDER BY found.seq
-"""
-
-_INSERT_RECEIPTS = """
-INSERT INTO routing.receipt (alert_id, revision, kind, delivery_id, channel, outcome, at)
-SELECT alert_id, revision, kind, delivery_id, channel, outcome, at
-FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[])
-    AS fresh (alert_id, revision, kind, delivery_id, channel, outcome, at)
-ON CONFLICT (alert_id, revision, kind, delivery_id) DO NOTHING
+SELECT message_id, topic, key, record
+FROM routing.outbox
+WHERE cluster_id = $1
+    AND (partition, "offset") IN (SELECT * FROM unnest($2::integer[], $3::bigint[]))
+ORDER BY seq
 """
 
 _DELETE_MESSAGES = """

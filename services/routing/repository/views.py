@@ -144,9 +144,10 @@ ORDER BY due NULLS LAST, rule, what
 """
 
 _FACTS = """
-SELECT alert_id, revision, kind, channel, outcome, at
+SELECT alert_id, revision, kind, channel, outcome, min(at) AS at
 FROM routing.receipt
 WHERE alert_id = ANY($1::uuid[])
+GROUP BY alert_id, revision, kind, delivery_id, channel, outcome
 ORDER BY at, kind
 """
 
