@@ -23,7 +23,7 @@ from services.routing.handlers.recording import Recorder
 from services.routing.handlers.stopping import Brake
 from services.routing.handlers.surroundings import Surroundings
 from services.routing.repository.batch import BatchRepository
-from services.routing.repository.rows import OutboxMessage
+from services.routing.repository.rows import OutboxMessage, OutboxRow
 from services.routing.rules import PackSet
 from services.runtime.clock import Clock
 from services.runtime.crypto import SealError
@@ -192,11 +192,10 @@ def _item(items: Items, record: ReceivedRecord) -> Item:
     return items[record.partition, record.offset]
 
 
-def _messages(progress: Progress) -> Iterable[OutboxMessage]:
+def _messages(progress: Progress) -> Iterable[OutboxMessage | OutboxRow]:
     yield from progress.again
     for one in progress.judged:
-        for row in one.messages:
-            yield OutboxMessage(row.message_id, row.topic, row.key, row.record)
+        yield from one.messages
 
 
 def _write_lines(progress: Progress) -> None:

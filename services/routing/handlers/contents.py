@@ -15,7 +15,7 @@ from schemas.alert import Command
 from schemas.receipt import EventStatus, ReceiptKind
 from services.routing.decision import PlannedAlert, PlannedDuty, PlannedNotice
 from services.routing.handlers.matter import Matter
-from services.routing.repository.rows import AlertRow, EarlierDecision
+from services.routing.repository.rows import AlertRow, DecisionRow, EarlierDecision
 
 FIRST_REVISION: Final = 1
 
@@ -95,7 +95,12 @@ def write_alert_record(matter: Matter, row: AlertRow, *, sealed: bytes) -> bytes
 
 
 def write_decided(
-    matter: Matter, decision: EarlierDecision, *, status: EventStatus, errors: str, at: datetime
+    matter: Matter,
+    decision: EarlierDecision | DecisionRow,
+    *,
+    status: EventStatus,
+    errors: str,
+    at: datetime,
 ) -> bytes:
     """A Decided receipt; `errors` is JSON already."""
     duties = decision.duties_sealed

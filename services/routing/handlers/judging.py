@@ -19,7 +19,7 @@ from services.routing.handlers.opening import (
     find_named_agencies,
 )
 from services.routing.handlers.quarantine import QuarantineReason
-from services.routing.handlers.recording import Recorder, summarise
+from services.routing.handlers.recording import Recorder
 from services.routing.handlers.surroundings import Surroundings
 from services.routing.repository.rows import EarlierDecision, QuarantineRow
 from services.runtime.crypto import SealError
@@ -41,7 +41,7 @@ class Judge:
         return judged
 
     def _judge_event(self, item: OpenedEvent) -> Judged:
-        earlier = self._around.earlier.get((item.sealed.source, item.sealed.id))
+        earlier = self._around.find_earlier((item.sealed.source, item.sealed.id))
         if earlier is None:
             return self._decide(item)
         if earlier.case_ref == item.sealed.subject and earlier.content_digest in {None, item.digest}:
@@ -125,7 +125,7 @@ class Judge:
         """The next record of the batch sees what this one came to."""
         if judged.decision is not None:
             row = judged.decision
-            self._around.earlier[row.source, row.event_id] = summarise(row)
+            self._around.decided[row.source, row.event_id] = row
         if judged.case_state is not None:
             case_ref, state = judged.case_state
             self._around.case_states[case_ref] = state

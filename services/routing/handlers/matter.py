@@ -1,9 +1,9 @@
 """What a decision is about, and what it becomes: rows of the ledger and records to publish."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.vocabulary import Group
 from services.routing.handlers.detail import AlertDetail
@@ -16,8 +16,7 @@ UNKNOWN = "unknown"
 Values = Callable[[frozenset[Group]], Mapping[Group, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matter:
+class Matter(NamedTuple):
     """The event a decision is about, as far as it could be read.
 
     A record that is refused without being the one decision of its (source, id) is `identified_by_place`.
@@ -34,11 +33,10 @@ class Matter:
     event_type: str = UNKNOWN
     emitter: str = UNKNOWN
     identified_by_place: bool = False
-    values: Values = field(default=lambda _: {}, repr=False)
+    values: Values = lambda _: {}
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """One agency that is told: its row, what of it is sealed, and the record, unless it is external."""
 
     row: AlertRow
@@ -46,8 +44,7 @@ class Told:
     message: OutboxRow | None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A log line to write once what it tells is committed."""
 
     event: str

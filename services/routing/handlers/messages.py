@@ -34,7 +34,7 @@ def build_receipt_message(matter: Matter, value: bytes, *, message_id: UUID) -> 
     return _keep(matter, message_id, RECEIPTS.name, value)
 
 
-def to_record(message: OutboxMessage) -> Record:
+def to_record(message: OutboxMessage | OutboxRow) -> Record:
     """What goes to Kafka."""
     headers: tuple[tuple[str, bytes], ...] = ()
     if message.topic == RECEIPTS.name:

@@ -65,7 +65,7 @@ def open_event(envelope: Envelope, key: CaseKey | None) -> OpenedEvent | Unreada
     try:
         plaintext = open_sealed(key.secret, sealed.data.sealed, context=sealed.seal_context)
         content = orjson.loads(plaintext)
-        digest = digest_content(key, subject=sealed.subject, content=content)
+        digest = digest_content(key, subject=sealed.subject, content=plaintext)
         raw = _rebuild(sealed, content)
     except (SealError, ValueError, LookupError, TypeError) as error:
         return UnreadableEvent(record, QuarantineReason.NOT_OPENED, sealed, key, error=error)
@@ -77,10 +77,12 @@ def open_event(envelope: Envelope, key: CaseKey | None) -> OpenedEvent | Unreada
         return UnreadableEvent(record, reason, sealed, key, digest, _mapping(data), error.errors, error)
 
 
-def digest_content(key: CaseKey, *, subject: str, content: object) -> bytes:
-    """Keyed, so that nothing guessable outlives the case's key; canonical, so that only content counts."""
-    canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    return keyed_digest(derive_key(key.secret, "content"), subject, canonical)
+def digest_content(key: CaseKey, *, subject: str, content: bytes) -> bytes:
+    """Keyed, so that nothing guessable outlives the case's key.
+
+    Intake seals canonical JSON (SealedData), so equal content is equal bytes.
+    """
+    return keyed_digest(derive_key(key.secret, "content"), subject, content)
 
 
 def find_named_agencies(data: Mapping[str, Any]) -> frozenset[AgencyId]:

@@ -31,7 +31,7 @@ class Recorder:
         told = _tell(composer, decision)
         duties_sealed = _seal_emitter_duties(composer, matter, decision)
         row = _decision_row(matter, decision, told, county=county, digest=digest, duties_sealed=duties_sealed)
-        receipt = self._keep_receipt(matter, build_decided(matter, summarise(row)))
+        receipt = self._keep_receipt(matter, build_decided(matter, row))
         return Judged(
             decision=row,
             alerts=tuple(each.row for each in told),
@@ -61,21 +61,6 @@ class Recorder:
     def _keep_receipt(self, matter: Matter, value: bytes) -> OutboxRow:
         message_id = self._identities.receipt_id(matter.origin)
         return build_receipt_message(matter, value, message_id=message_id)
-
-
-def summarise(row: DecisionRow) -> EarlierDecision:
-    """What later events with the same (source, id) are compared with."""
-    return EarlierDecision(
-        case_ref=row.case_ref,
-        county=row.county,
-        outcome=row.outcome,
-        errors=row.errors,
-        key_id=row.key_id,
-        content_digest=row.content_digest,
-        duties_sealed=row.duties_sealed,
-        decided_at=row.decided_at,
-        refused_digests=frozenset(),
-    )
 
 
 def _tell(composer: Composer, decision: Decision, *, cause: str | None = None) -> list[Told]:

@@ -11,7 +11,7 @@ from schemas.sealed import duties_seal_context
 from schemas.vocabulary import Group, Outcome
 from services.routing.handlers.contents import write_decided
 from services.routing.handlers.matter import Matter
-from services.routing.repository.rows import EarlierDecision
+from services.routing.repository.rows import DecisionRow, EarlierDecision
 from services.runtime.crypto import seal
 
 NO_ERRORS: Final = "[]"
@@ -33,7 +33,7 @@ def find_status(outcome: Outcome) -> EventStatus:
             return EventStatus.SUPERSEDED
 
 
-def build_decided(matter: Matter, decision: EarlierDecision) -> bytes:
+def build_decided(matter: Matter, decision: EarlierDecision | DecisionRow) -> bytes:
     """The event's own receipt, the same however often it is built."""
     status = find_status(Outcome(decision.outcome))
     return write_decided(matter, decision, status=status, errors=decision.errors, at=decision.decided_at)

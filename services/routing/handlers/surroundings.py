@@ -1,20 +1,23 @@
 """What a batch is decided by, and what each of its records is about."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+from schemas.case_event import CaseEvent
 from schemas.sealed import SealedEvent
+from schemas.vocabulary import Group
 from services.routing.decide import disclosed_values
 from services.routing.decision import Directory
 from services.routing.handlers.matter import UNKNOWN, Matter
 from services.routing.handlers.opening import OpenedEvent, UnreadableEvent
 from services.routing.repository.batch import EventKey
-from services.routing.repository.rows import EarlierDecision, Origin
+from services.routing.repository.rows import DecisionRow, EarlierDecision, Origin
 from services.routing.rules import PackSet
+from services.routing.situation import find_present_groups
 from services.runtime.kafka import ReceivedRecord
 from services.runtime.keyring import CaseKey
 
@@ -23,9 +26,25 @@ NO_CORRELATION: Final = UUID(int=0).hex
 _CASE_REF: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
+@dataclass(slots=True, repr=False)
+class EventValues:
+    """The values of an event's groups: worked out once, for all the agencies that see some of them."""
+
+    event: CaseEvent
+    data: Mapping[str, Any]
+    now: datetime
+    everything: Mapping[Group, Any] | None = None
+
+    def __call__(self, groups: frozenset[Group]) -> Mapping[Group, Any]:
+        if self.everything is None:
+            present = find_present_groups(self.event)
+            self.everything = disclosed_values(self.event, self.data, present, now=self.now)
+        return {group: value for group, value in self.everything.items() if group in groups}
+
+
 @dataclass(slots=True, kw_only=True)
 class Surroundings:
-    """`earlier` and `case_states` move on with each record of the batch."""
+    """`earlier`, `decided` (in this batch) and `case_states` move on with each record of the batch."""
 
     cluster_id: str
     now: datetime
@@ -34,6 +53,14 @@ class Surroundings:
     operations_key: CaseKey
     earlier: dict[EventKey, EarlierDecision]
     case_states: dict[str, bytes | None] = field(repr=False)
+    decided: dict[EventKey, DecisionRow] = field(default_factory=dict, repr=False)
+
+    def find_earlier(self, event: EventKey) -> EarlierDecision | None:
+        """What was decided under this (source, id), before this batch or in it."""
+        if event in self.earlier:
+            return self.earlier[event]
+        row = self.decided.get(event)
+        return None if row is None else EarlierDecision.of(row)
 
     def matter_of_event(self, item: OpenedEvent) -> Matter:
         return Matter(
@@ -47,7 +74,7 @@ class Surroundings:
             case_ref=item.sealed.subject,
             event_type=item.event.event_type.value,
             emitter=item.event.agency,
-            values=partial(disclosed_values, item.event, item.data, now=self.now),
+            values=EventValues(item.event, item.data, self.now),
         )
 
     def matter_of_unreadable(self, item: UnreadableEvent) -> Matter:
@@ -64,7 +91,7 @@ class Surroundings:
             event_id=item.sealed.id,
             case_ref=item.sealed.subject,
             emitter=_emitter(item.sealed),
-            identified_by_place=(item.sealed.source, item.sealed.id) in self.earlier,
+            identified_by_place=self.find_earlier((item.sealed.source, item.sealed.id)) is not None,
         )
 
     def _matter_of_place(self, item: UnreadableEvent) -> Matter:

@@ -1,7 +1,7 @@
 """Rows of the ledger; their fields are the columns that are written."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from uuid import UUID
 
 NO_DELIVERY = UUID(int=0)
@@ -152,4 +152,18 @@ class EarlierDecision(NamedTuple):
     content_digest: bytes | None
     duties_sealed: bytes | None
     decided_at: datetime
-    refused_digests: frozenset[bytes]
+    refused_digests: frozenset[bytes] = frozenset()
+
+    @classmethod
+    def of(cls, row: DecisionRow) -> Self:
+        """What was decided in the same batch."""
+        return cls(
+            case_ref=row.case_ref,
+            county=row.county,
+            outcome=row.outcome,
+            errors=row.errors,
+            key_id=row.key_id,
+            content_digest=row.content_digest,
+            duties_sealed=row.duties_sealed,
+            decided_at=row.decided_at,
+        )
