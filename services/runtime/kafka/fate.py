@@ -57,6 +57,8 @@ class BatchFate:
         else:
             self._attempt = 0
             await self._commit(message, records)
+            # FastStream's message is part of a cycle, which keeps its records until the collector comes by.
+            message.raw_message = ()
 
     async def _commit(self, message: KafkaMessage, records: Sequence[ReceivedRecord]) -> None:
         if self._group is None:
