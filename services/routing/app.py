@@ -51,7 +51,7 @@ from services.runtime.logs import configure, get_logger
 log = get_logger()
 
 POOL_SIZE: Final = 8
-KEYS_IN_MEMORY: Final = 5_000
+KEYS_IN_MEMORY: Final = 2_500
 
 
 def main() -> int:

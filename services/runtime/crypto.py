@@ -37,20 +37,35 @@ def new_key() -> bytes:
     return secrets.token_bytes(KEY_BYTES)
 
 
+class Cipher:
+    """AES-256-GCM under one key, which is set up once for all that is sealed and opened with it."""
+
+    def __init__(self, key: bytes) -> None:
+        self._gcm = AESGCM(key)
+
+    def seal(self, plaintext: bytes, *, context: Sequence[str]) -> bytes:
+        """The nonce (12 bytes), then ciphertext and tag; bound to its context."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._gcm.encrypt(nonce, plaintext, _join(context))
+
+    def open(self, sealed: bytes, *, context: Sequence[str]) -> bytes:
+        """Raises SealError unless key, context and every bit are those it was sealed with."""
+        if len(sealed) < NONCE_BYTES + TAG_BYTES:
+            raise SealError("too short to be a seal")
+        try:
+            return self._gcm.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _join(context))
+        except InvalidTag as error:
+            raise SealError("does not open with this key and context") from error
+
+
 def seal(key: bytes, plaintext: bytes, *, context: Sequence[str]) -> bytes:
-    """AES-256-GCM: the nonce (12 bytes), then ciphertext and tag; bound to its context."""
-    nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plaintext, _join(context))
+    """As Cipher.seal, for a key that is used once."""
+    return Cipher(key).seal(plaintext, context=context)
 
 
 def open_sealed(key: bytes, sealed: bytes, *, context: Sequence[str]) -> bytes:
-    """Raises SealError unless key, context and every bit are those it was sealed with."""
-    if len(sealed) < NONCE_BYTES + TAG_BYTES:
-        raise SealError("too short to be a seal")
-    try:
-        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _join(context))
-    except InvalidTag as error:
-        raise SealError("does not open with this key and context") from error
+    """As Cipher.open, for a key that is used once."""
+    return Cipher(key).open(sealed, context=context)
 
 
 def derive_key(key: bytes, purpose: str) -> bytes:

@@ -6,7 +6,6 @@ from pydantic import TypeAdapter
 
 from services.routing.decision import CaseState, Decision
 from services.routing.handlers.detail import dump_values
-from services.runtime.crypto import open_sealed, seal
 from services.runtime.keyring import CaseKey
 
 _STATE: Final = TypeAdapter(CaseState)
@@ -16,11 +15,11 @@ def open_case_state(sealed: bytes | None, *, key: CaseKey, case_ref: str) -> Cas
     """Raises SealError."""
     if sealed is None:
         return CaseState.empty()
-    return _STATE.validate_json(open_sealed(key.secret, sealed, context=_context(case_ref)))
+    return _STATE.validate_json(key.cipher.open(sealed, context=_context(case_ref)))
 
 
 def seal_case_state(state: CaseState, *, key: CaseKey, case_ref: str) -> bytes:
-    return seal(key.secret, dump_values(state), context=_context(case_ref))
+    return key.cipher.seal(dump_values(state), context=_context(case_ref))
 
 
 def next_case_state(state: CaseState, decision: Decision) -> CaseState:

@@ -88,7 +88,7 @@ def write_alert_record(matter: Matter, row: AlertRow, *, sealed: bytes) -> bytes
             "decided_at": row.decided_at,
             "directory_version": matter.directory_version,
             "correlation_id": matter.correlation_id,
-            "key_id": str(matter.key.key_id),
+            "key_id": matter.key.name,
             "sealed": urlsafe_b64encode(sealed).decode(),
         }
     )

@@ -10,11 +10,10 @@ from pydantic import TypeAdapter
 from schemas.case_event import FieldError
 from schemas.vocabulary import Group
 from services.routing.decision import RuleConsidered
-from services.runtime.crypto import open_sealed, seal
 from services.runtime.keyring import CaseKey
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AlertDetail:
     """Which groups one agency was and was not shown."""
 
@@ -24,7 +23,7 @@ class AlertDetail:
     duties: tuple[UUID, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DecisionDetail:
     """What the ledger keeps beside ids, times, rules and agencies."""
 
@@ -38,12 +37,12 @@ _DETAIL: Final = TypeAdapter(DecisionDetail)
 
 
 def seal_detail(detail: DecisionDetail, *, key: CaseKey, source: str, event_id: str) -> bytes:
-    return seal(key.secret, dump_values(detail), context=_context(source, event_id))
+    return key.cipher.seal(dump_values(detail), context=_context(source, event_id))
 
 
 def open_detail(sealed: bytes, *, key: CaseKey, source: str, event_id: str) -> DecisionDetail:
     """Raises SealError."""
-    return _DETAIL.validate_json(open_sealed(key.secret, sealed, context=_context(source, event_id)))
+    return _DETAIL.validate_json(key.cipher.open(sealed, context=_context(source, event_id)))
 
 
 def dump_values(value: object) -> bytes:

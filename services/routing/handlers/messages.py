@@ -10,7 +10,6 @@ from schemas.topics import ALERTS, RECEIPTS
 from services.routing.handlers.contents import FIRST_REVISION, write_alert_record
 from services.routing.handlers.matter import Matter
 from services.routing.repository.rows import AlertRow, OutboxMessage, OutboxRow
-from services.runtime.crypto import seal
 from services.runtime.kafka import Record
 
 HAND_OVER_PATIENCE: Final = timedelta(seconds=10)
@@ -25,7 +24,7 @@ _DECIDED: Final = ReceiptKind.DECIDED.value.encode()
 def build_alert_message(matter: Matter, row: AlertRow, content: bytes) -> OutboxRow:
     """An alert or a duty notice, as notify reads it."""
     context = alert_seal_context(alert_id=str(row.alert_id), agency=row.agency, revision=row.revision)
-    value = write_alert_record(matter, row, sealed=seal(matter.key.secret, content, context=context))
+    value = write_alert_record(matter, row, sealed=matter.key.cipher.seal(content, context=context))
     return _keep(matter, row.alert_id, ALERTS.name, value)
 
 

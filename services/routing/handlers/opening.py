@@ -11,7 +11,7 @@ from schemas.case_event import CaseEvent, FieldError, InvalidEventError, parse_c
 from schemas.sealed import SealedEvent
 from schemas.vocabulary import AgencyId
 from services.routing.handlers.quarantine import QuarantineReason
-from services.runtime.crypto import SealError, derive_key, keyed_digest, open_sealed
+from services.runtime.crypto import SealError, keyed_digest
 from services.runtime.kafka import ReceivedRecord
 from services.runtime.keyring import CaseKey
 
@@ -63,7 +63,7 @@ def open_event(envelope: Envelope, key: CaseKey | None) -> OpenedEvent | Unreada
     if key is None:
         return UnreadableEvent(record, QuarantineReason.KEY_MISSING, sealed)
     try:
-        plaintext = open_sealed(key.secret, sealed.data.sealed, context=sealed.seal_context)
+        plaintext = key.cipher.open(sealed.data.sealed, context=sealed.seal_context)
         content = orjson.loads(plaintext)
         digest = digest_content(key, subject=sealed.subject, content=plaintext)
         raw = _rebuild(sealed, content)
@@ -82,7 +82,7 @@ def digest_content(key: CaseKey, *, subject: str, content: bytes) -> bytes:
 
     Intake seals canonical JSON (SealedData), so equal content is equal bytes.
     """
-    return keyed_digest(derive_key(key.secret, "content"), subject, content)
+    return keyed_digest(key.content_key, subject, content)
 
 
 def find_named_agencies(data: Mapping[str, Any]) -> frozenset[AgencyId]:

@@ -12,7 +12,6 @@ from schemas.vocabulary import Group, Outcome
 from services.routing.handlers.contents import write_decided
 from services.routing.handlers.matter import Matter
 from services.routing.repository.rows import DecisionRow, EarlierDecision
-from services.runtime.crypto import seal
 
 NO_ERRORS: Final = "[]"
 REUSED: Final = FieldError(
@@ -59,7 +58,7 @@ def render_errors(errors: Sequence[FieldError]) -> str:
 def seal_duties(matter: Matter, duties: list[dict[str, Any]]) -> bytes:
     """For the event's source alone, by way of intake."""
     context = duties_seal_context(source=matter.source, event_id=matter.event_id)
-    return seal(matter.key.secret, orjson.dumps(duties), context=context)
+    return matter.key.cipher.seal(orjson.dumps(duties), context=context)
 
 
 def _shorten(path: str) -> str:
