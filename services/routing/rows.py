@@ -1,6 +1,6 @@
 """Rows of a decision: one merged alert per agency, and those that tell of a problem (S-04, S-05, S-06)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.vocabulary import AgencyId, AlertKind, Reason, Role, Rung, Urgency
@@ -84,8 +84,8 @@ def _merge(hits: Sequence[Hit], duties: Sequence[PlannedDuty], situation: Situat
         role=first.role,
         contact=None if first.member.external else Rung.PRIMARY,
         kind=AlertKind.ALERT,
-        rules=_unique(rule.id for rule in rules),
-        packs=_unique(rule.pack for rule in rules),
+        rules=_unique([rule.id for rule in rules]),
+        packs=_unique([rule.pack for rule in rules]),
         urgency=urgency,
         acknowledge_by=situation.now + min(times),
         reason=None,
@@ -110,7 +110,7 @@ def _problem_row(
         contact=None if member.external else Rung.PRIMARY,
         kind=AlertKind.ERROR if reason is Reason.CONSENT_REQUIRED else AlertKind.ALERT,
         rules=(system_rule,),
-        packs=_unique(problem.rule.pack for problem in problems),
+        packs=_unique([problem.rule.pack for problem in problems]),
         urgency=urgency,
         acknowledge_by=situation.now + min(times),
         reason=reason,
@@ -123,5 +123,5 @@ def _problem_row(
     )
 
 
-def _unique(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(words)))
+def _unique(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(words) if len(words) == 1 else tuple(sorted(set(words)))
