@@ -24,6 +24,7 @@ from services.runtime.health import NotReadyError, Probes, health_routes
 from services.runtime.http import open_server
 from services.runtime.kafka import (
     ClusterWatch,
+    GatheringPublisher,
     Publisher,
     build_broker,
     check_topics,
@@ -120,7 +121,7 @@ def _build_intake(
     receiver = Receiver(
         limiter=RateLimiter(settings.intake_rate),
         keys=KeyDesk(keyring),
-        publisher=publisher,
+        publisher=GatheringPublisher(publisher),
         kafka=watch.check,
         clock=SystemClock(),
         fail=lifetime.fail,

@@ -21,7 +21,7 @@ from services.intake.ingress.refusals import (
 from services.runtime.clock import Clock
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.health import Check, NotReadyError
-from services.runtime.kafka import ProducerDeadError, Publisher, PublishError, Record
+from services.runtime.kafka import GatheringPublisher, ProducerDeadError, PublishError, Record
 from services.runtime.keyring import CaseKey
 from services.runtime.logs import get_logger
 
@@ -53,7 +53,7 @@ class Receiver:
         *,
         limiter: RateLimiter,
         keys: KeyDesk,
-        publisher: Publisher,
+        publisher: GatheringPublisher,
         kafka: Check,
         clock: Clock,
         fail: Callable[[Exception], None],

@@ -12,6 +12,7 @@ from services.runtime.kafka.admin import (
     ensure_topics,
     open_admin,
 )
+from services.runtime.kafka.batches import RecordTooLargeError
 from services.runtime.kafka.cluster import ClusterWatch, open_cluster_watch, stop_on_cluster_change
 from services.runtime.kafka.consumers import (
     Pace,
@@ -22,11 +23,11 @@ from services.runtime.kafka.consumers import (
     topic_arguments,
 )
 from services.runtime.kafka.fate import BatchHandler, is_passing_trouble, next_pause
+from services.runtime.kafka.gathering import GatheringPublisher
 from services.runtime.kafka.offsets import rewind_commits
 from services.runtime.kafka.publisher import (
     ProducerDeadError,
     Publisher,
-    RecordTooLargeError,
     open_producer,
     open_publisher,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "ClusterWatch",
     "Create",
     "DangerousTopicsError",
+    "GatheringPublisher",
     "Headers",
     "KafkaAccess",
     "KafkaAddress",

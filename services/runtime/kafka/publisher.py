@@ -3,70 +3,94 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeAlias
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError
-from aiokafka.structs import RecordMetadata
 
 from services.runtime.faults import error_type
+from services.runtime.kafka.batches import Batch, build_batches
 from services.runtime.kafka.records import PublishError, Record
 from services.runtime.kafka.waiting import KAFKA_ERRORS, start_patiently
 from services.runtime.kafka_access import client_arguments
 from services.runtime.settings import KafkaSettings
 
 ACK_SECONDS: Final = 5.0
-LINGER_MS: Final = 2
 BATCH_BYTES: Final = 128 * 1024
+
+Place: TypeAlias = tuple[int, int]
+"""Partition and offset."""
 
 
 class ProducerDeadError(Exception):
     """The producer will never send again: the process must be started anew."""
 
 
-class RecordTooLargeError(Exception):
-    """A record is larger than a request may be: it can never be published."""
-
-
 class Publisher:
-    """Publishes lists of records; done when every in-sync replica has every one of them."""
+    """Publishes lists of records; done when every in-sync replica has every one of them.
+
+    What one call publishes in one partition goes out as one batch: a future, a timer and a look at the
+    cluster for each record cost more than the record.
+    """
 
     def __init__(self, producer: AIOKafkaProducer, *, ack_seconds: float = ACK_SECONDS) -> None:
         self._producer = producer
         self._ack_seconds = ack_seconds
 
-    async def publish(self, records: Sequence[Record]) -> list[tuple[int, int]]:
+    async def publish(self, records: Sequence[Record]) -> list[Place]:
         """Partition and offset of each record, in order.
 
         Raises PublishError (transient; some may be stored), RecordTooLargeError and ProducerDeadError.
         """
-        pending: list[asyncio.Future[RecordMetadata]] = []
-        try:
-            async with asyncio.timeout(self._ack_seconds):
-                for record in records:
-                    pending.append(await self._send(record))  # noqa: PERF401 -- keeps what was sent before a failure
-                stored = await asyncio.gather(*pending)
-        except MessageSizeTooLargeError as error:
-            raise RecordTooLargeError from error
-        except KAFKA_ERRORS as error:
-            self._check_alive()
-            raise PublishError(error_type(error)) from error
-        finally:
-            for future in pending:
-                future.cancel()
-        return [(ack.partition, ack.offset) for ack in stored]
+        places: list[Place] = []
+        for outcome in await self.publish_each(records):
+            if isinstance(outcome, PublishError):
+                raise outcome
+            places.append(outcome)
+        return places
 
-    def _check_alive(self) -> None:
+    async def publish_each(self, records: Sequence[Record]) -> list[Place | PublishError]:
+        """What became of each record, in order: where it is, or that nobody knows whether it is stored.
+
+        Two calls keep their order within a partition; a partition in trouble does not hold up another.
+        Raises RecordTooLargeError and ProducerDeadError.
+        """
+        deadline = asyncio.get_running_loop().time() + self._ack_seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                batches = await build_batches(self._producer, records)
+        except KAFKA_ERRORS as error:
+            return [self._failed(error)] * len(records)
+        offsets = await asyncio.gather(*(self._send(batch, deadline=deadline) for batch in batches))
+        outcomes: dict[int, Place | PublishError] = {}
+        for batch, offset in zip(batches, offsets, strict=True):
+            outcomes.update(zip(batch.indices, _place_all(batch, offset), strict=True))
+        return [outcomes[index] for index in range(len(records))]
+
+    async def _send(self, batch: Batch, *, deadline: float) -> int | PublishError:
+        """The offset of its first record."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                stored = await self._producer.send_batch(
+                    batch.builder, batch.topic, partition=batch.partition
+                )
+                return int((await stored).offset)
+        except KAFKA_ERRORS as error:
+            return self._failed(error)
+
+    def _failed(self, error: Exception) -> PublishError:
         # aiokafka's sender ends for good on what it cannot handle (a fenced producer, its own bugs).
         sender = self._producer._sender.sender_task  # noqa: SLF001 -- nothing public tells
         if sender is not None and sender.done():
             raise ProducerDeadError
+        failed = PublishError(error_type(error))
+        failed.__cause__ = error
+        return failed
 
-    async def _send(self, record: Record) -> "asyncio.Future[RecordMetadata]":
-        future: asyncio.Future[RecordMetadata] = await self._producer.send(
-            record.topic, value=record.value, key=record.key, headers=list(record.headers)
-        )
-        return future
+
+def _place_all(batch: Batch, offset: int | PublishError) -> list[Place | PublishError]:
+    if isinstance(offset, PublishError):
+        return [offset] * len(batch.indices)
+    return [(batch.partition, offset + count) for count in range(len(batch.indices))]
 
 
 @asynccontextmanager
@@ -89,7 +113,6 @@ async def open_producer(
             client_id=settings.member,
             acks="all",
             enable_idempotence=settings.idempotence,
-            linger_ms=LINGER_MS,
             max_batch_size=BATCH_BYTES,
             # Also how long an unsent batch is kept: what nobody waits for any more must not be sent later.
             request_timeout_ms=int(ack_seconds * 1000),

@@ -29,6 +29,7 @@ from services.runtime.kafka import (
     is_passing_trouble,
     open_admin,
     open_consumers,
+    open_producer,
     open_publisher,
     read_topic_to_end,
     rewind_commits,
@@ -126,6 +127,32 @@ async def test_what_is_published_is_received_in_the_order_of_each_key(
     assert len(acks) == 500
     assert {(record.partition, record.offset) for record in received} == set(acks)
     assert all(values == sorted(values) for values in values_by_key(received).values())
+
+
+async def test_what_is_larger_than_a_batch_is_published_in_order(
+    settings: KafkaSettings, topic: TopicSpec, publisher: Publisher
+) -> None:
+    records = [
+        Record(topic.name, f"case-{n % 7}".encode(), f"{n:04}".encode() + bytes(60_000)) for n in range(40)
+    ]
+    acks = await publisher.publish(records)
+    read = await read_topic_to_end(settings.bootstrap, topic.name, partitions=topic.partitions)
+    values = {(record.partition, record.offset): record.value for record in read}
+    assert [values[ack] for ack in acks] == [record.value for record in records]
+    order_by_partition = [sorted(offset for part, offset in acks if part == number) for number in range(3)]
+    assert order_by_partition == [[o for part, o in acks if part == number] for number in range(3)]
+
+
+async def test_a_key_has_its_partition_whoever_publishes_it(
+    settings: KafkaSettings, topic: TopicSpec, publisher: Publisher
+) -> None:
+    acks = await publisher.publish(records_for(topic, 7))
+    async with open_producer(settings) as producer:
+        theirs = [
+            (await producer.send_and_wait(topic.name, value=record.value, key=record.key)).partition
+            for record in records_for(topic, 7)
+        ]
+    assert [partition for partition, _ in acks] == theirs
 
 
 async def test_publishing_nothing_is_nothing(publisher: Publisher) -> None:

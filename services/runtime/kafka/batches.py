@@ -1,0 +1,76 @@
+"""From records to the batches a producer sends: one for each partition, or several if one is too large."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from services.runtime.kafka.records import Record
+
+MAX_RECORD_BYTES: Final = 1_000_000
+"""Of key, value and headers: what brokers take by default, less what a batch adds."""
+
+_PARTITION_OF: Final = DefaultPartitioner()
+
+
+class RecordTooLargeError(Exception):
+    """A record is larger than a request may be: it can never be published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one partition, and where each of them stood among those to publish."""
+
+    topic: str
+    partition: int
+    builder: BatchBuilder
+    indices: list[int] = field(default_factory=list)
+
+
+async def build_batches(producer: AIOKafkaProducer, records: Sequence[Record]) -> list[Batch]:
+    """Batches that keep the order of the records of each partition.
+
+    Raises RecordTooLargeError, and one of KAFKA_ERRORS when a topic's partitions cannot be learnt.
+    """
+    partitions = {
+        topic: sorted(await producer.partitions_for(topic)) for topic in {record.topic for record in records}
+    }
+    open_batches: dict[tuple[str, int], Batch] = {}
+    batches: list[Batch] = []
+    for index, record in enumerate(records):
+        _check_size(record)
+        place = record.topic, _find_partition(record.key, partitions[record.topic])
+        batch = open_batches.get(place)
+        if batch is None or not _append(batch, record, index):
+            batch = open_batches[place] = Batch(*place, producer.create_batch())
+            batches.append(batch)
+            _append(batch, record, index)
+    for batch in batches:
+        batch.builder.close()
+    return batches
+
+
+def _append(batch: Batch, record: Record, index: int) -> bool:
+    """Whether it had room; an empty batch always has."""
+    appended = batch.builder.append(
+        timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
+    )
+    if appended is None:
+        return False
+    batch.indices.append(index)
+    return True
+
+
+def _find_partition(key: bytes, partitions: Sequence[int]) -> int:
+    """As every Kafka client has it, so that a key stays in its partition whoever publishes it."""
+    number: int = _PARTITION_OF(key, partitions, [])
+    return number
+
+
+def _check_size(record: Record) -> None:
+    headers = sum(len(name) + len(value) for name, value in record.headers)
+    if len(record.key) + len(record.value) + headers > MAX_RECORD_BYTES:
+        raise RecordTooLargeError
