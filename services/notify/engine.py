@@ -82,7 +82,6 @@ async def open_engine(
         open_webhook_channel(
             Egress(settings.notify_allow_cidrs, allow_http=settings.notify_allow_http),
             patience=patience,
-            connections=settings.notify_most_attempts,
             clock=clock,
         ) as webhook,
         _open_email(settings, clock=clock) as email,

@@ -45,7 +45,7 @@ async def test_a_receiver_that_was_down_gets_the_alert_when_it_is_up(rig: Rig, r
     async with running_notify(rig, rig.settings()) as notify:
         alert = await rig.send_alert()
         row = await rig.wait_for_row("SELECT outcome, detail FROM notify.attempt")
-        assert row == {"outcome": "unavailable", "detail": "aiohttp.ClientConnectorError"}
+        assert row == {"outcome": "unavailable", "detail": "ConnectionRefusedError"}
         receiver.url = listening_at
         # The endpoint moved: it is another one now, and what was for the old one is refused.
         await rig.add_agency(AGENCY, receiver)
