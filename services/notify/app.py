@@ -147,6 +147,7 @@ async def _open_subscriptions(
         kafka,
         alerts=_build_alert_handler(settings, around, engine),
         directory=keeper,
+        catch_up=engine.deliveries.catch_up,
         lifetime=lifetime,
     )
     async with open_consumers(broker):

@@ -32,15 +32,13 @@ class Links:
     def alert(self, alert_id: UUID) -> str:
         return f"{self.base}/v1/alerts/{alert_id}"
 
-    def acknowledge(self, alert_id: UUID) -> str:
-        return f"{self.base}/v1/alerts/{alert_id}/acknowledge"
-
     def page(self, alert_id: UUID) -> str:
         """For a person: urgency, id and deadline only."""
         return f"{self.base}/a/{alert_id}"
 
     def both(self, alert_id: UUID) -> dict[str, str]:
-        return {"alert": self.alert(alert_id), "acknowledge": self.acknowledge(alert_id)}
+        alert = self.alert(alert_id)
+        return {"alert": alert, "acknowledge": f"{alert}/acknowledge"}
 
 
 def name_webhook(record: AlertRecord) -> str:

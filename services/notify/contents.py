@@ -54,7 +54,7 @@ class Contents:
         if key_id == OPERATIONS_KEY_ID:
             return self._operations_key
         try:
-            found = (await self._keyring.find_keys([key_id]))[key_id]
+            found = await self._keyring.find_key(key_id)
         except SealError as error:
             raise ContentUnreadableError("key_does_not_unwrap") from error
         return None if found is None else found.secret

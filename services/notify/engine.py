@@ -35,10 +35,10 @@ from services.runtime.logs import get_logger
 
 log = get_logger()
 
-MOST_WAITING: Final = 4000
+MOST_WAITING: Final = 2000
 MOST_RESULTS: Final = 200
-RESULT_SECONDS: Final = 0.02
-RECEIPT_SECONDS: Final = 0.02
+RESULT_SECONDS: Final = 0.05
+RECEIPT_SECONDS: Final = 0.05
 MOST_RECEIPT_BATCHES: Final = 50
 LEASE_MARGIN: Final = timedelta(seconds=5)
 POLL: Final = timedelta(milliseconds=250)

@@ -1,5 +1,7 @@
 """What notify reads from Kafka: the alerts that routing decided, and every version of the directory."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,10 +10,23 @@ from faststream.kafka import KafkaBroker
 from schemas.topics import ALERTS, DIRECTORY
 from services.notify.handlers.alerts import AlertHandler
 from services.notify.handlers.directory import DirectoryKeeper
-from services.runtime.kafka import KafkaSettings, Pace, PartitionsReady, subscribe
+from services.runtime.kafka import (
+    BatchHandler,
+    KafkaSettings,
+    Pace,
+    PartitionsReady,
+    ReceivedRecord,
+    subscribe,
+)
 from services.runtime.lifecycle import Lifetime
 
 ALERTS_GROUP: Final = "tocsin.notify.alerts"
+ALERTS_AT_ONCE: Final = 250
+"""A batch that comes after an outage must not keep the loop, or memory, for longer."""
+BUSY_FROM: Final = 5
+"""Records in one batch from which on the consumer rests: fewer come and go at once."""
+REST_SECONDS: Final = 0.03
+LONGEST_REST_SECONDS: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +43,7 @@ def subscribe_all(
     *,
     alerts: AlertHandler,
     directory: DirectoryKeeper,
+    catch_up: Callable[[], Awaitable[None]],
     lifetime: Lifetime,
 ) -> Subscriptions:
     # Without a group: each process reads the whole topic at each start and has all of it in memory.
@@ -43,10 +59,35 @@ def subscribe_all(
     taken = subscribe(
         broker,
         settings,
-        alerts.take_over,
+        resting(alerts.take_over, catch_up=catch_up),
         group=ALERTS_GROUP,
         topics=[ALERTS],
         lifetime=lifetime,
         pace=Pace.HOT,
+        max_records=ALERTS_AT_ONCE,
     )
     return Subscriptions(alerts=taken, directory=followed)
+
+
+def resting(handler: BatchHandler, *, catch_up: Callable[[], Awaitable[None]]) -> BatchHandler:
+    """Rests after a batch under load: what comes meanwhile shares the cost of the next one.
+
+    While attempts lag behind it rests longer, so that a backlog waits in Kafka and costs no claim. Never for
+    long: a receiver that takes its time must not hold up what comes for others.
+    """
+
+    async def handle(records: Sequence[ReceivedRecord]) -> None:
+        await handler(records)
+        if len(records) >= BUSY_FROM:
+            await asyncio.sleep(REST_SECONDS)
+            await _at_most(catch_up, LONGEST_REST_SECONDS - REST_SECONDS)
+
+    return handle
+
+
+async def _at_most(waiting: Callable[[], Awaitable[None]], seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await waiting()
+    except TimeoutError:
+        return

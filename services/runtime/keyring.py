@@ -89,6 +89,11 @@ class Keyring:
             found.update({key.key_id: key for key in self._keep(rows).values()})
         return found
 
+    async def find_key(self, key_id: UUID) -> CaseKey | None:
+        """As `find_keys`, for one."""
+        kept = self._find_by_id(key_id)
+        return kept.key if kept is not None else (await self.find_keys([key_id]))[key_id]
+
     def forget_all(self) -> None:
         """Drops every key from memory (shredding asks for it)."""
         self._by_id.clear()

@@ -15,9 +15,10 @@ from services.runtime.clock import Clock
 Work: TypeAlias = Callable[[Due], Awaitable[Outcome]]
 
 LEAST_EACH: Final = 4
-QUEUE_FACTOR: Final = 16
+QUEUE_FACTOR: Final = 8
 CLAIM_FACTOR: Final = 2
 LATE_EVERY: Final = 4
+CATCH_UP_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,18 @@ class Dispatcher:
             room = known.most * QUEUE_FACTOR - len(known.fresh)
         return max(0, min(room, self._limits.waiting - sum(each.waiting for each in self._lanes.values())))
 
+    async def catch_up(self) -> None:
+        """Returns when lanes have less to begin than half of what may run at once.
+
+        Each counts for one turn of it at most, so that one that is stuck counts for little.
+        """
+        most = self._limits.total // 2
+        while not self._is_draining and self._count_next() > most:  # noqa: ASYNC110 -- cheaper than counting after each
+            await asyncio.sleep(CATCH_UP_SECONDS)
+
+    def _count_next(self) -> int:
+        return sum(min(lane.waiting, lane.most) for lane in self._lanes.values())
+
     def claim_rooms(self) -> dict[str, int]:
         """How many retries each lane in use takes; those that are not named take `claim_room`."""
         return {name: max(0, lane.most * CLAIM_FACTOR - lane.waiting) for name, lane in self._lanes.items()}
@@ -142,18 +155,32 @@ class Dispatcher:
                 if lane not in self._hungry:
                     self._hungry.append(lane)
                 return
+            due = self._take(lane)
+            if due is not None:
+                self._begin(lane, due)
+
+    def _take(self, lane: _Lane) -> Due | None:
+        """The next of the lane whose lease lasts long enough."""
+        while lane.waiting and not self._is_draining:
             due = lane.take()
             if due.lease_until - self._clock.now() >= self._patience:
-                self._begin(lane, due)
+                return due
+        return None
 
     def _begin(self, lane: _Lane, due: Due) -> None:
         lane.running += 1
-        task = asyncio.create_task(self._attempt(lane, due))
+        task = asyncio.create_task(self._run(lane, due))
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._end(lane, done))
 
-    async def _attempt(self, lane: _Lane, due: Due) -> None:
-        lane.learn(await self._work(due))
+    async def _run(self, lane: _Lane, due: Due) -> None:
+        """One attempt after the other, until another lane's turn has come or this one has no more to do."""
+        more: Due | None = due
+        while more is not None:
+            lane.learn(await self._work(more))
+            may_go_on = not self._hungry and lane.running <= lane.most
+            more = self._take(lane) if may_go_on else None
+            self._advance(lane)
 
     def _end(self, lane: _Lane, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -50,7 +50,7 @@ class Performer:
             number=due.number,
             schedule=self.schedules[due.record.urgency],
             now=now,
-            chance=self.chance(),
+            chance=self.chance() if attempt.outcome is Outcome.UNAVAILABLE else 0.0,
         )
         duration = timedelta(seconds=self.clock.monotonic() - began)
         _log(due, attempt, step, duration)

@@ -169,15 +169,15 @@ async def test_what_waits_for_an_acknowledged_alert_is_forgotten() -> None:
 async def test_a_lane_takes_only_so_much_into_memory() -> None:
     receivers = Receivers()
     async with dispatching(receivers, each=10) as dispatcher:
-        assert dispatcher.room("one") == 160
-        for _ in range(10 + 100):
+        assert dispatcher.room("one") == 80
+        for _ in range(10 + 50):
             dispatcher.start(due("one"))
         await settle()
-        assert dispatcher.room("one") == 60
+        assert dispatcher.room("one") == 30
         assert dispatcher.claim_rooms() == {"one": 0}
         await receivers.answer("one", outcome=Outcome.UNAVAILABLE)
         assert dispatcher.room("one") == 0
-        assert dispatcher.room("two") == 160
+        assert dispatcher.room("two") == 80
         dispatcher.close()
         assert dispatcher.room("two") == 0
 
@@ -190,3 +190,21 @@ async def test_all_lanes_together_take_only_so_much_into_memory() -> None:
                 dispatcher.start(due(lane))
         await settle()
         assert dispatcher.room("three") == 25 - 19
+
+
+async def test_catching_up_waits_for_lanes_that_move_and_counts_one_turn_of_each() -> None:
+    receivers = Receivers()
+    async with dispatching(receivers, total=20, each=10) as dispatcher:
+        for _ in range(100):
+            dispatcher.start(due("stuck"))
+        await asyncio.wait_for(dispatcher.catch_up(), 1)
+        for _ in range(25):
+            dispatcher.start(due("quick"))
+        await settle()
+        catching_up = asyncio.create_task(dispatcher.catch_up())
+        await asyncio.sleep(0.05)
+        assert not catching_up.done()
+        await receivers.answer("quick")
+        await receivers.answer("quick")
+        await asyncio.wait_for(catching_up, 1)
+        assert receivers.lanes["stuck"] == 10
