@@ -40,8 +40,8 @@ def migrate(
     url = url or _read_from_file()
     if not url:
         print(
-            "tocsin migrate: set TOCSIN_ADMIN_DATABASE_URL to the database's URL, or TOCSIN_ADMIN_DATABASE_URL_FILE "
-            "to a file that holds it",
+            "tocsin migrate: set TOCSIN_ADMIN_DATABASE_URL to the database's URL, or "
+            "TOCSIN_ADMIN_DATABASE_URL_FILE to a file that holds it",
             file=sys.stderr,
         )
         raise typer.Exit(_USAGE_ERROR)

@@ -97,7 +97,11 @@ async def open_intake(
         await intake.directory.load()
         broker = build_broker(kafka)
         subscriptions = subscribe_all(
-            broker, kafka, directory=intake.directory, statuses=intake.statuses, lifetime=lifetime
+            broker,
+            kafka.in_cluster(watch.cluster_id),
+            directory=intake.directory,
+            statuses=intake.statuses,
+            lifetime=lifetime,
         )
         _add_probes(probes, pool=pool, watch=watch, directory=intake.directory, subscriptions=subscriptions)
         async with (

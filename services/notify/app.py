@@ -1,7 +1,7 @@
 """The composition root: builds notify from its settings, and ends it in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
@@ -28,9 +28,9 @@ from services.runtime.health import NotReadyError, Probes, health_routes
 from services.runtime.http import open_server
 from services.runtime.kafka import (
     ClusterWatch,
-    KafkaAdmin,
     build_broker,
     check_topics,
+    find_committed,
     open_admin,
     open_cluster_watch,
     open_consumers,
@@ -104,7 +104,8 @@ async def open_notify(
         open_publisher(settings.kafka_settings) as publisher,
         open_admin(settings.kafka_settings) as admin,
     ):
-        await check_topics(settings.kafka_settings, TOPICS, durability=settings.durability)
+        kafka = settings.kafka_settings.in_cluster(watch.cluster_id)
+        await check_topics(kafka, TOPICS, durability=settings.durability)
         keeper = DirectoryKeeper(
             directory=Directory(),
             repository=DirectoryRepository(pool),
@@ -115,7 +116,7 @@ async def open_notify(
             pool=pool,
             publisher=publisher,
             cluster_id=watch.cluster_id,
-            find_committed=_committed_by_routing(admin, settings, cluster_id=watch.cluster_id),
+            find_committed=lambda: find_committed(admin, kafka, settings.routing_receipts_group, RECEIPTS),
             directory=keeper.directory,
             contents=Contents(Keyring(pool, kek), operations_key=derive_key(deployment_key, "operations")),
             links=links,
@@ -140,7 +141,7 @@ async def _open_subscriptions(
     keeper: DirectoryKeeper,
     lifetime: Lifetime,
 ) -> AsyncIterator[Subscriptions]:
-    kafka = settings.kafka_settings
+    kafka = settings.kafka_settings.in_cluster(around.cluster_id)
     broker = build_broker(kafka)
     subscriptions = subscribe_all(
         broker,
@@ -183,19 +184,6 @@ def _build_desk(settings: NotifySettings, around: Surroundings, engine: Engine) 
         member=settings.member,
         clock=around.clock,
     )
-
-
-def _committed_by_routing(
-    admin: KafkaAdmin, settings: NotifySettings, *, cluster_id: str
-) -> Callable[[], Awaitable[dict[int, int]]]:
-    async def find() -> dict[int, int]:
-        found = await admin.committed_offsets(
-            settings.routing_receipts_group, RECEIPTS.name, range(RECEIPTS.partitions)
-        )
-        # Asked afterwards: then what was found is of the cluster we started with, and not of its successor.
-        return found if await admin.get_cluster_id() == cluster_id else {}
-
-    return find
 
 
 def _add_probes(

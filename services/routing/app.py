@@ -16,6 +16,7 @@ from services.routing.handlers.hand_over import HandOver
 from services.routing.handlers.identities import Identities, build_operations_key
 from services.routing.handlers.operators import Operators
 from services.routing.handlers.protocols import announce_packs
+from services.routing.handlers.read_back import ReadBack
 from services.routing.handlers.receipts import ReceiptBatches
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.stopping import Brake
@@ -33,10 +34,13 @@ from services.runtime.health import NotReadyError, Probes, health_routes
 from services.runtime.http import open_server
 from services.runtime.kafka import (
     ClusterWatch,
+    KafkaAdmin,
     KafkaSettings,
     Publisher,
     build_broker,
     check_topics,
+    find_committed,
+    open_admin,
     open_cluster_watch,
     open_consumers,
     open_publisher,
@@ -105,17 +109,21 @@ async def open_routing(
         open_pool(settings.database_url, size=POOL_SIZE) as pool,
         open_cluster_watch(settings.kafka_settings) as watch,
         open_publisher(settings.kafka_settings) as publisher,
+        open_admin(settings.kafka_settings) as admin,
     ):
-        parts = _build_parts(settings, packs, pool=pool, watch=watch, publisher=publisher, lifetime=lifetime)
-        await check_topics(settings.kafka_settings, TOPICS, durability=settings.durability)
-        await _prepare_cluster(parts, settings.kafka_settings)
+        kafka = settings.kafka_settings.in_cluster(watch.cluster_id)
+        parts = _build_parts(
+            settings, packs, pool=pool, watch=watch, publisher=publisher, admin=admin, lifetime=lifetime
+        )
+        await check_topics(kafka, TOPICS, durability=settings.durability)
+        await _prepare_cluster(parts, kafka)
         parts.connect(api)
         _add_probes(probes, parts)
         async with background(
             lifetime, stop_on_cluster_change(watch, lifetime), parts.directories.follow_for_ever()
         ):
             await parts.directories.wait_for_first()
-            async with _open_consumers(settings, parts, probes=probes, lifetime=lifetime):
+            async with _open_consumers(kafka, parts, probes=probes, lifetime=lifetime):
                 yield
 
 
@@ -129,6 +137,7 @@ class Parts:
     directories: Directories
     desk: Desk
     hand_over: HandOver
+    read_back: ReadBack
     events: CaseEventBatches
     receipts: ReceiptBatches
     brake: Brake
@@ -144,6 +153,7 @@ def _build_parts(
     pool: Pool,
     watch: ClusterWatch,
     publisher: Publisher,
+    admin: KafkaAdmin,
     lifetime: Lifetime,
 ) -> Parts:
     deployment_key = load_key_file(settings.deployment_key_file)
@@ -152,6 +162,10 @@ def _build_parts(
     clock = SystemClock()
     outbox, brake = OutboxRepository(pool), Brake(lifetime)
     directories = Directories(DirectoryRepository(pool))
+    kafka = settings.kafka_settings.in_cluster(watch.cluster_id)
+    read_back = ReadBack(
+        outbox, find_read=lambda: find_committed(admin, kafka, settings.intake_receipts_group, RECEIPTS)
+    )
     means = Means(
         pool=pool,
         keyring=keyring,
@@ -174,7 +188,10 @@ def _build_parts(
         ),
         hand_over=HandOver(outbox, publisher, cluster_id=watch.cluster_id),
         events=CaseEventBatches(means, brake),
-        receipts=ReceiptBatches(pool, cluster_id=watch.cluster_id, clock=clock, brake=brake),
+        read_back=read_back,
+        receipts=ReceiptBatches(
+            pool, read_back=read_back, cluster_id=watch.cluster_id, clock=clock, brake=brake
+        ),
         brake=brake,
     )
 
@@ -189,19 +206,19 @@ async def _prepare_cluster(parts: Parts, kafka: KafkaSettings) -> None:
         positions = await parts.outbox.ensure_positions(
             cluster_id=parts.watch.cluster_id, topic=topic.name, partitions=topic.partitions
         )
-        await rewind_commits(kafka, group, topic.name, not_beyond=positions)
+        await rewind_commits(kafka, kafka.name_group(group), topic.name, not_beyond=positions)
     published = await read_topic_to_end(kafka, DIRECTORY.name, partitions=DIRECTORY.partitions)
     await parts.desk.directory.publish_newer_than(published)
 
 
 @asynccontextmanager
 async def _open_consumers(
-    settings: RoutingSettings, parts: Parts, *, probes: Probes, lifetime: Lifetime
+    kafka: KafkaSettings, parts: Parts, *, probes: Probes, lifetime: Lifetime
 ) -> AsyncIterator[None]:
-    broker = build_broker(settings.kafka_settings)
+    broker = build_broker(kafka)
     subscriptions = subscribe_all(
         broker,
-        settings.kafka_settings,
+        kafka,
         events=parts.events.handle,
         receipts=parts.receipts.handle,
         lifetime=lifetime,
@@ -209,7 +226,10 @@ async def _open_consumers(
     probes.add_check("events_consumer", subscriptions.events.check)
     probes.add_check("receipts_consumer", subscriptions.receipts.check)
     probes.add_fact("consumers", subscriptions.describe)
-    async with open_consumers(broker), background(lifetime, parts.hand_over.sweep_for_ever()):
+    async with (
+        open_consumers(broker),
+        background(lifetime, parts.hand_over.sweep_for_ever(), parts.read_back.settle_for_ever()),
+    ):
         yield
 
 

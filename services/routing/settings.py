@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints, field_validator
 from pydantic_settings import NoDecode
 
+from schemas.topics import INTAKE_RECEIPTS_GROUP
 from services.routing.packs import SHIPPED
 from services.runtime.settings import ServiceSettings
 
@@ -22,6 +23,7 @@ class RoutingSettings(ServiceSettings):
 
     routing_protocols: Path = SHIPPED
     routing_operator_keys: Annotated[tuple[KeyHash, ...], NoDecode] = Field(default=())
+    intake_receipts_group: str = INTAKE_RECEIPTS_GROUP
 
     @field_validator("routing_operator_keys", mode="before")
     @classmethod

@@ -1,14 +1,21 @@
 """Settings shared by every service, read once from ``TOCSIN_*`` variables."""
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import SettingsError
 
 from services.runtime.kafka_access import KafkaAccess, KafkaSecuritySettings
 from services.runtime.logs import LogFormat, LogLevel
+from services.runtime.secret_files import SecretFileError
+
+BAD_CONFIGURATION: Final = 78
+"""EX_CONFIG of sysexits.h: starting again will not help."""
 
 
 class Membership(StrEnum):
@@ -35,6 +42,22 @@ class KafkaSettings(KafkaAccess):
     membership: Membership = Membership.STATIC
     idempotence: bool = True
     member: str = "tocsin-0"
+    cluster_id: str | None = None
+    """The cluster that was found behind the address."""
+
+    def in_cluster(self, cluster_id: str) -> Self:
+        return replace(self, cluster_id=cluster_id)
+
+    def name_group(self, group: str) -> str:
+        """The group under which a consumer commits its offsets.
+
+        A broker that keeps its log in memory comes back as another cluster behind the same address. A process
+        that has not noticed yet commits the old log's offsets there: under the old cluster's name, so that
+        nobody starts from them.
+        """
+        if self.membership is Membership.STATIC or self.cluster_id is None:
+            return group
+        return f"{group}.{self.cluster_id}"
 
 
 class ServiceSettings(KafkaSecuritySettings):
@@ -77,5 +100,21 @@ class ServiceSettings(KafkaSecuritySettings):
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Reads the environment; raises pydantic's ValidationError that names what is missing."""
-        return cls()
+        """Reads the environment; ends the process with a line for each variable that is missing or wrong."""
+        try:
+            return cls()
+        except ValidationError as error:
+            lines = list(_describe(error))
+        except (SecretFileError, SettingsError) as error:
+            # The latter is of a variable whose parts cannot be told; its own text names the field alone.
+            lines = [str(error)]
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        raise SystemExit(BAD_CONFIGURATION)
+
+
+def _describe(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        names = [str(part) for part in problem["loc"] if isinstance(part, str)]
+        variable = f"TOCSIN_{names[0].upper()}: " if names else ""
+        message = problem["msg"].removeprefix("Value error, ")
+        yield variable + ("it is missing" if problem["type"] == "missing" else message)

@@ -1,12 +1,14 @@
 """Whoever is killed, whenever: what was accepted arrives, with the ids that the ledger holds."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
 
+from services.routing.handlers.messages import HAND_OVER_PATIENCE
 from tests.support.ledger import (
     count_failures,
     count_published_alerts,
@@ -191,6 +193,24 @@ async def test_postgres_killed_has_intake_say_503_until_it_is_back_and_loses_not
 @pytest.mark.embedded_only(
     "only the embedded broker loses its log and becomes another cluster when it is restarted"
 )
+async def test_a_broker_killed_under_load_holds_nothing_up_once_everything_is_ready_again(
+    harsh_task_force: TaskForce,
+) -> None:
+    """Who had not noticed yet that the log was lost must not have the new one read from the old one's end."""
+    async with steady_load(harsh_task_force) as load:
+        await load.go_on(60)
+        harsh_task_force.stack.kill("kafka")
+        await load.go_on(10)
+        await harsh_task_force.ready()
+    later = [adult_found_by_police(name="after-the-loss") for _ in range(5)]
+    began = time.monotonic()
+    await harsh_task_force.accept(*later)
+    await all_arrive(harsh_task_force, later)
+    assert time.monotonic() - began < HAND_OVER_PATIENCE.total_seconds()
+    for event in later:
+        assert (await harsh_task_force.status_of(event))["status"] == "decided"
+
+
 async def test_what_was_decided_before_the_broker_lost_its_log_still_arrives(
     harsh_task_force: TaskForce,
 ) -> None:

@@ -1,4 +1,4 @@
-"""One batch of receipts: facts about alerts into the ledger, what is taken over off the outbox."""
+"""One batch of receipts: facts about alerts into the ledger, what notify has taken over off the outbox."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from schemas.receipt import (
     Stored,
 )
 from schemas.topics import RECEIPTS
-from services.routing.handlers.contents import FIRST_REVISION
 from services.routing.handlers.matter import UNKNOWN
 from services.routing.handlers.messages import MESSAGE_HEADER
 from services.routing.handlers.positions import next_offsets, place_batch
 from services.routing.handlers.quarantine import QuarantineReason, QuarantineWindow
+from services.routing.handlers.read_back import OwnReceipt, ReadBack
 from services.routing.handlers.stopping import Brake
 from services.routing.repository.batch import BatchRepository
 from services.routing.repository.rows import NO_DELIVERY, QuarantineRow, ReceiptRow
@@ -46,6 +46,7 @@ class Facts:
         self.handled: list[ReceivedRecord] = []
         self.receipts: list[ReceiptRow] = []
         self.taken_over: list[tuple[UUID, int]] = []
+        self.own: list[OwnReceipt] = []
         self.unreadable: list[ReceivedRecord] = []
         self.counts: Counter[ReceiptKind] = Counter()
         self.stopped_at: ReceivedRecord | None = None
@@ -68,7 +69,7 @@ class Facts:
                 self.unreadable.append(record)
             case UUID():
                 self.counts[ReceiptKind.DECIDED] += 1
-                self.taken_over.append((receipt, FIRST_REVISION))
+                self.own.append(OwnReceipt(receipt, record.partition, record.offset))
             case _:
                 self._take_fact(receipt)
 
@@ -83,10 +84,13 @@ class Facts:
 
 
 class ReceiptBatches:
-    """Records what notify tells, and strikes our own receipts off when they come back from the log."""
+    """Records what notify tells, and notes which receipts of our own came back from the log."""
 
-    def __init__(self, pool: Pool, *, cluster_id: str, clock: Clock, brake: Brake) -> None:
+    def __init__(
+        self, pool: Pool, *, read_back: ReadBack, cluster_id: str, clock: Clock, brake: Brake
+    ) -> None:
         self._pool = pool
+        self._read_back = read_back
         self._cluster_id = cluster_id
         self._clock = clock
         self._brake = brake
@@ -102,6 +106,7 @@ class ReceiptBatches:
             facts.take_all(placed.due)
             await self._write(repository, facts)
         self._window = facts.window
+        self._read_back.add(facts.own)
         for record in facts.unreadable:
             log.error("receipt.quarantined", partition=record.partition, offset=record.offset)
         self._write_summary(facts, started_at)

@@ -1,6 +1,8 @@
 """What is not taken over yet, outside a batch: claimed to be published again."""
 
+from collections.abc import Collection
 from datetime import timedelta
+from uuid import UUID
 
 from services.routing.repository.rows import OutboxMessage
 from services.runtime.database import Pool, connection
@@ -25,6 +27,12 @@ class OutboxRepository:
         async with connection(self._pool) as acquired:
             rows = await acquired.fetch(_CLAIM_DUE, cluster_id, limit)
         return [OutboxMessage(*row) for row in rows]
+
+    async def delete(self, message_ids: Collection[UUID]) -> None:
+        """What was handed over; of receipts, which have no revisions."""
+        if message_ids:
+            async with connection(self._pool) as acquired:
+                await acquired.execute(_DELETE, list(message_ids))
 
     async def ensure_positions(self, *, cluster_id: str, topic: str, partitions: int) -> dict[int, int]:
         """The next offset of each partition; a new cluster's partitions start at 0."""
@@ -63,6 +71,10 @@ WITH claimed AS (
     RETURNING message_id, topic, key, record, seq
 )
 SELECT message_id, topic, key, record FROM claimed ORDER BY seq
+"""
+
+_DELETE = """
+DELETE FROM routing.outbox WHERE message_id = ANY ($1::uuid[])
 """
 
 _INSERT_POSITIONS = """

@@ -24,7 +24,7 @@ from services.runtime.kafka.consumers import (
 )
 from services.runtime.kafka.fate import BatchHandler, is_passing_trouble, next_pause
 from services.runtime.kafka.gathering import GatheringPublisher
-from services.runtime.kafka.offsets import rewind_commits
+from services.runtime.kafka.offsets import find_committed, rewind_commits
 from services.runtime.kafka.publisher import (
     ProducerDeadError,
     Publisher,
@@ -103,6 +103,7 @@ __all__ = [
     "check_topics",
     "committed_offsets",
     "ensure_topics",
+    "find_committed",
     "find_dangers",
     "is_passing_trouble",
     "latest_by_key",

@@ -99,7 +99,7 @@ def subscriber_options(
         "batch_timeout_ms": waits.poll_ms,
         "fetch_max_wait_ms": waits.fetch_ms,
         "max_records": max_records,
-        "group_id": group,
+        "group_id": None if group is None else settings.name_group(group),
         "auto_offset_reset": "earliest",
         "ack_policy": AckPolicy.MANUAL,
         "no_reply": True,

@@ -4,12 +4,23 @@ from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.runtime.kafka.admin import open_admin
+from services.runtime.kafka.admin import KafkaAdmin, open_admin
+from services.runtime.kafka.records import TopicLike
 from services.runtime.kafka.waiting import ask_patiently, start_patiently
 from services.runtime.kafka_access import KafkaAddress, client_arguments
 from services.runtime.logs import get_logger
+from services.runtime.settings import KafkaSettings
 
 log = get_logger()
+
+
+async def find_committed(
+    admin: KafkaAdmin, settings: KafkaSettings, group: str, topic: TopicLike
+) -> dict[int, int]:
+    """How far a group has come, by partition; nothing once the cluster is not that of the settings."""
+    found = await admin.committed_offsets(settings.name_group(group), topic.name, range(topic.partitions))
+    # Asked afterwards: then what was found is of the cluster we started with, and not of its successor.
+    return found if await admin.get_cluster_id() == settings.cluster_id else {}
 
 
 async def rewind_commits(

@@ -22,6 +22,7 @@ from services.routing.handlers.directories import Directories, DirectoryDesk
 from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.hand_over import HandOver
 from services.routing.handlers.identities import OPERATIONS_KEY_ID, Identities, build_operations_key
+from services.routing.handlers.read_back import ReadBack
 from services.routing.handlers.receipts import ReceiptBatches
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.stopping import Brake
@@ -60,6 +61,7 @@ class Routing:
 
     events: CaseEventBatches
     receipts: ReceiptBatches
+    read_back: ReadBack
     hand_over: HandOver
     desk: DirectoryDesk
     directories: Directories
@@ -80,6 +82,8 @@ class Rig:
     sealer: Sealer
     publisher: Publisher
     admin: Pool = field(repr=False)
+    read_by_intake: dict[int, int] = field(default_factory=dict)
+    """The next offset of the receipts by partition."""
 
     @asynccontextmanager
     async def open_routing(
@@ -102,6 +106,7 @@ class Rig:
             await outbox.ensure_positions(
                 cluster_id=cluster_id, topic=topic.name, partitions=topic.partitions
             )
+        read_back = ReadBack(outbox, find_read=self._find_read)
         means = Means(
             pool=pool,
             keyring=keyring,
@@ -115,7 +120,10 @@ class Rig:
         )
         return Routing(
             events=CaseEventBatches(means, brake),
-            receipts=ReceiptBatches(pool, cluster_id=cluster_id, clock=clock, brake=brake),
+            receipts=ReceiptBatches(
+                pool, read_back=read_back, cluster_id=cluster_id, clock=clock, brake=brake
+            ),
+            read_back=read_back,
             hand_over=HandOver(outbox, publisher, cluster_id=cluster_id),
             desk=DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key),
             directories=directories,
@@ -125,6 +133,9 @@ class Rig:
             keyring=keyring,
             pool=pool,
         )
+
+    async def _find_read(self) -> Mapping[int, int]:
+        return self.read_by_intake
 
     # ---------------------------------------------------------------- what is in PostgreSQL
 

@@ -75,14 +75,22 @@ async def test_what_notify_has_stored_leaves_the_outbox(rig: Rig, routing: Routi
     assert left == others
 
 
-async def test_our_own_receipt_leaves_the_outbox_once_it_was_read_back(rig: Rig, routing: Routing) -> None:
+async def test_our_own_receipt_leaves_the_outbox_once_intake_has_read_past_it(
+    rig: Rig, routing: Routing
+) -> None:
     await decide_one(rig, routing)
     [own] = await rig.published(RECEIPTS.name)
 
     await routing.receipts.handle([own])
-
-    assert {row["topic"] for row in await rig.rows("outbox")} == {ALERTS.name}
     assert await rig.position(topic=RECEIPTS.name, partition=own.partition) == 1
+    rig.read_by_intake[own.partition] = own.offset
+    assert await routing.read_back.settle() == 0
+    assert RECEIPTS.name in {row["topic"] for row in await rig.rows("outbox")}
+
+    rig.read_by_intake[own.partition] = own.offset + 1
+    assert await routing.read_back.settle() == 1
+    assert {row["topic"] for row in await rig.rows("outbox")} == {ALERTS.name}
+    assert await routing.read_back.settle() == 0
 
 
 async def test_a_decided_receipt_without_our_header_is_passed_over(rig: Rig, routing: Routing) -> None:
