@@ -62,13 +62,17 @@ class Keyring:
         self._by_id: OrderedDict[UUID, _Kept] = OrderedDict()
         self._id_by_ref: dict[str, UUID] = {}
 
+    def list_known(self, case_refs: Iterable[str]) -> dict[str, CaseKey]:
+        """The keys that are in memory just now."""
+        return {ref: kept.key for ref in case_refs if (kept := self._find_by_ref(ref)) is not None}
+
     async def ensure_keys(self, case_refs: Iterable[str]) -> dict[str, CaseKey]:
         """The key of every reference, made if it had none; a shredded reference is absent.
 
         Raises one of database.TRANSIENT_ERRORS, or SealError if a key does not unwrap.
         """
         wanted = set(case_refs)
-        known = {ref: kept.key for ref in wanted if (kept := self._find_by_ref(ref)) is not None}
+        known = self.list_known(wanted)
         if missing := sorted(wanted - known.keys()):
             known.update(await self._insert_and_read(missing))
         return known
@@ -101,10 +105,10 @@ class Keyring:
 
     async def _insert_and_read(self, case_refs: list[str]) -> dict[str, CaseKey]:
         async with connection(self._pool) as acquired:
-            rows = await acquired.fetch(_SELECT_BY_REF, case_refs)
+            rows = await acquired.fetch(_INSERT_AND_SELECT, *self._new_rows(case_refs))
+            # Inserted by another process meanwhile: the statement saw neither its row nor a place for ours.
             absent = sorted(set(case_refs) - {row["case_ref"] for row in rows})
             if absent:
-                await acquired.execute(_INSERT, *self._new_rows(absent))
                 rows += await acquired.fetch(_SELECT_BY_REF, absent)
         return self._keep(rows)
 
@@ -159,9 +163,19 @@ SELECT key_id, case_ref, wrapped, kek_version FROM keyring.case_key WHERE case_r
 _SELECT_BY_ID = """
 SELECT key_id, case_ref, wrapped, kek_version FROM keyring.case_key WHERE key_id = ANY($1::uuid[])
 """
-_INSERT = """
-INSERT INTO keyring.case_key (key_id, case_ref, wrapped, kek_version)
-SELECT key_id, case_ref, wrapped, $4
-FROM unnest($1::uuid[], $2::text[], $3::bytea[]) AS fresh (key_id, case_ref, wrapped)
-ON CONFLICT (case_ref) DO NOTHING
+# One round trip for most. In order of reference, so that two processes cannot wait for each other.
+_INSERT_AND_SELECT = """
+WITH kept AS (
+    SELECT key_id, case_ref, wrapped, kek_version FROM keyring.case_key WHERE case_ref = ANY($2::text[])
+), inserted AS (
+    INSERT INTO keyring.case_key (key_id, case_ref, wrapped, kek_version)
+    SELECT key_id, case_ref, wrapped, $4
+    FROM unnest($1::uuid[], $2::text[], $3::bytea[]) AS fresh (key_id, case_ref, wrapped)
+    WHERE case_ref NOT IN (SELECT case_ref FROM kept)
+    ON CONFLICT (case_ref) DO NOTHING
+    RETURNING key_id, case_ref, wrapped, kek_version
+)
+SELECT key_id, case_ref, wrapped, kek_version FROM kept
+UNION ALL
+SELECT key_id, case_ref, wrapped, kek_version FROM inserted
 """

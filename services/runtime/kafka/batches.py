@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -12,6 +13,8 @@ from services.runtime.kafka.records import Record
 
 MAX_RECORD_BYTES: Final = 1_000_000
 """Of key, value and headers: what brokers take by default, less what a batch adds."""
+
+KEYS_REMEMBERED: Final = 4096
 
 _PARTITION_OF: Final = DefaultPartitioner()
 
@@ -35,14 +38,12 @@ async def build_batches(producer: AIOKafkaProducer, records: Sequence[Record]) -
 
     Raises RecordTooLargeError, and one of KAFKA_ERRORS when a topic's partitions cannot be learnt.
     """
-    partitions = {
-        topic: sorted(await producer.partitions_for(topic)) for topic in {record.topic for record in records}
-    }
+    partitions = await find_partitions(producer, records)
     open_batches: dict[tuple[str, int], Batch] = {}
     batches: list[Batch] = []
-    for index, record in enumerate(records):
+    for index, (record, partition) in enumerate(zip(records, partitions, strict=True)):
         _check_size(record)
-        place = record.topic, _find_partition(record.key, partitions[record.topic])
+        place = record.topic, partition
         batch = open_batches.get(place)
         if batch is None or not _append(batch, record, index):
             batch = open_batches[place] = Batch(*place, producer.create_batch())
@@ -51,6 +52,14 @@ async def build_batches(producer: AIOKafkaProducer, records: Sequence[Record]) -
     for batch in batches:
         batch.builder.close()
     return batches
+
+
+async def find_partitions(producer: AIOKafkaProducer, records: Sequence[Record]) -> list[int]:
+    """The partition of each record. Raises one of KAFKA_ERRORS when a topic's partitions cannot be learnt."""
+    counts = {
+        topic: len(await producer.partitions_for(topic)) for topic in {record.topic for record in records}
+    }
+    return [_find_partition(record.key, counts[record.topic]) for record in records]
 
 
 def _append(batch: Batch, record: Record, index: int) -> bool:
@@ -64,9 +73,13 @@ def _append(batch: Batch, record: Record, index: int) -> bool:
     return True
 
 
-def _find_partition(key: bytes, partitions: Sequence[int]) -> int:
-    """As every Kafka client has it, so that a key stays in its partition whoever publishes it."""
-    number: int = _PARTITION_OF(key, partitions, [])
+@lru_cache(maxsize=KEYS_REMEMBERED)
+def _find_partition(key: bytes, count: int) -> int:
+    """As every Kafka client has it, so that a key stays in its partition whoever publishes it.
+
+    Remembered, since the hash is computed in Python and most keys come several times in a row.
+    """
+    number: int = _PARTITION_OF(key, range(count), ())
     return number
 
 

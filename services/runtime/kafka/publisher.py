@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from aiokafka import AIOKafkaProducer
 
 from services.runtime.faults import error_type
-from services.runtime.kafka.batches import Batch, build_batches
+from services.runtime.kafka.batches import Batch, build_batches, find_partitions
 from services.runtime.kafka.records import PublishError, Record
 from services.runtime.kafka.waiting import KAFKA_ERRORS, start_patiently
 from services.runtime.kafka_access import client_arguments
@@ -48,6 +48,14 @@ class Publisher:
             places.append(outcome)
         return places
 
+    async def find_partitions(self, records: Sequence[Record]) -> list[int]:
+        """Where each record will go. Raises PublishError if that cannot be learnt."""
+        try:
+            async with asyncio.timeout(self._ack_seconds):
+                return await find_partitions(self._producer, records)
+        except KAFKA_ERRORS as error:
+            raise self._failed(error) from error
+
     async def publish_each(self, records: Sequence[Record]) -> list[Place | PublishError]:
         """What became of each record, in order: where it is, or that nobody knows whether it is stored.
 
@@ -60,7 +68,10 @@ class Publisher:
                 batches = await build_batches(self._producer, records)
         except KAFKA_ERRORS as error:
             return [self._failed(error)] * len(records)
-        offsets = await asyncio.gather(*(self._send(batch, deadline=deadline) for batch in batches))
+        if len(batches) == 1:
+            offsets = [await self._send(batches[0], deadline=deadline)]
+        else:
+            offsets = await asyncio.gather(*(self._send(batch, deadline=deadline) for batch in batches))
         outcomes: dict[int, Place | PublishError] = {}
         for batch, offset in zip(batches, offsets, strict=True):
             outcomes.update(zip(batch.indices, _place_all(batch, offset), strict=True))

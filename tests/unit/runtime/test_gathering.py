@@ -22,6 +22,9 @@ class Topic:
         self._fault = fault
         self._count = 0
 
+    async def find_partitions(self, records: Sequence[Record]) -> list[int]:
+        return [int(record.key == b"case-2") for record in records]
+
     async def publish_each(self, records: Sequence[Record]) -> list[Place | PublishError]:
         self.batches.append([record.value for record in records])
         if self._fault is not None:
@@ -70,21 +73,23 @@ async def test_what_comes_after_a_batch_waits_for_its_pace_and_keeps_its_order()
     assert topic.batches == [[b"first"], [b"second", b"third"]]
 
 
-async def test_a_batch_that_is_held_up_does_not_hold_up_the_next() -> None:
+async def test_a_partition_that_is_held_up_does_not_hold_up_another_and_gathers_meanwhile() -> None:
     topic = Topic()
     publisher = GatheringPublisher(topic, pace_seconds=0)
     topic.open.clear()
-    held = asyncio.create_task(publisher.publish([record("held")]))
+    first = asyncio.create_task(publisher.publish([record("first")]))
     await settle()
-    topic.open, gate = asyncio.Event(), topic.open
+    gate, topic.open = topic.open, asyncio.Event()
     topic.open.set()
-    assert await publisher.publish([record("free")]) == [(0, 0)]
-    assert not held.done()
+    behind = [asyncio.create_task(publisher.publish([record(str(number))])) for number in range(3)]
+    assert await publisher.publish([record("free", key="case-2")]) == [(0, 0)]
+    assert not first.done()
     gate.set()
-    assert await held == [(0, 1)]
+    assert await asyncio.gather(first, *behind) == [[(0, 1)], [(0, 2)], [(0, 3)], [(0, 4)]]
+    assert topic.batches == [[b"first"], [b"free"], [b"0", b"1", b"2"]]
 
 
-async def test_a_record_that_is_not_confirmed_fails_only_who_published_it() -> None:
+async def test_a_partition_in_trouble_fails_only_who_has_records_in_it() -> None:
     publisher = GatheringPublisher(Topic(failing=b"case-2"), pace_seconds=0)
     outcomes = await asyncio.gather(
         publisher.publish([record("a")]),
@@ -95,6 +100,21 @@ async def test_a_record_that_is_not_confirmed_fails_only_who_published_it() -> N
     assert outcomes[0] == [(0, 0)]
     assert isinstance(outcomes[1], PublishError)
     assert outcomes[2] == [(0, 2)]
+    assert await publisher.publish([record("e")]) == [(0, 3)]
+
+
+async def test_what_waits_behind_a_batch_that_failed_fails_with_it() -> None:
+    topic = Topic(failing=b"case-2")
+    publisher = GatheringPublisher(topic, pace_seconds=0)
+    topic.open.clear()
+    first = asyncio.create_task(publisher.publish([record("first", key="case-2")]))
+    await settle()
+    behind = asyncio.create_task(publisher.publish([record("behind", key="case-2")]))
+    await settle()
+    topic.open.set()
+    outcomes = await asyncio.gather(first, behind, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [PublishError, PublishError]
+    assert topic.batches == [[b"first"]]
 
 
 @pytest.mark.parametrize("fault", [ProducerDeadError(), ValueError()])
