@@ -116,3 +116,21 @@ async def test_serving_ends_with_the_lifetime(client: aiohttp.ClientSession) -> 
         lifetime.stop(reason="SIGTERM")
     async with asyncio.timeout(3):
         await serving
+
+
+async def test_head_and_body_of_an_answer_come_together_and_answers_in_order() -> None:
+    async def echo(request: Request) -> Response:
+        return PlainTextResponse(request.url.path)
+
+    with capture_logs({}):
+        app = Starlette(routes=[Route("/{name}", echo)])
+        async with open_server(app, host="127.0.0.1", port=0) as address:
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+            writer.write(b"GET /one HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert (await reader.read(65536)).endswith(b"\r\n\r\n/one")
+            writer.write(b"GET /two HTTP/1.1\r\nHost: h\r\n\r\nGET /three HTTP/1.1\r\nHost: h\r\n")
+            writer.write(b"Connection: close\r\n\r\n")
+            rest = await reader.read()
+            assert rest.index(b"/two") < rest.index(b"/three")
+            assert rest.endswith(b"/three")
+            writer.close()
