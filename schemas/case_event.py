@@ -31,10 +31,13 @@ from schemas.vocabulary import (
 MAX_EVENT_BYTES: Final = 64 * 1024
 MAX_BATCH_BYTES: Final = 1024 * 1024
 
+EVENT_TYPES: Final[Mapping[str, EventType]] = {f"{TYPE_PREFIX}{t.value}{TYPE_SUFFIX}": t for t in EventType}
+"""The catalogue by what an event's `type` says."""
+
 if TYPE_CHECKING:
     TypeName = str
 else:
-    TypeName = Literal[tuple(f"{TYPE_PREFIX}{t.value}{TYPE_SUFFIX}" for t in EventType)]
+    TypeName = Literal[tuple(EVENT_TYPES)]
 
 
 JsonMediaType = Annotated[
@@ -123,10 +126,10 @@ class CaseEvent(WireModel):
     datacontenttype: Opt[JsonMediaType] = None
     data: EventData
 
-    @cached_property
+    @property
     def event_type(self) -> EventType:
         """The catalogue type, without prefix and suffix."""
-        return EventType(self.type[len(TYPE_PREFIX) : -len(TYPE_SUFFIX)])
+        return EVENT_TYPES[self.type]
 
     @property
     def agency(self) -> AgencyId:
@@ -187,15 +190,10 @@ def parse_case_event(raw: bytes) -> CaseEvent:
         event = _ADAPTER.validate_json(raw, strict=True)
     except ValidationError as error:
         raise InvalidEventError(_all_errors(raw, error)) from None
-    errors = [*_type_errors(event.event_type, _raw_data(event)), *_contradictions(event)]
+    errors = [*_type_errors(event.event_type, event.data), *_contradictions(event)]
     if errors:
         raise InvalidEventError(errors)
     return event
-
-
-def _raw_data(event: CaseEvent) -> dict[str, Any]:
-    """The given keys only; groups keep their models, which is all the type checks need."""
-    return {key: getattr(event.data, key) for key in event.data.model_fields_set}
 
 
 def _contradictions(event: CaseEvent) -> Iterator[FieldError]:
@@ -220,11 +218,11 @@ def _all_errors(raw: bytes, error: ValidationError) -> list[FieldError]:
     return errors
 
 
-def _type_errors(event_type: EventType, data: Mapping[str, Any]) -> Iterator[FieldError]:
+def _type_errors(event_type: EventType, data: EventData | Mapping[str, Any]) -> Iterator[FieldError]:
     for path in REQUIRED.get(event_type, ()):
         if not _has(data, path.split("/")):
             yield FieldError(f"/data/{path}", f"required on {event_type.value}")
-    details = data.get("details")
+    details = _find(data, "details")
     if isinstance(details, dict):
         yield from _details_errors(event_type, details)
 
@@ -242,11 +240,14 @@ def _details_errors(event_type: EventType, details: Mapping[str, Any]) -> Iterat
 def _has(data: object, path: Sequence[str]) -> bool:
     """Whether the path leads to a given value, in parsed groups and in raw JSON alike."""
     for key in path:
-        value = data.get(key) if isinstance(data, Mapping) else getattr(data, key, None)
-        if value is None:
+        data = _find(data, key)
+        if data is None:
             return False
-        data = value
     return True
+
+
+def _find(data: object, key: str) -> object:
+    return data.get(key) if isinstance(data, Mapping) else getattr(data, key, None)
 
 
 def _field_error(detail: ErrorDetails, *, prefix: str = "") -> FieldError:

@@ -1,6 +1,7 @@
 """Time, ids and chance: the only module (beside each ``app.py``) that may ask for them."""
 
 import random
+import secrets
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -37,7 +38,7 @@ def new_id() -> UUID:
 
 def new_correlation_id() -> str:
     """32 hexadecimal digits, the shape of a W3C trace id."""
-    return uuid4().hex
+    return secrets.token_hex(16)
 
 
 def random_fraction() -> float:

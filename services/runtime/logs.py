@@ -163,12 +163,12 @@ def get_logger() -> FilteringBoundLogger:
     """The process's logger; may be called at import time."""
     return cast(
         "FilteringBoundLogger",
+        # Bound at once: the lazy proxy is for settings that come later, and every line would pass through it.
         structlog.wrap_logger(
             _SINK,
             processors=[_PIPELINE],
             wrapper_class=structlog.make_filtering_bound_logger(0),
-            cache_logger_on_first_use=True,
-        ),
+        ).bind(),
     )
 
 

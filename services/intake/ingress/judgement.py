@@ -7,9 +7,16 @@ from typing import Any, Final
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.case_event import MAX_EVENT_BYTES, CaseEvent, FieldError, InvalidEventError, parse_case_event
+from schemas.case_event import (
+    EVENT_TYPES,
+    MAX_EVENT_BYTES,
+    CaseEvent,
+    FieldError,
+    InvalidEventError,
+    parse_case_event,
+)
 from schemas.problem import ProblemError
-from schemas.vocabulary import TYPE_PREFIX, TYPE_SUFFIX, EventId, EventType, SourceUrn
+from schemas.vocabulary import EventId, EventType, SourceUrn
 from services.intake.ingress.access import Caller
 from services.intake.ingress.refusals import (
     Refusal,
@@ -21,7 +28,6 @@ from services.intake.ingress.refusals import (
 
 _EVENT_ID: Final = TypeAdapter(EventId)
 _SOURCE: Final = TypeAdapter(SourceUrn)
-_TYPES: Final[Mapping[str, EventType]] = {f"{TYPE_PREFIX}{kind}{TYPE_SUFFIX}": kind for kind in EventType}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ def _find(grammar: TypeAdapter[str], raw: object, key: str) -> str | None:
 
 def _find_type(raw: Mapping[str, Any]) -> EventType | None:
     name = raw.get("type")
-    return _TYPES.get(name) if isinstance(name, str) else None
+    return EVENT_TYPES.get(name) if isinstance(name, str) else None
 
 
 def _tell(errors: Iterable[FieldError]) -> list[ProblemError]:
