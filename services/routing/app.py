@@ -55,7 +55,7 @@ from services.runtime.logs import configure, get_logger
 log = get_logger()
 
 POOL_SIZE: Final = 8
-KEYS_IN_MEMORY: Final = 2_500
+KEYS_IN_MEMORY: Final = 1_000
 
 
 def main() -> int:
