@@ -21,7 +21,7 @@ from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.directory import DirectoryRepository
 from services.notify.settings import NotifySettings
 from services.notify.subscribers import Subscriptions, subscribe_all
-from services.runtime.clock import SystemClock, new_id
+from services.runtime.clock import SystemClock, new_ordered_id
 from services.runtime.crypto import Kek, derive_key, load_key_file
 from services.runtime.database import Pool, check_database, open_pool
 from services.runtime.health import NotReadyError, Probes, health_routes
@@ -168,7 +168,7 @@ def _build_alert_handler(settings: NotifySettings, around: Surroundings, engine:
         cluster_id=around.cluster_id,
         lease=engine.lease,
         clock=around.clock,
-        new_id=new_id,
+        new_id=new_ordered_id,
     )
 
 

@@ -29,9 +29,13 @@ class Answer:
 
 
 class _Reader:
-    """One answer as it comes in."""
+    """One answer after the other, as it comes in.
+
+    It lives as long as its connection, for it and its parser know each other: only the collector frees them.
+    """
 
     def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
         self.status: int | None = None
         """Counts once everything that came with it was understood."""
         self.retry_after: bytes | None = None
@@ -40,7 +44,12 @@ class _Reader:
         """Whether the connection may be used again once the answer is complete."""
         self._status: int | None = None
         self._room = MOST_ANSWER_BYTES
-        self._parser = httptools.HttpResponseParser(self)
+
+    def begin(self) -> None:
+        """What comes next is another answer."""
+        self.status = self._status = self.retry_after = None
+        self.is_complete = self.is_lasting = False
+        self._room = MOST_ANSWER_BYTES
 
     def feed(self, data: bytes) -> None:
         """Raises AnswerUnreadableError or AnswerTooLargeError."""
@@ -93,7 +102,7 @@ class Connection(asyncio.Protocol):
         """Raises OSError, AnswerTooLargeError or AnswerUnreadableError; cancelled, it ends the connection."""
         if self._transport is None:
             raise ConnectionResetError
-        self._reader = _Reader()
+        self._reader.begin()
         self._answered = self._loop.create_future()
         self._transport.write(request)
         try:

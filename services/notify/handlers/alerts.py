@@ -9,9 +9,10 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from schemas.alert import AlertRecord, Command
+from schemas.vocabulary import Rung
 from services.notify import receipts
 from services.notify.contents import Contents
-from services.notify.delivery import Channel, plan_paths
+from services.notify.delivery import Channel, Path, plan_paths
 from services.notify.directory import Directory, DirectoryView
 from services.notify.handlers.ports import Deliveries, Doubt, Outgoing
 from services.notify.repository.alerts import AlertRepository, Revision, UnreadableRecord
@@ -79,12 +80,15 @@ class AlertHandler:
 
     def _plan(self, alerts: Sequence[AlertRecord], view: DirectoryView) -> list[PlannedAlert]:
         rooms: dict[str, int] = {}
+        paths: dict[tuple[str, Rung], Sequence[Path]] = {}
         planned = []
         for alert in alerts:
-            agency = view.find_agency(alert.agency)
-            paths = plan_paths(agency, contact=alert.contact, channels=self.channels)
+            way = (alert.agency, alert.contact)
+            if way not in paths:
+                agency = view.find_agency(alert.agency)
+                paths[way] = plan_paths(agency, contact=alert.contact, channels=self.channels)
             deliveries = []
-            for path in paths if alert.command is not Command.STOP else ():
+            for path in paths[way] if alert.command is not Command.STOP else ():
                 room = rooms[path.lane] if path.lane in rooms else self.deliveries.room(path.lane)
                 rooms[path.lane] = room - 1
                 deliveries.append(PlannedDelivery(self.new_id(), path, is_leased=room > 0))

@@ -45,11 +45,12 @@ CREATE UNIQUE INDEX alert_feed ON notify.alert (agency, feed_position);
 -- One alert through one endpoint or to one contact. Rows are made in the statement that makes their alert, which is why
 -- no foreign key is checked for each. A pending one is attempted at due_at; whoever attempts it first moves due_at to the
 -- end of its lease, so that a crash leaves it due again. `attempts` counts those begun: a crash grants none for free.
+-- The key begins with the alert, so that one index finds a delivery and all of an alert's: each is written twice, and each
+-- index with it.
 CREATE TABLE notify.delivery (
-    delivery_id uuid PRIMARY KEY,
     alert_id uuid NOT NULL,
+    delivery_id uuid NOT NULL,
     revision integer NOT NULL,
-    agency text NOT NULL,
     channel text NOT NULL CHECK (channel IN ('webhook', 'email')),
     target text NOT NULL,
     lane text NOT NULL,
@@ -58,12 +59,13 @@ CREATE TABLE notify.delivery (
     ),
     attempts integer NOT NULL,
     due_at timestamptz CHECK ((state = 'pending') = (due_at IS NOT NULL)),
-    leased_by text
+    leased_by text,
+    PRIMARY KEY (alert_id, delivery_id)
 );
-CREATE INDEX delivery_of_alert ON notify.delivery (alert_id);
 CREATE INDEX delivery_due ON notify.delivery (lane, due_at) WHERE state = 'pending';
 
--- Every try and how it ended; `detail` is an error's type, never its text.
+-- Every try and how it ended; `detail` is an error's type, never its text. Delivery ids grow with time, so that the key
+-- is written at its end.
 CREATE TABLE notify.attempt (
     delivery_id uuid NOT NULL,
     number integer NOT NULL,

@@ -129,7 +129,6 @@ def _delivery_columns(alerts: Sequence[PlannedAlert]) -> tuple[list[object], ...
         [delivery.delivery_id for _, delivery in planned],
         [record.alert_id for record, _ in planned],
         [record.revision for record, _ in planned],
-        [record.agency for record, _ in planned],
         [delivery.path.channel for _, delivery in planned],
         [delivery.path.target for _, delivery in planned],
         [delivery.path.lane for _, delivery in planned],
@@ -173,15 +172,14 @@ WITH batch AS (
     RETURNING alert_id, revision
 ), made AS (
     INSERT INTO notify.delivery (
-        delivery_id, alert_id, revision, agency, channel, target, lane, state, attempts, due_at, leased_by
+        delivery_id, alert_id, revision, channel, target, lane, state, attempts, due_at, leased_by
     )
     SELECT
-        p.delivery_id, p.alert_id, p.revision, p.agency, p.channel, p.target, p.lane, 'pending',
+        p.delivery_id, p.alert_id, p.revision, p.channel, p.target, p.lane, 'pending',
         p.is_leased::integer, CASE WHEN p.is_leased THEN $2 ELSE $1 END, CASE WHEN p.is_leased THEN $3 END
     FROM unnest(
-        $21::uuid[], $22::uuid[], $23::integer[], $24::text[], $25::text[], $26::text[], $27::text[],
-        $28::boolean[]
-    ) AS p (delivery_id, alert_id, revision, agency, channel, target, lane, is_leased)
+        $21::uuid[], $22::uuid[], $23::integer[], $24::text[], $25::text[], $26::text[], $27::boolean[]
+    ) AS p (delivery_id, alert_id, revision, channel, target, lane, is_leased)
     JOIN fresh USING (alert_id, revision)
 ), told AS (
     INSERT INTO notify.outbox (member, claimed_at, receipts) VALUES ($3, $1, $4) RETURNING batch_id

@@ -64,6 +64,7 @@ class DeliveryRepository:
 
 def _columns(results: Sequence[Result]) -> tuple[list[object], ...]:
     return (
+        [result.alert_id for result in results],
         [result.delivery_id for result in results],
         [result.number for result in results],
         [result.started_at for result in results],
@@ -89,11 +90,11 @@ WITH RECURSIVE lanes AS (
     )
     FROM lanes WHERE lanes.lane IS NOT NULL
 ), chosen AS (
-    SELECT due.delivery_id
+    SELECT due.alert_id, due.delivery_id
     FROM lanes
     LEFT JOIN unnest($4::text[], $5::integer[]) AS rooms (lane, room) ON rooms.lane = lanes.lane
     CROSS JOIN LATERAL (
-        SELECT d.delivery_id
+        SELECT d.alert_id, d.delivery_id
         FROM notify.delivery d
         WHERE d.state = 'pending' AND d.lane = lanes.lane AND d.due_at <= $1
         ORDER BY d.due_at
@@ -105,7 +106,8 @@ WITH RECURSIVE lanes AS (
 UPDATE notify.delivery d
 SET attempts = d.attempts + 1, due_at = $2, leased_by = $3
 FROM chosen, notify.alert a
-WHERE d.delivery_id = chosen.delivery_id AND a.alert_id = d.alert_id AND a.revision = d.revision
+WHERE d.alert_id = chosen.alert_id AND d.delivery_id = chosen.delivery_id
+    AND a.alert_id = d.alert_id AND a.revision = d.revision
 RETURNING d.delivery_id, d.channel, d.target, d.attempts, d.due_at, {RECORD_COLUMNS}
 """  # noqa: S608 -- columns of ours
 
@@ -115,10 +117,11 @@ RETURNING d.delivery_id, d.channel, d.target, d.attempts, d.due_at, {RECORD_COLU
 _RECORD: Final = """
 WITH made AS (
     SELECT * FROM unnest(
-        $3::uuid[], $4::integer[], $5::timestamptz[], $6::integer[], $7::text[], $8::integer[], $9::text[],
-        $10::text[], $11::timestamptz[], $12::bytea[]
+        $3::uuid[], $4::uuid[], $5::integer[], $6::timestamptz[], $7::integer[], $8::text[], $9::integer[],
+        $10::text[], $11::text[], $12::timestamptz[], $13::bytea[]
     ) AS batch (
-        delivery_id, number, started_at, duration_ms, outcome, status_code, detail, state, due_at, receipt
+        alert_id, delivery_id, number, started_at, duration_ms, outcome, status_code, detail, state, due_at,
+        receipt
     )
 ), kept AS (
     INSERT INTO notify.attempt (delivery_id, number, started_at, duration_ms, outcome, status_code, detail)
@@ -128,7 +131,7 @@ WITH made AS (
     UPDATE notify.delivery d
     SET state = made.state, due_at = made.due_at, leased_by = NULL
     FROM made
-    WHERE d.delivery_id = made.delivery_id AND (
+    WHERE d.alert_id = made.alert_id AND d.delivery_id = made.delivery_id AND (
         (d.state = 'pending' AND d.attempts = made.number)
         OR (d.state <> 'delivered' AND made.state = 'delivered')
     )

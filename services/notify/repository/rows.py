@@ -46,6 +46,7 @@ class Due:
 class Result:
     """What is to be written about an attempt; `due_at` is given exactly while the delivery stays pending."""
 
+    alert_id: UUID
     delivery_id: UUID
     number: int
     started_at: datetime

@@ -75,6 +75,7 @@ def _conclude(
 ) -> Result:
     state, due_at = _standing(step)
     return Result(
+        alert_id=due.record.alert_id,
         delivery_id=due.delivery_id,
         number=due.number,
         started_at=started_at,
