@@ -28,6 +28,8 @@ log = get_logger()
 COMMAND_SECONDS: Final = 10.0
 ACQUIRE_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 0.1
+IDLE_SECONDS: Final = 10.0
+"""A process that stands still within a transaction (a frozen machine) holds its locks no longer than this."""
 
 
 _CLOSED: Final = ("connection is closed", "pool is clos", "has been released back to the pool")
@@ -48,6 +50,7 @@ TRANSIENT_ERRORS: Final[tuple[type[Exception], ...]] = (
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
 )
 """Errors after which the same work may succeed if it is done again from its beginning."""
@@ -59,10 +62,12 @@ def is_transient(error: BaseException) -> bool:
 
 
 @asynccontextmanager
-async def open_pool(url: SecretStr | str, *, size: int) -> AsyncIterator[Pool]:
+async def open_pool(
+    url: SecretStr | str, *, size: int, idle_seconds: float = IDLE_SECONDS
+) -> AsyncIterator[Pool]:
     """A pool of at most ``size`` connections; does not give up waiting for the server to answer."""
     dsn = url.get_secret_value() if isinstance(url, SecretStr) else url
-    pool = await _connect(dsn, size)
+    pool = await _connect(dsn, size, idle_seconds)
     try:
         yield pool
     finally:
@@ -94,7 +99,7 @@ async def check_database(pool: Pool) -> None:
         await acquired.execute("SELECT 1")
 
 
-async def _connect(dsn: str, size: int) -> Pool:
+async def _connect(dsn: str, size: int, idle_seconds: float) -> Pool:
     attempt = 0
     while True:
         attempt += 1
@@ -106,6 +111,7 @@ async def _connect(dsn: str, size: int) -> Pool:
                 init=_prepare,
                 reset=_leave_as_is,
                 command_timeout=COMMAND_SECONDS,
+                server_settings={"idle_in_transaction_session_timeout": str(int(idle_seconds * 1000))},
             )
         except TRANSIENT_ERRORS as error:
             if attempt == 1:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from services.cli.main import COMMANDS
 from tests.support.command import Done, tocsin
 from tests.support.examples import EXAMPLES
+from tests.support.kafka_choice import DURABILITY
 from tests.support.story import (
     ADVOCATE,
     CHILD_WELFARE,
@@ -41,7 +42,7 @@ def write(file: Path, *events: CaseEvent) -> Path:
 async def test_what_emit_sends_is_delivered(task_force: TaskForce, file: Path) -> None:
     events = [found_by_police(name="emitted"), adult_found_by_police(name="emitted")]
     done = await tocsin("emit", write(file, *events), "--json", "--data-dir", task_force.stack.data_dir)
-    assert (done.exit_code, done.json()["accepted"], done.json()["durability"]) == (0, 2, "memory")
+    assert (done.exit_code, done.json()["accepted"], done.json()["durability"]) == (0, 2, DURABILITY)
     for event in events:
         await task_force.hears(ADVOCATE, event)
 

@@ -1,9 +1,8 @@
 """Whoever is killed, whenever: what was accepted arrives, with the ids that the ledger holds."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,15 +13,14 @@ from tests.support.ledger import (
     count_published_alerts,
     find_alert_ids,
     find_stored_ids,
-    read_ledger,
 )
 from tests.support.receivers import status
 from tests.support.second_service import SecondService, second_service
+from tests.support.steady_load import all_arrive, steady_load
 from tests.support.story import (
     ADVOCATE,
     CHILD_WELFARE,
     CaseEvent,
-    adult_found_by_police,
     found_by_police,
 )
 from tests.support.task_force import SERVICES, TaskForce
@@ -31,7 +29,6 @@ from tests.support.wire import Wire, open_wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PAUSE_SECONDS = 0.02
 TOLD = {CHILD_WELFARE, ADVOCATE, "ag-bpd"}
 
 
@@ -41,19 +38,20 @@ async def doomed_service(
 ) -> AsyncIterator[tuple[SecondService, Wire]]:
     """A process in place of the stack's own that never learns what became of its last words to PostgreSQL.
 
-    The stack's own is frozen meanwhile, and killed afterwards, so that the supervisor starts a fresh one.
+    The stack's own is frozen meanwhile, and killed afterwards, so that the supervisor starts a fresh one. It
+    is frozen first: awake, it would quarrel with its namesake over the partitions of a real group.
     """
     database = urlsplit(task_force.stack.ready["postgres"])
     words = [word.encode() for word in last_words]
-    async with (
-        open_wire(database.hostname or "", database.port or 0, last_words=words) as wire,
-        second_service(task_force, name, member=f"{name}-0", database_port=wire.port) as service,
-    ):
-        task_force.freeze(name)
-        try:
+    task_force.freeze(name)
+    try:
+        async with (
+            open_wire(database.hostname or "", database.port or 0, last_words=words) as wire,
+            second_service(task_force, name, member=f"{name}-0", database_port=wire.port) as service,
+        ):
             yield service, wire
-        finally:
-            task_force.stack.kill(name)
+    finally:
+        task_force.stack.kill(name)
 
 
 async def test_routing_killed_between_its_commit_and_its_publish_tells_everybody_once(
@@ -110,57 +108,6 @@ async def everybody_hears(task_force: TaskForce, event: CaseEvent, ids: dict[str
     await task_force.ready()
     assert {agency: len(task_force.heard(agency, event)) for agency in TOLD} == dict.fromkeys(TOLD, 1)
     assert await find_alert_ids(task_force, event) == ids
-
-
-class SteadyLoad:
-    """A member system that reports one case after the other, and insists until each is accepted."""
-
-    def __init__(self, task_force: TaskForce) -> None:
-        self.accepted: list[CaseEvent] = []
-        self.refused_count = 0
-        self._task_force = task_force
-
-    async def run(self) -> None:
-        while True:
-            event = adult_found_by_police(name="steady")
-            self.refused_count += await self._task_force.insist(event)
-            self.accepted.append(event)
-            await asyncio.sleep(PAUSE_SECONDS)
-
-    async def go_on(self, count: int) -> None:
-        """Returns when so many more were accepted."""
-        wanted = len(self.accepted) + count
-
-        async def find() -> bool:
-            return len(self.accepted) >= wanted
-
-        await eventually(find, what=f"{count} more events are accepted")
-
-
-@asynccontextmanager
-async def steady_load(task_force: TaskForce) -> AsyncIterator[SteadyLoad]:
-    load = SteadyLoad(task_force)
-    running = asyncio.create_task(load.run())
-    try:
-        yield load
-    finally:
-        running.cancel()
-        # What ended the load before its time is what went wrong.
-        with suppress(asyncio.CancelledError):
-            await running
-
-
-async def all_arrive(task_force: TaskForce, events: Sequence[CaseEvent]) -> None:
-    """Each event has one decision; its alert came under the id of the ledger, by webhook and by e-mail."""
-    for event in events:
-        await task_force.hears(ADVOCATE, event)
-    ledger = await read_ledger(task_force, events)
-    for event in events:
-        ids = ledger[event["id"]]
-        assert set(ids) == {ADVOCATE}
-        webhook_ids = {arrival.webhook_id for arrival in task_force.heard(ADVOCATE, event)}
-        assert webhook_ids == {f"{ids[ADVOCATE]}_1"}
-        await task_force.is_written_to(ids[ADVOCATE])
 
 
 async def test_each_service_killed_in_turn_under_a_steady_load_loses_nothing(

@@ -9,6 +9,7 @@ import pytest
 from schemas.topics import ALERTS, CASE_EVENTS
 from services.notify.subscribers import ALERTS_GROUP
 from services.routing.subscribers import EVENTS_GROUP
+from tests.support.kafka_choice import ON_APACHE
 from tests.support.ledger import has_read_all, read_ledger
 from tests.support.second_service import second_service
 from tests.support.story import ADVOCATE, POLICE, CaseEvent, adult_found_by_police
@@ -37,9 +38,11 @@ async def test_two_consumers_of_the_same_partitions_decide_each_event_once(
         by_second = second.logged("batch.decided")
     await eventually(lambda: has_read_all(harsh_task_force, ALERTS_GROUP, ALERTS), what="all is taken over")
 
-    # Neither stood by: each decided some of them, and what one found decided it published again.
+    # Neither stood by: each decided some of them.
     assert 0 < sum(line["record_count"] for line in by_second) < EVENTS
-    assert sum(line["republished_count"] for line in by_second) > 0
+    # A real group shares the partitions out; on the embedded broker each reads all, and publishes again what
+    # it finds decided.
+    assert ON_APACHE or sum(line["republished_count"] for line in by_second) > 0
     ledger = await read_ledger(harsh_task_force, events)
     for event in events:
         (arrival,) = harsh_task_force.heard(ADVOCATE, event)

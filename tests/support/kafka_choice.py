@@ -7,3 +7,6 @@ from services.devstack.options import BrokerKind
 VARIABLE = "TOCSIN_TEST_KAFKA"
 CHOSEN = BrokerKind(os.environ.get(VARIABLE, BrokerKind.EMBEDDED))
 ON_APACHE = CHOSEN is BrokerKind.APACHE
+
+DURABILITY = "disk" if ON_APACHE else "memory"
+"""What one broker of this kind is worth."""

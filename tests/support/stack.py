@@ -16,6 +16,8 @@ from typing import Any, TextIO, cast
 
 import orjson
 
+from tests.support.kafka_choice import CHOSEN
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "services.cli.main")
 
@@ -127,7 +129,7 @@ def start_up(
     options: Sequence[str], *, environment: Mapping[str, str] | None = None
 ) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [*COMMAND, "up", "--embedded", *options],
+        [*COMMAND, "up", "--embedded", "--kafka", CHOSEN.value, *options],
         cwd=ROOT,
         env={**os.environ, "TOCSIN_LOG_FORMAT": "json", **(environment or {})},
         stdout=subprocess.PIPE,

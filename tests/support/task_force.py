@@ -213,6 +213,12 @@ class TaskForce:
         """Its process goes on to exist, and does nothing."""
         os.kill(self.stack.pids[name], signal.SIGSTOP)
 
+    def ask_to_end(self, name: str) -> int:
+        """SIGTERM, as an operator who restarts it; the pid it had. The supervisor starts it again."""
+        pid = self.stack.pids[name]
+        os.kill(pid, signal.SIGTERM)
+        return pid
+
     def thaw(self, name: str) -> None:
         os.kill(self.stack.pids[name], signal.SIGCONT)
 
@@ -244,7 +250,9 @@ class TaskForce:
 
 
 @asynccontextmanager
-async def open_task_force(changes: Iterable[Mapping[str, Any]] = ()) -> AsyncIterator[TaskForce]:
+async def open_task_force(
+    changes: Iterable[Mapping[str, Any]] = (), *, options: Sequence[str] = ()
+) -> AsyncIterator[TaskForce]:
     """The sample task force with an endpoint for each agency, started and ready; stopped after the block.
 
     `changes` are agencies of the directory file, merged into the sample after the endpoints.
@@ -258,8 +266,8 @@ async def open_task_force(changes: Iterable[Mapping[str, Any]] = ()) -> AsyncIte
     ):
         file = folder / "directory.json"
         file.write_bytes(orjson.dumps(build_directory(receivers, changes)))
-        options = ("--directory", str(file), "--smtp", f"127.0.0.1:{mailbox.port}")
-        with running_stack(*options, data_dir=folder / "data") as stack:
+        words = ("--directory", str(file), "--smtp", f"127.0.0.1:{mailbox.port}", *options)
+        with running_stack(*words, data_dir=folder / "data") as stack:
             await asyncio.to_thread(stack.wait_until_ready)
             try:
                 yield TaskForce(stack, receivers, mailbox, http, folder, list(_member_agencies()))

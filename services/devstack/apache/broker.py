@@ -138,7 +138,9 @@ class ApacheKafka:
             self._programs.command(
                 STORAGE_CLASS,
                 "format",
-                *("--cluster-id", self.cluster_id, "--config", str(node.properties_file), *words),
+                # In one word: an id may begin with a dash.
+                f"--cluster-id={self.cluster_id}",
+                *("--config", str(node.properties_file), *words),
             ),
             environment=java_environment(),
         )

@@ -136,3 +136,20 @@ async def test_a_statement_that_takes_too_long_is_cut_off_as_transient(database:
     async with open_pool(database.admin, size=1) as pool, connection(pool) as acquired:
         with pytest.raises(TRANSIENT_ERRORS):
             await acquired.execute("SELECT pg_sleep(60)", timeout=0.05)
+
+
+async def test_a_process_that_stands_still_in_a_transaction_loses_its_locks_and_may_try_again(
+    database: Database,
+) -> None:
+    async with (
+        open_pool(database.admin, size=1, idle_seconds=0.2) as sleeper,
+        open_pool(database.admin, size=1) as other,
+    ):
+        with pytest.raises(TRANSIENT_ERRORS):  # noqa: PT012 -- the block is what is tested
+            async with transaction(sleeper) as held:
+                await held.execute("LOCK TABLE keyring.case_key")
+                async with transaction(other) as waiting:
+                    # Returns once the sleeper's session was ended by the server.
+                    await waiting.execute("LOCK TABLE keyring.case_key")
+                await held.execute("SELECT 1")
+        await check_database(sleeper)
