@@ -109,17 +109,9 @@ def _read(path: Path) -> "Script | None":
 
 
 def _run(script: "Script", packs: "PackSet") -> "Run":
-    """Run a script, and say on standard error what it would need that is not there yet."""
     from services.cli.simulation.running import run_script
 
-    run = run_script(script, packs)
-    if run.late is not None:
-        print(
-            f"note: escalation is not honoured yet: from {run.late.isoformat()} on, alerts that nobody "
-            "acknowledged would climb",
-            file=sys.stderr,
-        )
-    return run
+    return run_script(script, packs)
 
 
 def _print_run(run: "Run", *, as_json: bool) -> None:

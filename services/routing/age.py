@@ -46,3 +46,12 @@ def years_old(born: date, today: date) -> int:
 def band_of(years: int) -> AgeBand:
     """The band of an age in years."""
     return next((band for limit, band in _BANDS if years < limit), AgeBand.ADULT)
+
+
+def eighteenth_birthday(born: date) -> date:
+    """The day on which a person is an adult from 00:00 on; 1 March for one born on 29 February."""
+    year = born.year + ADULT_AGE
+    try:
+        return born.replace(year=year)
+    except ValueError:
+        return date(year, 3, 1)

@@ -15,12 +15,14 @@ _END_OF_DAY: Final = time(23, 59, 59)
 _SATURDAY: Final = 5
 
 
-def find_due(spec: DutySpec, event: CaseEvent, *, now: datetime) -> datetime | None:
+def find_due(
+    spec: DutySpec, event: CaseEvent, *, discovered_at: datetime, processed_at: datetime
+) -> datetime | None:
     """The instant a duty is due, in UTC; None where the law names no hour."""
     if spec.before is not None:
         start = event.data.appointment.start if event.data.appointment else None
         return None if start is None else start.astimezone(UTC)
-    begins = now if spec.from_ == "processed_at" else event.discovered_at
+    begins = processed_at if spec.from_ == "processed_at" else discovered_at
     length = _length(spec, event)
     match length:
         case None:

@@ -1,26 +1,39 @@
 """The decision: one event in, every alert, duty and refusal out. Pure: no I/O, no clock."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.case_event import CaseEvent, FieldError
-from schemas.pack import Urgencies
-from schemas.vocabulary import AgencyId, AlertKind, CountyFips, Group, Outcome, Reason, Role, Rung, Urgency
+from schemas.vocabulary import (
+    AgencyId,
+    AlertKind,
+    CountyFips,
+    EventType,
+    Group,
+    Outcome,
+    Reason,
+    Role,
+    Rung,
+    Urgency,
+)
 from services.routing.age import read_age
-from services.routing.decision import CaseState, Decision, Directory, PlannedAlert, RuleConsidered
-from services.routing.duties import plan_duties, plan_notices
-from services.routing.matching import Settlement, match_rules, settle
-from services.routing.refusals import find_conflicts, find_refusals
-from services.routing.rows import consent_rows, coordinator_rows, find_undeliverable, merge_hits
+from services.routing.case_state import CaseState, EventKey, EventRecord
+from services.routing.consents import CASE_ZONE, register_consents
+from services.routing.corrections import find_reviews, revise
+from services.routing.decision import Decision, Directory, PlannedAlert
+from services.routing.duties import DutyPlan, plan_duties, plan_notices
+from services.routing.matching import Settlement, settle_all
+from services.routing.refusals import find_conflicts, find_named_event, find_refusals
+from services.routing.rows import Untold, consent_rows, coordinator_rows, find_undeliverable, merge_hits
 from services.routing.rules import Edition, PackSet
 from services.routing.situation import Situation, build_situation
+from services.routing.system_rules import SYSTEM_TIMES
 
-DEFAULT_ZONE: Final = ZoneInfo("America/Los_Angeles")
-_SYSTEM_TIMES: Final = Urgencies()
-"""How soon a refusal is to be acknowledged: it belongs to no pack."""
+_OF_CONSENT: Final = frozenset({EventType.CONSENT_GRANTED, EventType.CONSENT_REVOKED})
+_NOTHING_REVOKED: Final[frozenset[str]] = frozenset()
 
 
 def decide(
@@ -28,13 +41,16 @@ def decide(
 ) -> Decision:
     """Conclude from one event who is told what, and why not.
 
-    An event that corrects, retracts or names a conflict is quarantined, because those are not honoured yet;
-    the agencies it names are in `Decision.conflicts` and told nothing. Raises ConditionError when the engine
-    of the conditions fails, OverflowError on times beyond the calendar: nothing may be concluded then.
+    `case` is what earlier events left behind; `history.remember` makes the next one. Duplicates and reused
+    ids are the caller's to find, since they cross cases, and so is a correction of another case's event.
+    Raises ConditionError when the engine of the conditions fails, OverflowError on times beyond the calendar:
+    nothing may be concluded then.
     """
+    named = find_named_event(event)
+    earlier = None if named is None else case.find_event(named)
     conflicts = find_conflicts(event, directory)
     emitter = directory.find_member(event.agency)
-    refusals = find_refusals(event, emitter, conflicts)
+    refusals = find_refusals(event, emitter, case, earlier)
     if emitter is None or refusals:
         return quarantine(
             county=event.data.county,
@@ -44,28 +60,44 @@ def decide(
             errors=refusals,
             exercise=event.data.flags.exercise,
         )
-    situation = build_situation(event, emitter, case=case, directory=directory, now=now)
-    return _decide_by(packs.edition(situation.now, event.data.county), situation)
+    superseded = bool(case.awaited) and EventKey(event.source, event.id) in case.awaited
+    known, revoked = _register(event, case, earlier, conflicts=conflicts, superseded=superseded, now=now)
+    if superseded:
+        return Decision(outcome=Outcome.SUPERSEDED, conflicts=conflicts, case=known)
+    situation = build_situation(
+        event, emitter, case=known, earlier=earlier, revoked=revoked, directory=directory, now=now
+    )
+    decision = _decide_by(packs.edition(situation.now, event.data.county), situation, earlier)
+    return replace(decision, conflicts=conflicts) if conflicts else decision
 
 
-def _decide_by(edition: Edition, situation: Situation) -> Decision:
-    settlements: list[Settlement] = []
-    not_matched: list[RuleConsidered] = []
-    for rule, matched in match_rules(situation, edition):
-        if matched:
-            settlements += settle(rule, situation)
-        else:
-            not_matched.append(rule.not_matched)
+def _register(
+    event: CaseEvent,
+    case: CaseState,
+    earlier: EventRecord | None,
+    *,
+    conflicts: frozenset[AgencyId],
+    superseded: bool,
+    now: datetime,
+) -> tuple[CaseState, frozenset[str]]:
+    """What the case knows of conflicts and consents once the event has spoken (DOMAIN 6.0 step 2)."""
+    if conflicts - case.conflicts:
+        case = replace(case, conflicts=case.conflicts | conflicts)
+    if event.event_type not in _OF_CONSENT and earlier is None:
+        return case, _NOTHING_REVOKED
+    return register_consents(case, event, earlier, superseded=superseded, now=now.astimezone(UTC))
+
+
+def _decide_by(edition: Edition, situation: Situation, earlier: EventRecord | None) -> Decision:
+    settlements, not_matched = settle_all(situation, edition)
     duties = plan_duties(settlements, situation)
     untold = [
         *[(settlement.rule, settlement.reason) for settlement in settlements if settlement.reason],
         *duties.unheld,
     ]
-    rows = [
-        *merge_hits(settlements, duties.of_agency, situation),
-        *coordinator_rows(untold, situation),
-        *consent_rows([settlement.rule for settlement in settlements if settlement.skipped], situation),
-    ]
+    rows = _plan_rows(settlements, duties, untold, situation)
+    if earlier is not None:
+        rows = [*revise(rows, earlier, situation)]
     rows.sort(key=_row_order)
     return Decision(
         outcome=Outcome.ROUTED,
@@ -75,7 +107,19 @@ def _decide_by(edition: Edition, situation: Situation) -> Decision:
         packs=edition.labels,
         duties=duties.all,
         undeliverable=find_undeliverable(untold, situation),
+        case=situation.case,
+        reviews=() if earlier is None else tuple(find_reviews(earlier, duties.all)),
     )
+
+
+def _plan_rows(
+    settlements: Sequence[Settlement], duties: DutyPlan, untold: Untold, situation: Situation
+) -> list[PlannedAlert]:
+    return [
+        *merge_hits(settlements, duties.of_agency, situation),
+        *coordinator_rows(untold, situation),
+        *consent_rows([settlement.rule for settlement in settlements if settlement.skipped], situation),
+    ]
 
 
 def _row_order(row: PlannedAlert) -> tuple[str, str]:
@@ -119,7 +163,7 @@ def disclosed_values(
     groups: frozenset[Group],
     *,
     now: datetime,
-    zone: ZoneInfo = DEFAULT_ZONE,
+    zone: ZoneInfo = CASE_ZONE,
 ) -> dict[Group, Any]:
     """The values of the disclosed groups as they were sent; `age` is derived: `{band, presumed_minor}`."""
     values: dict[Group, Any] = {
@@ -170,7 +214,7 @@ def _refusal_row(call: _Call, coordinator: AgencyId, now: datetime) -> PlannedAl
         rules=call.rules,
         packs=(),
         urgency=call.urgency,
-        acknowledge_by=now + _SYSTEM_TIMES.time_for(call.urgency),
+        acknowledge_by=now + SYSTEM_TIMES.time_for(call.urgency),
         reason=call.reason,
         disclosed=frozenset(),
         withheld=frozenset(),

@@ -23,6 +23,9 @@ from schemas.vocabulary import (
     Rung,
     Urgency,
 )
+from services.routing.case_state import RULES, CaseState, RowKey
+
+_UNKNOWN_CASE: Final = CaseState.empty()
 
 
 class Verdict(StrEnum):
@@ -38,7 +41,7 @@ class Verdict(StrEnum):
     AGREEMENT_EXPIRED = "agreement_expired"
     NO_AGENCY = "no_agency"
     CONSENT_REQUIRED = "consent_required"
-    NOT_HONOURED = "not_honoured"
+    NOBODY_HELD = "nobody_held"
 
 
 class Gate(StrEnum):
@@ -54,13 +57,18 @@ class Gate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedDuty:
-    """One statutory clock: no `holder` when nobody can hold it, no `due` where the law names no hour."""
+    """One statutory clock: no `holder` when nobody can hold it, no `due` where the law names no hour.
+
+    `needs_review` when the event it came from was withdrawn: somebody must say whether it still binds.
+    """
 
     rule: str
     holder: AgencyId | None
     what: str
     due: datetime | None
     authority: tuple[str, ...]
+    mandated: bool = False
+    needs_review: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,8 @@ class PlannedAlert:
     """One row: what one agency is told about one event. Unique in a decision by (`agency`, `cause`).
 
     `contact` is None exactly for external rows, which are never sent. `rules` are sorted. `disclosed` is
-    empty on system rows; for a quarantined event so is `withheld`.
+    empty on system rows; for a quarantined event so is `withheld`. `replaces` is the row that an update or a
+    cancel is about.
     """
 
     agency: AgencyId
@@ -87,7 +96,7 @@ class PlannedAlert:
     county: CountyFips | None
     exercise: bool
     escalation: int = 0
-    replaces: str | None = None
+    replaces: RowKey | None = None
 
     @property
     def external(self) -> bool:
@@ -97,7 +106,7 @@ class PlannedAlert:
     @property
     def cause(self) -> str:
         """`rules`, or the problem a row of the system rules tells of: part of an alert's identity."""
-        return "rules" if self.reason is None else self.reason_cause
+        return RULES if self.reason is None else self.reason_cause
 
     @property
     def reason_cause(self) -> str:
@@ -118,12 +127,18 @@ class PlannedNotice:
 
 @dataclass(frozen=True, slots=True)
 class AgencyVerdict:
-    """What became of one holder of the role; `removed` names the gate that took each group away."""
+    """What became of one holder of the role; `removed` names the gate that took each group away.
+
+    `role` when it is another than the rule's own (the alternate's, or of old). `consents` are those of which
+    one had to cover a disclosed group.
+    """
 
     agency: AgencyId
     verdict: Verdict
     disclosed: frozenset[Group] = frozenset()
     removed: Mapping[Group, Gate] = field(default_factory=dict)
+    role: Role | None = None
+    consents: Mapping[Group, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +159,9 @@ class Decision:
 
     `duties` are all duties it created, each once, those that nobody holds included. `conflicts` are the
     agencies this event names as conflicted: they belong into the case's state. `undeliverable` says what no
-    coordinator could be told of because the directory has none: a dead letter, which alarms.
+    coordinator could be told of because the directory has none: a dead letter, which alarms. `case` is what
+    the case knows of consents and conflicts after the event; `history.remember` adds what it told. `reviews`
+    are mandated duties of a corrected or retracted event that its new evaluation does not create.
     """
 
     outcome: Outcome
@@ -156,21 +173,8 @@ class Decision:
     errors: tuple[FieldError, ...] = ()
     conflicts: frozenset[AgencyId] = frozenset()
     undeliverable: Reason | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CaseState:
-    """What earlier events of the case settled. Conflicted agencies are told nothing of it."""
-
-    conflicts: frozenset[AgencyId] = frozenset()
-
-    @classmethod
-    def empty(cls) -> "CaseState":
-        """A case of which nothing is known."""
-        return _EMPTY_CASE
-
-
-_EMPTY_CASE: Final = CaseState()
+    case: CaseState = _UNKNOWN_CASE
+    reviews: tuple[PlannedDuty, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,14 +91,17 @@ def _rule_duties(
             yield _duty(rule, holder.agency, spec, situation), holder
     if hit is not None and _must_notify_victim(hit, situation):
         emitter = situation.emitter.id
-        yield PlannedDuty(rule.id, emitter, NOTIFY_VICTIM, None, rule.authority), Holder(emitter)
+        yield (
+            PlannedDuty(rule.id, emitter, NOTIFY_VICTIM, None, rule.authority, rule.mandated),
+            Holder(emitter),
+        )
 
 
 def _must_notify_victim(hit: Hit, situation: Situation) -> bool:
     """VN: the law made a confidential emitter's client known to somebody."""
     return (
         hit.rule.mandated
-        and situation.emitter.gate is not Confidentiality.STANDARD
+        and situation.gate is not Confidentiality.STANDARD
         and not hit.groups.isdisjoint(IDENTIFYING_GROUPS)
     )
 
@@ -137,8 +140,13 @@ def _may_tell(holder: AgencyId, situation: Situation) -> bool:
 
 
 def _duty(rule: ReadyRule, holder: AgencyId | None, spec: DutySpec, situation: Situation) -> PlannedDuty:
-    due = find_due(spec, situation.event, now=situation.now)
-    return PlannedDuty(rule.id, holder, spec.what, due, rule.authority)
+    due = find_due(
+        spec,
+        situation.event,
+        discovered_at=situation.discovered_at,
+        processed_at=situation.processed_at,
+    )
+    return PlannedDuty(rule.id, holder, spec.what, due, rule.authority, rule.mandated)
 
 
 def _find_holder(

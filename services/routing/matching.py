@@ -3,14 +3,17 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from schemas.vocabulary import CountyFips, Group, Reason, Role
+from schemas.vocabulary import CountyFips, EventType, Group, Reason, Role
 from services.routing.age import read_age
+from services.routing.consents import find_holders
 from services.routing.decision import AgencyVerdict, Member, RuleConsidered, Verdict
-from services.routing.disclosure import disclose
+from services.routing.disclosure import Disclosure, disclose
 from services.routing.facts import Reading
-from services.routing.recipients import Recipients, find_recipients
+from services.routing.recipients import Recipients, find_obstacle, find_recipients
+from services.routing.refusals import names_member
 from services.routing.rules import Edition, ReadyRule, Target
 from services.routing.situation import Situation
+from services.routing.system_rules import CONFLICT_RULE
 
 _TOLD_LEAST_FIRST: Final = (Verdict.CONSENT_REQUIRED, Verdict.EXTERNAL, Verdict.ALERTED)
 _VERDICT_OF: Final = {
@@ -46,25 +49,45 @@ class Settlement(NamedTuple):
         return self.considered.verdict is Verdict.SELF
 
 
-def match_rules(situation: Situation, edition: Edition) -> Iterator[tuple[ReadyRule, bool]]:
-    """Every candidate rule with whether it matches. Raises ConditionError."""
+def settle_all(situation: Situation, edition: Edition) -> tuple[list[Settlement], list[RuleConsidered]]:
+    """What every rule that matches comes to, and the candidates that do not match. Raises ConditionError."""
+    settlements: list[Settlement] = []
+    not_matched: list[RuleConsidered] = []
+    if situation.conflicts and names_member(situation.event, situation.directory):
+        settlements += settle(CONFLICT_RULE, situation)
+    for rule, matched in match_rules(situation, edition, situation.event.event_type):
+        if matched:
+            settlements += settle(rule, situation)
+        else:
+            not_matched.append(rule.not_matched)
+    if situation.revoked and situation.event.event_type is not EventType.CONSENT_REVOKED:
+        for rule, matched in match_rules(situation, edition, EventType.CONSENT_REVOKED):
+            if matched and rule.to_holders:
+                settlements.append(_settle_holders(rule, situation))
+    return settlements, not_matched
+
+
+def match_rules(
+    situation: Situation, edition: Edition, event_type: EventType
+) -> Iterator[tuple[ReadyRule, bool]]:
+    """Every candidate rule for events of a type with whether it matches this one. Raises ConditionError."""
     event = situation.event
-    for candidates in edition.candidates(event.event_type):
+    for candidates in edition.candidates(event_type):
         age = read_age(event.data, situation.now.astimezone(candidates.zone).date())
         yield from candidates.judge(Reading(event, situation.emitter.role_facts, age))
 
 
 def settle(rule: ReadyRule, situation: Situation) -> list[Settlement]:
     """Work out a matched rule, role by role and county by county."""
-    if not rule.honoured:
-        return [_close(rule, Verdict.NOT_HONOURED)]
-    return [
+    settlements = [_settle_holders(rule, situation)] if rule.to_holders else []
+    settlements += [
         _settle_one(rule, target, county, situation)
         if county is not None
         else _close(rule, Verdict.NO_AGENCY, role=target.role, reason=Reason.NO_AGENCY)
         for target in rule.targets
         for county in _counties(target, situation)
     ]
+    return settlements
 
 
 def _counties(target: Target, situation: Situation) -> Sequence[CountyFips | None]:
@@ -79,17 +102,43 @@ def _settle_one(rule: ReadyRule, target: Target, county: CountyFips, situation: 
     hits: list[Hit] = []
     agencies: list[AgencyVerdict] = []
     for member in found.eligible:
-        disclosure = disclose(rule, found.role, situation)
-        if disclosure is None:
-            agencies.append(AgencyVerdict(member.id, Verdict.CONSENT_REQUIRED))
-        else:
-            verdict = Verdict.EXTERNAL if member.external else Verdict.ALERTED
-            agencies.append(AgencyVerdict(member.id, verdict, disclosure.groups, disclosure.removed))
+        disclosure = disclose(rule, found.role, member, situation)
+        told_as = None if found.role is target.role else found.role
+        agencies.append(_tell(member, disclosure, told_as))
+        if disclosure is not None:
             hits.append(Hit(rule, found.role, member, disclosure.groups))
     verdict = _judge(found, agencies)
     told = (*agencies, *found.refused)
     considered = RuleConsidered(rule.id, rule.pack, verdict, target.role, county, told)
     return Settlement(rule, hits, considered, found.reason, skipped=len(hits) < len(agencies))
+
+
+def _tell(member: Member, disclosure: Disclosure | None, told_as: Role | None) -> AgencyVerdict:
+    if disclosure is None:
+        return AgencyVerdict(member.id, Verdict.CONSENT_REQUIRED, role=told_as)
+    verdict = Verdict.EXTERNAL if member.external else Verdict.ALERTED
+    groups, removed, consents = disclosure
+    return AgencyVerdict(member.id, verdict, groups, removed, told_as, consents)
+
+
+def _settle_holders(rule: ReadyRule, situation: Situation) -> Settlement:
+    """Whoever saw something under a consent that is revoked; no alternate and no S-04 (6.0.1 point 21)."""
+    hits: list[Hit] = []
+    agencies: list[AgencyVerdict] = []
+    for agency, role in find_holders(situation.case, situation.revoked):
+        member = situation.directory.find_member(agency)
+        if member is None:
+            continue
+        obstacle = find_obstacle(member, situation, mandated=True)
+        disclosure = None if obstacle else disclose(rule, role, member, situation)
+        if obstacle is not None:
+            agencies.append(AgencyVerdict(agency, obstacle, role=role))
+            continue
+        agencies.append(_tell(member, disclosure, role))
+        if disclosure is not None:
+            hits.append(Hit(rule, role, member, disclosure.groups))
+    verdict = Verdict.ALERTED if hits else Verdict.NOBODY_HELD
+    return Settlement(rule, hits, RuleConsidered(rule.id, rule.pack, verdict, agencies=tuple(agencies)))
 
 
 def _judge(found: Recipients, agencies: Sequence[AgencyVerdict]) -> Verdict:

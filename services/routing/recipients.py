@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from schemas.vocabulary import CountyFips, Reason, Role
 from services.routing.decision import AgencyVerdict, Member, Verdict
 from services.routing.rules import Target
-from services.routing.situation import Situation
+from services.routing.situation import Circumstances
 
 REASON_ORDER: Final = (
     Reason.CONFLICT,
@@ -39,34 +39,34 @@ class Recipients(NamedTuple):
 
 
 def find_recipients(
-    target: Target, county: CountyFips, situation: Situation, *, mandated: bool
+    target: Target, county: CountyFips, around: Circumstances, *, mandated: bool
 ) -> Recipients:
     """Resolve one role in one county (DOMAIN 6.0 steps 4 to 6, 6.0.1 points 4 and 10)."""
-    holders = situation.directory.holders(target.role, county)
-    eligible, refused = _sort_out(holders, situation, mandated=mandated)
+    holders = around.directory.holders(target.role, county)
+    eligible, refused = _sort_out(holders, around, mandated=mandated)
     if eligible:
         return Recipients(target.role, eligible, refused)
-    if len(holders) == 1 and holders[0].id == situation.emitter.id:
+    if len(holders) == 1 and holders[0].id == around.emitter_id:
         return Recipients(target.role, (), refused, only_self=True)
     reason = first_reason([*_reasons(refused), Reason.NO_AGENCY])
     if target.alternate is None:
         return Recipients(target.role, (), refused, reason)
-    stand_ins = situation.directory.holders(target.alternate, county)
-    eligible, refused_too = _sort_out(stand_ins, situation, mandated=mandated)
+    stand_ins = around.directory.holders(target.alternate, county)
+    eligible, refused_too = _sort_out(stand_ins, around, mandated=mandated)
     return Recipients(target.alternate, eligible, refused + refused_too, reason)
 
 
-def _find_obstacle(member: Member, situation: Situation, *, mandated: bool) -> Verdict | None:
+def find_obstacle(member: Member, around: Circumstances, *, mandated: bool) -> Verdict | None:
     """Why an agency may not be told, in the order of DOMAIN 6.0 steps 4 and 5; None when it may."""
-    if member.id == situation.emitter.id:
+    if member.id == around.emitter_id:
         return Verdict.SELF
-    if member.id in situation.conflicts:
+    if member.id in around.conflicts:
         return Verdict.CONFLICT
     if member.offboarded:
         return Verdict.OFFBOARDED
     if mandated or member.external:
         return None
-    if member.agreement_until is None or situation.now > member.agreement_until:
+    if member.agreement_until is None or around.now > member.agreement_until:
         return Verdict.AGREEMENT_EXPIRED
     return None
 
@@ -77,12 +77,12 @@ def first_reason(reasons: Iterable[Reason]) -> Reason:
 
 
 def _sort_out(
-    members: Iterable[Member], situation: Situation, *, mandated: bool
+    members: Iterable[Member], around: Circumstances, *, mandated: bool
 ) -> tuple[tuple[Member, ...], tuple[AgencyVerdict, ...]]:
     eligible: list[Member] = []
     refused: list[AgencyVerdict] = []
     for member in members:
-        verdict = _find_obstacle(member, situation, mandated=mandated)
+        verdict = find_obstacle(member, around, mandated=mandated)
         if verdict is None:
             eligible.append(member)
         else:

@@ -1,10 +1,15 @@
-"""Events that nobody may act on yet: what they name is read, so that it fails closed and never by half."""
+"""What an event names, and why some events must not be acted on: paths, never values."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from schemas.case_event import CaseEvent, FieldError
 from schemas.vocabulary import AgencyId, EventType
+from services.routing.case_state import CaseState, EventKey, EventRecord
 from services.routing.decision import Directory, Member
+
+_NOT_A_MEMBER: Final = FieldError("/source", "its agency is not in the directory")
+_NOT_OWN: Final = "names an event of another source or case"
 
 
 def find_conflicts(event: CaseEvent, directory: Directory) -> frozenset[AgencyId]:
@@ -16,18 +21,41 @@ def find_conflicts(event: CaseEvent, directory: Directory) -> frozenset[AgencyId
     return named
 
 
+def names_member(event: CaseEvent, directory: Directory) -> bool:
+    """Whether an agency of the directory is named as conflicted: only then does S-01 speak."""
+    return any(directory.find_member(agency) for agency in find_conflicts(event, directory))
+
+
+def find_named_event(event: CaseEvent) -> EventKey | None:
+    """The event that this one corrects or retracts: ids are those of its own source (DESIGN 4)."""
+    named = event.data.corrects or event.data.retracts
+    return None if named is None else EventKey(event.source, named)
+
+
 def find_refusals(
-    event: CaseEvent, emitter: Member | None, conflicts: frozenset[AgencyId]
+    event: CaseEvent, emitter: Member | None, case: CaseState, earlier: EventRecord | None
 ) -> tuple[FieldError, ...]:
-    """Why an event must be quarantined: paths, never values."""
-    return tuple(_find_refusals(event, emitter, conflicts))
+    """Why an event must be quarantined, as far as its own case can tell (DOMAIN 6.0.1 point 16)."""
+    errors = () if emitter is not None else (_NOT_A_MEMBER,)
+    named = find_named_event(event)
+    if named is None or earlier is not None:
+        return errors
+    if any(named.id in record.ids for record in case.events):
+        return (*errors, misnamed_event(event))
+    return errors
 
 
-def _find_refusals(
-    event: CaseEvent, emitter: Member | None, conflicts: frozenset[AgencyId]
-) -> Iterator[FieldError]:
-    if emitter is None:
-        yield FieldError("/source", "its agency is not in the directory")
+def misnamed_event(event: CaseEvent) -> FieldError:
+    """A correction or retraction of an event that is not its own, or of another case."""
+    return FieldError("/data/corrects" if event.data.corrects else "/data/retracts", _NOT_OWN)
+
+
+def find_unhonoured(event: CaseEvent, directory: Directory) -> tuple[FieldError, ...]:
+    """What a caller that does not keep the state of cases must quarantine instead of deciding it."""
+    return tuple(_find_unhonoured(event, find_conflicts(event, directory)))
+
+
+def _find_unhonoured(event: CaseEvent, conflicts: frozenset[AgencyId]) -> Iterator[FieldError]:
     if event.data.corrects is not None:
         yield FieldError("/data/corrects", "corrections are not honoured yet; tell those concerned yourself")
     if event.data.retracts is not None:

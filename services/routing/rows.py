@@ -9,6 +9,7 @@ from services.routing.matching import Hit, Settlement
 from services.routing.recipients import first_reason
 from services.routing.rules import ReadyRule
 from services.routing.situation import Situation
+from services.routing.system_rules import SYSTEM
 
 Untold = Sequence[tuple[ReadyRule, Reason]]
 """Rules that found nobody to tell, or nobody to hold a duty, and why."""
@@ -83,16 +84,16 @@ def _merge(hits: Sequence[Hit], duties: Sequence[PlannedDuty], situation: Situat
         agency=first.member.id,
         role=first.role,
         contact=None if first.member.external else Rung.PRIMARY,
-        kind=AlertKind.ALERT,
+        kind=AlertKind.UPDATE if all(rule.to_holders for rule in rules) else AlertKind.ALERT,
         rules=_unique([rule.id for rule in rules]),
-        packs=_unique([rule.pack for rule in rules]),
+        packs=_packs(rules),
         urgency=urgency,
         acknowledge_by=situation.now + min(times),
         reason=None,
         disclosed=disclosed,
         withheld=situation.present - disclosed,
         duties=tuple(duties),
-        emitter_role=situation.emitter.roles[0],
+        emitter_role=situation.emitter_role,
         county=situation.county,
         exercise=situation.exercise,
     )
@@ -110,17 +111,22 @@ def _problem_row(
         contact=None if member.external else Rung.PRIMARY,
         kind=AlertKind.ERROR if reason is Reason.CONSENT_REQUIRED else AlertKind.ALERT,
         rules=(system_rule,),
-        packs=_unique([problem.rule.pack for problem in problems]),
+        packs=_packs([problem.rule for problem in problems]),
         urgency=urgency,
         acknowledge_by=situation.now + min(times),
         reason=reason,
         disclosed=frozenset(),
         withheld=situation.present,
         duties=(),
-        emitter_role=situation.emitter.roles[0],
+        emitter_role=situation.emitter_role,
         county=situation.county,
         exercise=situation.exercise,
     )
+
+
+def _packs(rules: Sequence[ReadyRule]) -> tuple[str, ...]:
+    """The versions that spoke; the system rules belong to none."""
+    return _unique([rule.pack for rule in rules if rule.pack != SYSTEM])
 
 
 def _unique(words: Sequence[str]) -> tuple[str, ...]:

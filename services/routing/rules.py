@@ -28,7 +28,8 @@ class Target:
 class ReadyRule:
     """One rule of one pack version, with what deciding needs of both.
 
-    `rank` orders the rules of a row: by urgency, the highest first, then by id.
+    `rank` orders the rules of a row: by urgency, the highest first, then by id. `to_holders` tells also those
+    who saw something under a consent that the event revokes.
     """
 
     id: str
@@ -41,7 +42,7 @@ class ReadyRule:
     disclose_with_consent: frozenset[Group]
     listed: frozenset[Group]
     targets: tuple[Target, ...]
-    honoured: bool
+    to_holders: bool
     duties: tuple[DutySpec, ...]
     authority: tuple[str, ...]
     acknowledge_within: timedelta
@@ -67,7 +68,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class NotHonoured:
-    """A feature of a rule that the engine reads but does not act on: it then tells less, never more."""
+    """A feature of a rule that needs a case's history, which the services do not keep yet: they tell less."""
 
     pack: str
     rule: str
@@ -84,6 +85,7 @@ class PackVersion:
         self.zone: Final = ZoneInfo(pack.timezone)
         self.counties: Final = None if pack.applies_in is None else frozenset(pack.applies_in)
         self.rules_on: Final = _index(pack)
+        self.rules: Final = {rule.id: rule for entries in self.rules_on.values() for rule, _ in entries}
         self.not_honoured: Final = tuple(
             NotHonoured(self.label, rule.id, feature)
             for rule in pack.rules
@@ -125,6 +127,7 @@ class PackSet:
     def __init__(self, versions: Sequence[PackVersion]) -> None:
         self.versions: Final = tuple(sorted(versions, key=lambda v: (v.pack.in_force_from, v.label)))
         self.not_honoured: Final = tuple(f for version in self.versions for f in version.not_honoured)
+        self._by_label: Final = {version.label: version for version in self.versions}
         self._changes: Final = sorted({v.pack.in_force_from.astimezone(UTC) for v in self.versions})
         self._in_force: Final = [self._newest(at) for at in self._changes]
         self._editions: Final = [_editions(versions) for versions in self._in_force]
@@ -141,6 +144,11 @@ class PackSet:
             return _NOTHING_IN_FORCE
         editions = self._editions[place - 1]
         return editions.get(county) or editions[None]
+
+    def find_rule(self, label: str, rule_id: str) -> ReadyRule | None:
+        """A rule of a loaded version, in force or not; None when that version is no longer loaded."""
+        version = self._by_label.get(label)
+        return None if version is None else version.rules.get(rule_id)
 
     def _newest(self, at: datetime) -> tuple[PackVersion, ...]:
         newest = {v.pack.pack: v for v in self.versions if v.pack.in_force_from <= at}
@@ -166,13 +174,14 @@ def _index(pack: ProtocolPack) -> dict[EventType, list[tuple[ReadyRule, str]]]:
     urgency_times = {urgency: pack.urgencies.time_for(urgency) for urgency in Urgency}
     by_type: defaultdict[EventType, list[tuple[ReadyRule, str]]] = defaultdict(list)
     for rule in sorted(pack.rules, key=lambda rule: rule.id):
-        ready = _make_ready(rule, pack.label, urgency_times)
+        ready = make_ready(rule, pack.label, urgency_times)
         for event_type in dict.fromkeys(rule.on):
             by_type[event_type].append((ready, rule.when.strip()))
     return dict(by_type)
 
 
-def _make_ready(rule: Rule, label: str, urgency_times: Mapping[Urgency, timedelta]) -> ReadyRule:
+def make_ready(rule: Rule, label: str, urgency_times: Mapping[Urgency, timedelta]) -> ReadyRule:
+    """A checked rule with everything worked out."""
     disclose = frozenset(rule.disclose)
     return ReadyRule(
         id=rule.id,
@@ -185,7 +194,7 @@ def _make_ready(rule: Rule, label: str, urgency_times: Mapping[Urgency, timedelt
         disclose_with_consent=frozenset(rule.disclose_with_consent) - disclose,
         listed=disclose.union(rule.disclose_with_consent),
         targets=tuple(_target(to) for to in rule.notify if isinstance(to, RoleRecipient)),
-        honoured=not any(isinstance(to, ConsentRecipient) for to in rule.notify),
+        to_holders=any(isinstance(to, ConsentRecipient) for to in rule.notify),
         duties=tuple(rule.duties),
         authority=tuple(rule.authority),
         acknowledge_within=urgency_times[rule.urgency],

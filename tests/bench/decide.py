@@ -14,8 +14,8 @@ import orjson
 
 from schemas.case_event import CaseEvent, parse_case_event
 from services.cli.simulation.reading import Arrival, read_scenario
+from services.routing.case_state import CaseState
 from services.routing.decide import decide
-from services.routing.decision import CaseState
 from services.routing.packs import SHIPPED, load_packs
 from services.routing.rules import PackSet
 

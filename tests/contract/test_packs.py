@@ -16,10 +16,6 @@ PACKS = load_packs()
 LABELS = [version.label for version in PACKS.versions]
 FILES = {"fed-baseline@1.0.0", "ca-kern-httf@2.1.0", "ca-kern-httf@2.2.0"}
 CASES = sorted(SHIPPED.glob("*/*.cases/*.json"))
-WAITING = {
-    "F-07-fires": "consents are not honoured yet",
-    "K-18-fires": "consents are not honoured yet",
-}
 
 CODES = {
     "TYPE": "exploitation",
@@ -154,17 +150,10 @@ def test_every_rule_has_a_case_that_fires_and_one_that_nearly_does(label: str) -
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.stem}-{path.stem}")
-def test_a_golden_case_comes_to_what_it_expects(path: Path, request: pytest.FixtureRequest) -> None:
-    if path.stem in WAITING:
-        request.applymarker(pytest.mark.xfail(reason=WAITING[path.stem], strict=True))
+def test_a_golden_case_comes_to_what_it_expects(path: Path) -> None:
     script = read_scenario(path)
     run = run_script(script, PACKS)
     assert find_differences(script.expected, run.result) == []
     rule = path.stem[: len("K-00")]
     fired = {fired for row in run.result.alerts for fired in row.rules}
     assert (rule in fired) == (not path.stem.endswith("-nearly"))
-
-
-def test_what_waits_for_consents_is_what_the_packs_report_as_not_honoured() -> None:
-    reported = {entry.rule for entry in PACKS.not_honoured}
-    assert {stem[: len("K-00")] for stem in WAITING} <= reported

@@ -100,9 +100,10 @@ class TestResult:
     def test_a_quarantined_event_has_a_row_per_coordinator_and_discloses_nothing(
         self, tmp_path: Path
     ) -> None:
-        document = printed(tmp_path, steps=[{"at": AT, "event": changed(corrects="e0")}])
-        assert document["outcomes"][0]["outcome"] == "quarantined"
-        (row,) = document["alerts"]
+        other = {**changed(corrects="e1"), "id": "e2", "source": "urn:tocsin:agency:ag-kern-da:cms"}
+        document = printed(tmp_path, steps=[STEP, {"at": AT, "event": other}])
+        assert [row["outcome"] for row in document["outcomes"]] == ["routed", "quarantined"]
+        (row,) = [row for row in document["alerts"] if row["event"] == "e2"]
         assert (row["rules"], row["reason"], row["kind"]) == ([], "QUARANTINED", "error")
         assert (row["disclosed"], row["withheld"], row["duties"]) == ([], [], [])
 
@@ -113,6 +114,8 @@ class TestResult:
         steps = [{"at": AT, "event": event} for event in (conflict, later, other)]
         rows = printed(tmp_path, steps=steps)["alerts"]
         assert {(row["event"], row["agency"]) for row in rows} == {
+            ("e1", "ag-kern-da"),
+            ("e1", "ag-us-fbi"),
             ("e1", "ag-kern-tfc"),
             ("e2", "ag-kern-tfc"),
             ("e3", "ag-kern-so"),
@@ -375,31 +378,26 @@ class TestPacks:
 class TestEscalation:
     UNTIL = "2026-03-03T13:00:00-08:00"
 
-    def test_what_would_climb_is_said_once_on_standard_error(self, tmp_path: Path) -> None:
-        steps = [STEP, {"at": AT, "event": {**EVENT, "id": "e2"}}]
-        result = simulate(write(tmp_path, steps=steps, until=self.UNTIL), "--json")
-        assert result.exit_code == 0
-        assert result.stderr.count("escalation is not honoured yet") == 1
-        assert len(json.loads(result.stdout)["alerts"]) == 2
+    def rungs(self, tmp_path: Path, **scenario: Any) -> list[tuple[str, int]]:  # noqa: ANN401 - any JSON
+        rows = printed(tmp_path, **scenario)["alerts"]
+        return [(row["agency"], row["escalation"]) for row in rows if row["escalation"]]
 
-    @pytest.mark.parametrize(
-        "scenario",
-        [
-            {"until": "2026-03-03T12:59:59-08:00"},
-            {
-                "until": UNTIL,
-                "steps": [
-                    STEP,
-                    {
-                        "at": "2026-03-03T12:00:00-08:00",
-                        "acknowledge": {"agency": "ag-kern-so", "event": "e1"},
-                    },
-                ],
-            },
-        ],
-    )
-    def test_what_would_not_climb_is_not_spoken_of(self, tmp_path: Path, scenario: dict[str, Any]) -> None:
-        assert simulate(write(tmp_path, **scenario), "--json").stderr == ""
+    def test_the_clock_runs_on_to_until_and_includes_it(self, tmp_path: Path) -> None:
+        assert self.rungs(tmp_path, until=self.UNTIL) == [("ag-kern-so", 1)]
+        assert self.rungs(tmp_path, until="2026-03-03T12:59:59-08:00") == []
+
+    def test_without_until_the_run_ends_at_the_last_step(self, tmp_path: Path) -> None:
+        assert self.rungs(tmp_path) == []
+
+    def test_a_step_at_the_instant_of_a_rung_comes_first(self, tmp_path: Path) -> None:
+        done = {"at": self.UNTIL, "acknowledge": {"agency": "ag-kern-so", "event": "e1"}}
+        assert self.rungs(tmp_path, steps=[STEP, done], until="2026-03-04T09:00:00-08:00") == []
+
+    def test_people_read_which_rung_it_is(self, tmp_path: Path) -> None:
+        result = simulate(write(tmp_path, until="2026-03-06T09:00:00-08:00"))
+        assert "nobody acknowledged" in result.stdout
+        assert "(backup, rung 1)" in result.stdout
+        assert "a dead letter" in result.stdout
 
 
 @pytest.mark.parametrize(("key", "meant"), [("untill", "until"), ("expect", "expected"), ("step", "steps")])

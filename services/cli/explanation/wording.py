@@ -18,7 +18,7 @@ _VERDICTS: Final = {
     "agreement_expired": "not told: its agreement has ended",
     "no_agency": "nobody holds the role in this county; the coordinator was told",
     "consent_required": "not told: it needs a consent that was not there; the emitter was told so",
-    "not_honoured": "this version of Tocsin does not apply the rule yet; nobody was told",
+    "nobody_held": "nobody had seen anything by the consent that was revoked",
 }
 _GATES: Final = {
     "emitter_consent": "the emitter's own secrecy needs a consent",

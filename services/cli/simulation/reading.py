@@ -85,10 +85,18 @@ class Acknowledgement:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryChange:
+    """Another directory comes into force."""
+
+    at: datetime
+    directory: Directory
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """A scenario ready to run, in time order; `until` is the last instant."""
 
-    steps: tuple[Arrival | Acknowledgement, ...]
+    steps: tuple[Arrival | Acknowledgement | DirectoryChange, ...]
     until: datetime
     expected: Expectation | None
 
@@ -204,7 +212,7 @@ class _Walk:
             self._refuse(None, "/until", "must not be before the last step")
         return Script(taken, until, self._scenario.expected)
 
-    def _take(self, step: _Step) -> Arrival | Acknowledgement | None:
+    def _take(self, step: _Step) -> Arrival | Acknowledgement | DirectoryChange | None:
         match step.body:
             case EventStep():
                 return self._take_event(step)
@@ -212,7 +220,7 @@ class _Walk:
                 return self._take_acknowledgement(step, step.body)
             case DirectoryStep():
                 self._change_directory(step.body.directory, step=step.index)
-                return None
+                return DirectoryChange(step.at, self._directory)
 
     def _take_event(self, step: _Step) -> Arrival | None:
         event = step.event

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.vocabulary import AlertKind, Outcome
-from services.cli.simulation.running import ZONE, Run, Told
+from services.cli.simulation.running import ZONE, Run
+from services.cli.simulation.world import Climbed, Told
 from services.routing.decision import PlannedAlert, PlannedDuty, PlannedNotice, Verdict
 
 _STYLE_OF = {
@@ -19,23 +20,43 @@ _STYLE_OF = {
     Outcome.SUPERSEDED: "dim",
 }
 
+_SILENT = {
+    Verdict.SELF: "the role is the emitter's own",
+    Verdict.NOBODY_HELD: "nobody had seen anything by that consent",
+}
+
 
 def show_run(run: Run, console: Console) -> None:
-    """Print a run, event by event."""
-    for told in run.told:
-        console.print(_headline(told))
-        if told.decision is not None:
-            for error in told.decision.errors:
-                console.print(Text(f"  refused: {error.path or 'the event'}: {error.message}", style="red"))
-            if told.decision.undeliverable is not None:
-                console.print(
-                    Text("  nobody could be told: the directory has no coordinator", style="bold red")
-                )
-            _show_rows(told.decision.alerts, console)
-            for notice in told.decision.notices:
-                console.print(Text(f"  duty notice to {notice.agency}: {'; '.join(_notice_lines(notice))}"))
-        _show_silence(told, console)
+    """Print a run, entry by entry."""
+    for entry in run.entries:
+        if isinstance(entry, Climbed):
+            _show_rungs(entry, console)
+        else:
+            _show_event(entry, console)
         console.print()
+
+
+def _show_event(told: Told, console: Console) -> None:
+    console.print(_headline(told))
+    if told.decision is not None:
+        for error in told.decision.errors:
+            console.print(Text(f"  refused: {error.path or 'the event'}: {error.message}", style="red"))
+        if told.decision.undeliverable is not None:
+            console.print(Text("  nobody could be told: the directory has no coordinator", style="bold red"))
+        _show_rows(told.decision.alerts, console)
+        for notice in told.decision.notices:
+            console.print(Text(f"  duty notice to {notice.agency}: {'; '.join(_notice_lines(notice))}"))
+    _show_silence(told, console)
+
+
+def _show_rungs(climbed: Climbed, console: Console) -> None:
+    line = Text(f"{_time(climbed.at)}  ")
+    line.append(climbed.event_id, style="bold")
+    line.append("  nobody acknowledged", style="yellow")
+    console.print(line)
+    _show_rows(climbed.rows, console)
+    if climbed.exhausted:
+        console.print(Text("  nobody took responsibility: the alert is a dead letter", style="bold red"))
 
 
 def _headline(told: Told) -> Text:
@@ -62,7 +83,11 @@ def _show_rows(alerts: Iterable[PlannedAlert], console: Console) -> None:
 
 def _recipient(alert: PlannedAlert) -> str:
     lines = [alert.agency, alert.role.value]
-    return "\n".join([*lines, "(external: not sent)"] if alert.external else lines)
+    if alert.external:
+        lines.append("(external: not sent)")
+    elif alert.escalation:
+        lines.append(f"({alert.contact}, rung {alert.escalation})")
+    return "\n".join(lines)
 
 
 def _pace(alert: PlannedAlert) -> str:
@@ -89,10 +114,10 @@ def _show_silence(told: Told, console: Console) -> None:
     """Rules that matched and told nobody, and events that no rule matched, say so."""
     if told.decision is None or told.outcome is not Outcome.ROUTED:
         return
-    silent = [c for c in told.decision.considered if c.verdict in {Verdict.SELF, Verdict.NOT_HONOURED}]
+    silent = [c for c in told.decision.considered if c.verdict in _SILENT]
     for considered in silent:
-        why = "is the emitter's own" if considered.verdict is Verdict.SELF else "is not honoured yet"
-        console.print(Text(f"  {considered.rule} matched and {why}: it tells nobody", style="dim"))
+        why = _SILENT[considered.verdict]
+        console.print(Text(f"  {considered.rule} matched, but {why}: it tells nobody", style="dim"))
     if not silent and not told.decision.alerts:
         console.print(Text("  no rule matched: nobody is told", style="dim"))
 
@@ -103,7 +128,8 @@ def _notice_lines(notice: PlannedNotice) -> Iterator[str]:
 
 
 def _duty(duty: PlannedDuty) -> str:
-    due = "no hour in law" if duty.due is None else f"due {_time(duty.due)}"
+    due = "to be reviewed" if duty.needs_review else "no hour in law"
+    due = due if duty.due is None else f"due {_time(duty.due)}"
     return f"{duty.rule} {duty.holder or 'nobody'}: {duty.what} ({due})"
 
 

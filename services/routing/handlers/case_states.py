@@ -1,25 +1,19 @@
 """The case's state between its events, sealed under the case's key."""
 
-from typing import Final
-
-from pydantic import TypeAdapter
-
-from services.routing.decision import CaseState, Decision
-from services.routing.handlers.detail import dump_values
+from services.routing.case_state import CaseState, read_case_state, write_case_state
+from services.routing.decision import Decision
 from services.runtime.keyring import CaseKey
-
-_STATE: Final = TypeAdapter(CaseState)
 
 
 def open_case_state(sealed: bytes | None, *, key: CaseKey, case_ref: str) -> CaseState:
     """Raises SealError."""
     if sealed is None:
         return CaseState.empty()
-    return _STATE.validate_json(key.cipher.open(sealed, context=_context(case_ref)))
+    return read_case_state(key.cipher.open(sealed, context=_context(case_ref)))
 
 
 def seal_case_state(state: CaseState, *, key: CaseKey, case_ref: str) -> bytes:
-    return key.cipher.seal(dump_values(state), context=_context(case_ref))
+    return key.cipher.seal(write_case_state(state), context=_context(case_ref))
 
 
 def next_case_state(state: CaseState, decision: Decision) -> CaseState:

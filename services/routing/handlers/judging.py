@@ -2,8 +2,9 @@
 
 from schemas.case_event import FieldError
 from schemas.vocabulary import Outcome
+from services.routing.case_state import CaseState
 from services.routing.decide import decide, quarantine, refuse_reused_id
-from services.routing.decision import CaseState, Decision
+from services.routing.decision import Decision
 from services.routing.handlers.case_states import next_case_state, open_case_state, seal_case_state
 from services.routing.handlers.lines import (
     alarms_of,
@@ -21,6 +22,7 @@ from services.routing.handlers.opening import (
 from services.routing.handlers.quarantine import QuarantineReason
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.surroundings import Surroundings
+from services.routing.refusals import find_conflicts, find_unhonoured
 from services.routing.repository.rows import EarlierDecision, QuarantineRow
 from services.runtime.crypto import SealError
 from services.runtime.faults import error_at, error_type
@@ -59,7 +61,9 @@ class Judge:
     def _decide_event(self, item: OpenedEvent) -> Judged:
         around, matter = self._around, self._around.matter_of_event(item)
         case = open_case_state(around.case_states[matter.case_ref], key=item.key, case_ref=matter.case_ref)
-        decision = decide(item.event, case, around.directory, around.packs, around.now)
+        decision = self._refuse_unhonoured(item, case) or decide(
+            item.event, case, around.directory, around.packs, around.now
+        )
         judged = self._recorder.record_decision(
             matter, decision, county=item.event.data.county, digest=item.digest
         )
@@ -70,6 +74,21 @@ class Judge:
             return judged
         refused = _unreadable(item, QuarantineReason.NOT_HONOURED, None)
         return _quarantined(judged, refused, matter, decision)
+
+    def _refuse_unhonoured(self, item: OpenedEvent, case: CaseState) -> Decision | None:
+        """What needs more of the case than its conflicts, which are all that is kept of it yet."""
+        around, event = self._around, item.event
+        errors = find_unhonoured(event, around.directory)
+        if not errors:
+            return None
+        return quarantine(
+            county=event.data.county,
+            named_agencies=find_conflicts(event, around.directory) | case.conflicts,
+            directory=around.directory,
+            now=around.now,
+            errors=errors,
+            exercise=event.data.flags.exercise,
+        )
 
     def _repeat(self, item: OpenedEvent, earlier: EarlierDecision) -> Judged:
         matter = self._around.matter_of_event(item)

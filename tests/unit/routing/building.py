@@ -11,8 +11,9 @@ from schemas.case_event import CaseEvent, parse_case_event
 from schemas.directory import AgencyProfile
 from schemas.pack import ProtocolPack
 from services.devstack.directory import load_sample
+from services.routing.case_state import CaseState
 from services.routing.decide import decide
-from services.routing.decision import CaseState, Decision, Directory, PlannedAlert, RuleConsidered
+from services.routing.decision import Decision, Directory, PlannedAlert, RuleConsidered
 from services.routing.packs import load_packs
 from services.routing.rules import PackSet, PackVersion
 

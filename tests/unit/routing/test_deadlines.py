@@ -19,7 +19,7 @@ def spec(**fields: object) -> DutySpec:
 
 def due(event_fields: Mapping[str, Any] | None = None, **fields: Any) -> datetime | None:  # noqa: ANN401 - any YAML
     event = build_event("victim.interview_scheduled", **{"appointment": {}, **(event_fields or {})})
-    return find_due(spec(**fields), event, now=NOW)
+    return find_due(spec(**fields), event, discovered_at=event.discovered_at, processed_at=NOW)
 
 
 def test_hours_count_from_discovery() -> None:

@@ -9,6 +9,7 @@ from schemas.case_event import FieldError
 from schemas.vocabulary import AlertKind, Group, Outcome, Reason, Role
 from services.routing.decide import disclosed_values, quarantine, refuse_reused_id
 from services.routing.decision import Decision, Verdict
+from services.routing.refusals import find_unhonoured
 from tests.unit.routing.building import (
     CHILD,
     CSE,
@@ -49,51 +50,54 @@ class TestRefusals:
             ),
         ],
     )
-    def test_what_is_not_honoured_yet_is_quarantined_and_the_coordinator_told(
+    def test_who_keeps_no_history_of_cases_is_told_what_to_refuse(
         self, event_type: str, data: dict[str, Any], path: str
     ) -> None:
-        decision = decide_event(build_event(event_type, "ag-kern-da", **data))
-        assert decision.outcome is Outcome.QUARANTINED
-        assert told_why(decision) == [path]
-        (row,) = decision.alerts
-        assert (row.agency, row.role, row.kind) == ("ag-kern-tfc", Role.TF_COORDINATOR, AlertKind.ERROR)
-        assert (row.rules, row.reason, row.urgency.value) == ((), Reason.QUARANTINED, "immediate")
-        assert (row.disclosed, row.withheld, row.duties) == (frozenset(), frozenset(), ())
-        assert row.acknowledge_by == NOW + timedelta(minutes=15)
+        event = build_event(event_type, "ag-kern-da", **data)
+        assert [error.path for error in find_unhonoured(event, build_directory())] == [path]
 
     def test_every_reason_is_told_at_once(self) -> None:
         event = build_event("suspect.identified", corrects="e0", suspect={"employer_agency": "ag-bpd"})
-        assert told_why(decide_event(event)) == ["/data/corrects", "/data/suspect/employer_agency"]
-
-    def test_a_conflicted_agency_is_not_told_even_as_coordinator(self) -> None:
-        event = build_event("suspect.identified", "ag-kern-da", suspect={"employer_agency": "ag-kern-tfc"})
-        decision = decide_event(event)
-        assert decision.alerts == ()
-        assert decision.conflicts == {"ag-kern-tfc"}
-        assert decision.undeliverable is Reason.QUARANTINED
-
-    def test_what_the_case_knew_of_conflicts_holds_for_a_refused_event(self) -> None:
-        decision = decide_event(build_event("victim.recovered", corrects="e0"), conflicts=["ag-kern-tfc"])
-        assert decision.alerts == ()
+        errors = find_unhonoured(event, build_directory())
+        assert [error.path for error in errors] == ["/data/corrects", "/data/suspect/employer_agency"]
 
     def test_an_employer_that_is_no_member_is_no_conflict(self) -> None:
         event = build_event("suspect.identified", suspect={"employer_agency": "sample-farm"})
-        assert decide_event(event).outcome is Outcome.ROUTED
+        assert find_unhonoured(event, build_directory()) == ()
+        assert decide_event(event).conflicts == frozenset()
 
     def test_an_emitter_that_is_not_in_the_directory_is_refused(self) -> None:
         decision = decide_event(build_event("tip.received", "ag-unknown"))
         assert decision.outcome is Outcome.QUARANTINED
         assert told_why(decision) == ["/source"]
 
+    def test_a_refused_event_tells_the_coordinator_that_it_waits_and_nothing_else(self) -> None:
+        (row,) = decide_event(build_event("tip.received", "ag-unknown", **NAME)).alerts
+        assert (row.agency, row.role, row.kind) == ("ag-kern-tfc", Role.TF_COORDINATOR, AlertKind.ERROR)
+        assert (row.rules, row.reason, row.urgency.value) == ((), Reason.QUARANTINED, "immediate")
+        assert (row.disclosed, row.withheld, row.duties) == (frozenset(), frozenset(), ())
+        assert row.acknowledge_by == NOW + timedelta(minutes=15)
+
+    def test_a_conflicted_agency_is_not_told_even_as_coordinator(self) -> None:
+        event = build_event("suspect.identified", "ag-unknown", suspect={"employer_agency": "ag-kern-tfc"})
+        decision = decide_event(event)
+        assert decision.alerts == ()
+        assert decision.conflicts == {"ag-kern-tfc"}
+        assert decision.undeliverable is Reason.QUARANTINED
+
+    def test_what_the_case_knew_of_conflicts_holds_for_a_refused_event(self) -> None:
+        decision = decide_event(build_event("tip.received", "ag-unknown"), conflicts=["ag-kern-tfc"])
+        assert decision.alerts == ()
+
     def test_errors_say_no_value(self) -> None:
         event = build_event("suspect.identified", corrects="e-secret", suspect={"employer_agency": "ag-bpd"})
-        text = repr(decide_event(event).errors)
+        text = repr(find_unhonoured(event, build_directory()))
         assert "e-secret" not in text
         assert "ag-bpd" not in text
 
     def test_an_exercise_that_is_refused_stays_an_exercise(self) -> None:
-        event = build_event("victim.recovered", corrects="e0", flags={"exercise": True})
-        assert all(row.exercise for row in decide_event(event).alerts)
+        event = build_event("victim.recovered", "ag-unknown", flags={"exercise": True})
+        assert [row.exercise for row in decide_event(event).alerts] == [True]
 
 
 class TestSystemRefusals:
@@ -225,13 +229,13 @@ class TestLedger:
         event = build_event("victim.age_determined", **CHILD, citizenship={"status": "foreign_national"})
         assert considered(decide_event(event), "F-01").verdict is Verdict.EXTERNAL
 
-    def test_what_is_not_honoured_tells_nobody_and_says_so(self) -> None:
+    def test_a_revocation_of_what_nobody_saw_tells_nobody_and_says_so(self) -> None:
         event = build_event("consent.revoked", consent={"consent_id": "cn-1"})
         decision = decide_event(event)
-        assert considered(decision, "F-07").verdict is Verdict.NOT_HONOURED
+        assert considered(decision, "F-07").verdict is Verdict.NOBODY_HELD
         assert (decision.alerts, decision.duties) == ((), ())
 
-    def test_what_is_not_honoured_is_listed_when_packs_are_loaded(self) -> None:
+    def test_what_needs_the_history_of_a_case_is_listed_when_packs_are_loaded(self) -> None:
         listed = {(entry.rule, entry.feature.partition(":")[0]) for entry in shipped_packs().not_honoured}
         assert ("F-07", "notify holders_of consent") in listed
         assert ("K-18", "consent required") in listed

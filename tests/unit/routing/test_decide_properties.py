@@ -18,8 +18,9 @@ from schemas.vocabulary import (
     Reason,
     Role,
 )
+from services.routing.case_state import CaseState
 from services.routing.decide import decide
-from services.routing.decision import CaseState, Decision, Directory, Verdict
+from services.routing.decision import Decision, Directory, Verdict
 from services.routing.situation import find_present_groups
 from tests.unit.routing.building import KERN, KINGS, NOW, build_event, build_packs
 from tests.unit.routing.test_disclosure import CLASS_GATES, EVERY_GROUP
@@ -218,7 +219,7 @@ def test_no_rule_that_matched_falls_silent(
                 assert ("S-06",) in rows or event.agency in case.conflicts
             case Verdict.SELF:
                 assert entry.agencies[0].agency == event.agency
-            case Verdict.NOT_MATCHED | Verdict.NOT_HONOURED:
+            case Verdict.NOT_MATCHED | Verdict.NOBODY_HELD:
                 assert entry.agencies == ()
         if entry.verdict is Verdict.ALTERNATE_ALERTED:
             assert ("S-04",) in rows or decision.undeliverable is not None

@@ -1,0 +1,118 @@
+"""Who else is told while nobody acknowledges: ESC-STD (DOMAIN 6.0; 6.0.1 points 22 to 25)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from schemas.vocabulary import Role
+from services.routing.case_state import CaseState, EventRecord, RowKey, SentRow
+from services.routing.consents import find_valid_consents
+from services.routing.decision import Directory, PlannedAlert
+from services.routing.history import add_reliances, find_reliances, keep_row
+from services.routing.rules import PackSet
+from services.routing.rungs import ALTERNATE_RUNG, BACKUP_RUNG, Rung, Rungs
+from services.routing.situation import Circumstances
+
+LAST_RUNG: Final = 12
+"""After it the alert is a dead letter, which alarms (point 22)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """What the rungs due now come to, and the case after them.
+
+    `next_at` is when the row climbs again; None when it does not. `exhausted` when nobody took responsibility
+    up to the last rung, or no coordinator is left to tell: the alert is a dead letter.
+    """
+
+    rows: tuple[PlannedAlert, ...]
+    case: CaseState
+    next_at: datetime | None = None
+    exhausted: bool = False
+
+
+def next_rung(alert: RowKey, case: CaseState, directory: Directory, packs: PackSet, now: datetime) -> Climb:
+    """The rungs of a row that are due at `now`; after an outage each recipient is told once.
+
+    Nothing when the row stands no more, somebody acknowledged it, or no rung is due.
+    """
+    found = case.find_row(alert)
+    if found is None or found[1].stopped:
+        return Climb((), case)
+    record, row = found
+    now, length, last = now.astimezone(UTC), row.acknowledge_by - row.at, _last_rung(row)
+    reached = min((now - row.at) // length, last)
+    if reached <= row.climbed:
+        return Climb((), case, row.at + length * (row.climbed + 1))
+    rungs = Rungs(record, row, _circumstances(record, case, directory, now), packs)
+    due = range(row.climbed + 1, reached + 1)
+    told = _collapse(rung for number in due for rung in rungs.plan(number))
+    climbed = replace(row, climbed=reached, stopped=reached == last)
+    return Climb(
+        rows=tuple(rung.row for rung in told),
+        case=_remember(case, record, row, climbed, told, now=now),
+        next_at=None if climbed.stopped else row.at + length * (reached + 1),
+        exhausted=_is_exhausted(due, last, has_coordinators=rungs.has_coordinators),
+    )
+
+
+def _circumstances(
+    record: EventRecord, case: CaseState, directory: Directory, now: datetime
+) -> Circumstances:
+    """The facts of the original; consents, conflicts and the directory of now (point 24)."""
+    return Circumstances(
+        directory=directory,
+        conflicts=case.conflicts,
+        consents=find_valid_consents(case, record.age, now=now),
+        now=now,
+        emitter_id=record.emitter,
+        emitter_role=record.emitter_role,
+        gate=record.gate,
+        present=record.present,
+        county=record.county,
+        exercise=record.exercise,
+        safe_at_home=record.safe_at_home,
+    )
+
+
+def _last_rung(row: SentRow) -> int:
+    """A row to the coordinator repeats to its backup and to nobody else (point 22)."""
+    return BACKUP_RUNG if row.role is Role.TF_COORDINATOR else LAST_RUNG
+
+
+def _is_exhausted(due: Sequence[int], last: int, *, has_coordinators: bool) -> bool:
+    if last == BACKUP_RUNG:
+        return False
+    return last in due or (not has_coordinators and any(n not in {BACKUP_RUNG, ALTERNATE_RUNG} for n in due))
+
+
+def _collapse(rungs: Iterable[Rung]) -> list[Rung]:
+    """Of several rungs due at once, each recipient hears the latest alone."""
+    latest = {(rung.row.agency, rung.row.role): rung for rung in rungs}
+    return sorted(latest.values(), key=lambda rung: (rung.row.escalation, rung.row.agency))
+
+
+def _remember(
+    case: CaseState,
+    record: EventRecord,
+    row: SentRow,
+    climbed: SentRow,
+    told: Iterable[Rung],
+    *,
+    now: datetime,
+) -> CaseState:
+    """The ladder's new place, and the alternates' rows, which a correction may update or cancel."""
+    alternates = [rung for rung in told if rung.row.escalation == ALTERNATE_RUNG]
+    climbed = replace(climbed, alternates=row.alternates | {rung.row.agency for rung in alternates})
+    standing = [climbed if each is row else each for each in record.rows]
+    kept = [keep_row(rung.row, event_id=row.event_id, shares=(), now=now) for rung in alternates]
+    case = case.with_record(record, replace(record, rows=(*standing, *kept)))
+    return add_reliances(
+        case,
+        [
+            reliance
+            for rung in alternates
+            for reliance in find_reliances(rung.row.agency, rung.row.role, rung.verdicts)
+        ],
+    )
