@@ -173,7 +173,7 @@ class EventRecord:
 class CaseState:
     """What earlier events of the case settled, the chain that was processed last at the end.
 
-    `awaited` are originals whose correction or retraction came first: they tell nobody. `reuses` hold what
+    `overtaken` are originals whose correction or retraction came first: they tell nobody. `reuses` hold what
     coordinators were told of a reused id (S-05), which no correction can reach.
     """
 
@@ -181,7 +181,7 @@ class CaseState:
     consents: tuple[Consent, ...] = ()
     reliances: tuple[Reliance, ...] = ()
     events: tuple[EventRecord, ...] = ()
-    awaited: frozenset[EventKey] = frozenset()
+    overtaken: frozenset[EventKey] = frozenset()
     reuses: tuple[EventRecord, ...] = ()
 
     @classmethod

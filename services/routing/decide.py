@@ -60,7 +60,7 @@ def decide(
             errors=refusals,
             exercise=event.data.flags.exercise,
         )
-    superseded = bool(case.awaited) and EventKey(event.source, event.id) in case.awaited
+    superseded = bool(case.overtaken) and EventKey(event.source, event.id) in case.overtaken
     known, revoked = _register(event, case, earlier, conflicts=conflicts, superseded=superseded, now=now)
     if superseded:
         return Decision(outcome=Outcome.SUPERSEDED, conflicts=conflicts, case=known)

@@ -36,14 +36,14 @@ def remember(
     known, named = decision.case, find_named_event(event)
     earlier = None if named is None else known.find_event(named)
     record = _record(event, decision, directory, earlier, now=now.astimezone(UTC))
-    awaited = known.awaited
+    overtaken = known.overtaken
     if named is not None and earlier is None:
-        awaited |= {named}
+        overtaken |= {named}
         record = replace(record, ids=(named.id, event.id))
     return replace(
         known,
         events=(*[other for other in known.events if other is not earlier], record),
-        awaited=awaited,
+        overtaken=overtaken,
         reliances=_add_reliances(known.reliances, _find_reliances(decision)),
     )
 
