@@ -1,7 +1,7 @@
 """Reading a pack's YAML: plain values with the place of each, and nothing that surprises.
 
-YAML 1.2, so `on` is a word and not a boolean. Anchors, aliases, tags and repeated keys are refused: a reader
-of the file must see what is in force, and an alias can blow a small file up to an endless one.
+Words are read as in YAML 1.2, so `on` is one and not a boolean. Anchors, aliases, tags and repeated keys are
+refused: a reader must see what is in force, and an alias can blow a small file up to an endless one.
 """
 
 import re
@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
+import yaml
+from yaml.error import MarkedYAMLError, YAMLError
+from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
     Event,
@@ -28,6 +28,9 @@ _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL: Final = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+# libyaml's parser where the wheel has it: thirty times as fast, and the same events.
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Path = tuple[str | int, ...]
 
@@ -96,7 +99,7 @@ def read_pack_file(raw: bytes) -> PackDocument:
     except StopIteration:
         raise PackFileError(Place(1, 1), "empty") from None
     except MarkedYAMLError as error:
-        raise PackFileError(_mark(error.problem_mark), error.problem or "not YAML") from None
+        raise PackFileError(_place_of_error(error, text), error.problem or "not YAML") from None
     except YAMLError as error:
         raise PackFileError(Place(1, 1), str(error).splitlines()[0]) from None
     return document
@@ -105,7 +108,7 @@ def read_pack_file(raw: bytes) -> PackDocument:
 def _parse(text: str) -> Iterator[Event]:
     """The events that carry values, refusing what a pack may not contain."""
     documents = 0
-    for event in YAML(typ="safe", pure=True).parse(text):
+    for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, DocumentStartEvent):
             documents += 1
             if documents > 1:
@@ -128,7 +131,7 @@ def _build(event: Event, events: Iterator[Event], document: PackDocument, path: 
     place = _mark(event.start_mark)
     document.values[path] = place
     if isinstance(event, ScalarEvent):
-        document.values[path] = Place(place.line, place.column, event.style)
+        document.values[path] = Place(place.line, place.column, event.style or None)
         return _read_scalar(event)
     if isinstance(event, SequenceStartEvent):
         return list(_build_items(events, document, path))
@@ -158,7 +161,7 @@ def _build_mapping(events: Iterator[Event], document: PackDocument, path: Path) 
 def _read_scalar(event: ScalarEvent) -> str | int | float | bool | None:
     """A plain word may be a number, a boolean or nothing (YAML 1.2 core schema); what is quoted is text."""
     text: str = event.value
-    if event.style is not None:
+    if event.style:
         return text
     if text in _NULL:
         return None
@@ -167,6 +170,15 @@ def _read_scalar(event: ScalarEvent) -> str | int | float | bool | None:
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _place_of_error(error: MarkedYAMLError, text: str) -> Place:
+    """Where the parser stopped; at the end of the file, where the thing that has no end begins."""
+    written = text.rstrip()
+    for mark in (error.problem_mark, error.context_mark):
+        if mark is not None and mark.index < len(written):
+            return _mark(mark)
+    return Place(written.count("\n") + 1, len(written) - written.rfind("\n") - 1 or 1)
 
 
 def _mark(mark: Any) -> Place:  # noqa: ANN401 - the parser's own type

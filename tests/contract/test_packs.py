@@ -10,6 +10,7 @@ from schemas.pack import ConsentRecipient, RoleRecipient, Rule
 from services.cli.simulation.comparing import find_differences
 from services.cli.simulation.reading import read_scenario
 from services.cli.simulation.running import run_script
+from services.routing.pack_file import read_pack_file
 from services.routing.packs import SHIPPED, load_packs
 
 PACKS = load_packs()
@@ -139,6 +140,14 @@ def _plain(pack: str, version: str) -> dict[str, Any]:
         (SHIPPED / pack / f"{version}.yaml").read_text()
     )
     return loaded
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_pack_reads_as_another_yaml_library_reads_it(label: str) -> None:
+    pack, _, version = label.partition("@")
+    read = read_pack_file((SHIPPED / pack / f"{version}.yaml").read_bytes()).value
+    other = _plain(pack, version)
+    assert read | {"in_force_from": None} == other | {"in_force_from": None}
 
 
 @pytest.mark.parametrize("label", LABELS)

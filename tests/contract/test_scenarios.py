@@ -369,7 +369,7 @@ class TestPacks:
         (tmp_path / "a.yaml").write_text("pack: a\nversion: [\n")
         result = simulate(write(tmp_path), "--packs", tmp_path)
         assert result.exit_code == 2
-        assert f"{tmp_path}/a.yaml:3:1: " in result.stderr
+        assert f"{tmp_path}/a.yaml:2:10: " in result.stderr
 
     def test_a_folder_that_is_not_there_ends_with_2(self, tmp_path: Path) -> None:
         assert simulate(write(tmp_path), "--packs", tmp_path / "none").exit_code == 2

@@ -247,14 +247,17 @@ LAUGHS = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
         ("", "a.yaml:1:1: empty"),
         ("# only a remark\n", "a.yaml:1:1: empty"),
         (b"pack: \xff", "a.yaml:1:1: not UTF-8"),
-        ("pack: [", "a.yaml:1:8: "),
+        ("pack: [", "a.yaml:1:7: "),
+        ("pack: a\nrules: [a, b\nversion: 1\n", "a.yaml:3:8: "),
+        ('pack: "a\nversion: 1\n', "a.yaml:1:7: "),
+        ("pack: a\n\tversion: 1\n", "a.yaml:2:1: "),
         ("pack: a\x00b", "a.yaml:1:1: "),
         ("[" * 100 + "]" * 100, "a.yaml:1:14: nested too deeply"),
         ("{[a]: b}", "a.yaml:1:2: a key must be a word"),
         ("- a\n- b\n", "a.yaml:1:1: `pack`: "),
         ("just words\n", "a.yaml:1:1: `pack`: "),
     ],
-    ids=range(15),
+    ids=range(18),
 )
 def test_what_is_no_plain_yaml_is_refused_at_its_place(
     tmp_path: Path, text: str | bytes, problem: str
