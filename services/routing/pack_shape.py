@@ -39,6 +39,12 @@ _WORD_FOR: Final = {
     "disclose_with_consent": "group",
     "on": "event type",
 }
+_SHAPE_OF: Final = {
+    "applies_in": 'a county is its five-digit FIPS code in quotes, like "06029"',
+    "id": "an id is capital letters, a hyphen and digits, like K-01",
+    "pack": "a name is small letters, digits and hyphens, like ca-kern-httf",
+    "version": "a version is three numbers, like 1.0.0",
+}
 _QUOTED: Final = re.compile(r"'([^']*)'")
 
 
@@ -95,6 +101,8 @@ def _word_finding(document: PackDocument, detail: ErrorDetails, path: Path) -> F
             return Finding(path, document.place_of_key(path), f"unknown key `{key}`{hint}")
         case "enum" | "literal_error":
             return Finding(path, place, _unknown_word(detail, path))
+        case "string_pattern_mismatch" if _last_key(path) in _SHAPE_OF:
+            return Finding(path, place, f"`{detail['input']}`: {_SHAPE_OF[_last_key(path)]}")
         case "string_type" if isinstance(detail["input"], int | float):
             return Finding(path, place, "must be text: write it in quotes")
         case _:

@@ -12,6 +12,7 @@ from services.cli.simulation.reading import read_scenario
 from services.cli.simulation.running import run_script
 from services.routing.pack_file import read_pack_file
 from services.routing.packs import SHIPPED, load_packs
+from tests.support.documents import ROOT
 
 PACKS = load_packs()
 LABELS = [version.label for version in PACKS.versions]
@@ -148,6 +149,13 @@ def test_a_pack_reads_as_another_yaml_library_reads_it(label: str) -> None:
     read = read_pack_file((SHIPPED / pack / f"{version}.yaml").read_bytes()).value
     other = _plain(pack, version)
     assert read | {"in_force_from": None} == other | {"in_force_from": None}
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*/*.yaml")), ids=lambda path: path.stem)
+def test_an_editor_finds_the_schema_of_a_pack_by_its_first_line(path: Path) -> None:
+    first, _, _ = path.read_text().partition("\n")
+    schema = path.parent / first.removeprefix("# yaml-language-server: $schema=")
+    assert schema.resolve() == ROOT / "schemas" / "json" / "protocol-pack.json"
 
 
 @pytest.mark.parametrize("label", LABELS)

@@ -120,6 +120,17 @@ def test_a_sound_pack_is_loaded(tmp_path: Path) -> None:
         ),
         (
             "title: A pack of a test",
+            'title: A pack\napplies_in: ["06029", Kern]',
+            'a.yaml:4:23: `Kern`: a county is its five-digit FIPS code in quotes, like "06029"',
+        ),
+        (
+            "id: T-01",
+            "id: t1",
+            "a.yaml:7:9: rule t1: `t1`: an id is capital letters, a hyphen and digits, like K-01",
+        ),
+        ("version: 1.0.0", "version: v1", "a.yaml:2:10: `v1`: a version is three numbers, like 1.0.0"),
+        (
+            "title: A pack of a test",
             "title: A pack\ntimezone: America/Bakersfield",
             "a.yaml:4:11: unknown time zone `America/Bakersfield`",
         ),
