@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -45,7 +46,9 @@ class ConditionProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """One word or sign of a condition, and where it begins."""
+
     kind: str
     text: str
     offset: int
@@ -53,30 +56,32 @@ class _Token:
 
 def find_text_problems(text: str) -> list[ConditionProblem]:
     """Unknown names, and whatever could fail for some event."""
-    return [_problem_at(text, offset, message) for offset, message in sorted(_find_partial(_tokens(text)))]
+    return [problem_at(text, offset, message) for offset, message in sorted(_find_partial(read_tokens(text)))]
 
 
 def facts_used(text: str) -> frozenset[str]:
     """The facts a sound condition reads."""
-    return frozenset(name for name, _ in _paths(_tokens(text))) & FACTS.keys()
+    return frozenset(name for name, _ in _paths(read_tokens(text))) & FACTS.keys()
 
 
-def _tokens(text: str) -> list[_Token]:
-    return [
-        _Token(match.lastgroup or "operator", match.group(), match.start())
+@lru_cache(maxsize=64)
+def read_tokens(text: str) -> tuple[Token, ...]:
+    """The words and signs of a condition, without its spaces and remarks."""
+    return tuple(
+        Token(match.lastgroup or "operator", match.group(), match.start())
         for match in _TOKEN.finditer(text)
         if match.lastgroup != "space"
-    ]
+    )
 
 
-def _paths(tokens: Sequence[_Token]) -> Iterator[tuple[str, _Token]]:
+def _paths(tokens: Sequence[Token]) -> Iterator[tuple[str, Token]]:
     """Every dotted name with its first token, without the method it ends in."""
     for first, words, called in _chains(tokens):
         path = words[:-1] if called and len(words) > 1 else words
         yield ".".join(path), first
 
 
-def _chains(tokens: Sequence[_Token]) -> Iterator[tuple[_Token, list[str], bool]]:
+def _chains(tokens: Sequence[Token]) -> Iterator[tuple[Token, list[str], bool]]:
     """Every run of names joined by dots: its first token, its words, and whether a bracket follows."""
     place = 0
     while place < len(tokens):
@@ -91,11 +96,11 @@ def _chains(tokens: Sequence[_Token]) -> Iterator[tuple[_Token, list[str], bool]
         yield first, words, [t.text for t in tokens[place : place + 1]] == ["("]
 
 
-def _is_name(tokens: Sequence[_Token], place: int) -> bool:
+def _is_name(tokens: Sequence[Token], place: int) -> bool:
     return place < len(tokens) and tokens[place].kind == "name"
 
 
-def _find_partial(tokens: Sequence[_Token]) -> Iterator[tuple[int, str]]:
+def _find_partial(tokens: Sequence[Token]) -> Iterator[tuple[int, str]]:
     """Whatever may have no value for some event: (offset, why), in any order."""
     for token in tokens:
         if token.kind == "operator" and token.text not in _OPERATORS:
@@ -115,13 +120,13 @@ def _find_partial(tokens: Sequence[_Token]) -> Iterator[tuple[int, str]]:
             yield from _find_name_problem(first, words, called=called)
 
 
-def _find_method_problem(first: _Token, words: Sequence[str], *, called: bool) -> Iterator[tuple[int, str]]:
+def _find_method_problem(first: Token, words: Sequence[str], *, called: bool) -> Iterator[tuple[int, str]]:
     """A name after a bracket or a text: only a call can stand there."""
     if not called or len(words) > 1 or words[0] not in METHODS:
         yield first.offset, _refusal(words[-1], called=called)
 
 
-def _find_name_problem(first: _Token, words: Sequence[str], *, called: bool) -> Iterator[tuple[int, str]]:
+def _find_name_problem(first: Token, words: Sequence[str], *, called: bool) -> Iterator[tuple[int, str]]:
     if len(words) == 1 and (words[0] in FUNCTIONS if called else words[0] in _WORDS):
         return
     if called and (words[-1] not in METHODS or len(words) == 1):
@@ -145,11 +150,13 @@ def _unknown_fact(path: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt word, or nothing."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean `{close[0]}`?" if close else ""
+    """A hint for a misspelt word, or one in the wrong case; or nothing."""
+    in_lower = {name.lower(): name for name in known}
+    close = get_close_matches(word.lower(), in_lower, n=1, cutoff=0.6)
+    return f"; did you mean `{in_lower[close[0]]}`?" if close else ""
 
 
-def _problem_at(text: str, offset: int, message: str) -> ConditionProblem:
+def problem_at(text: str, offset: int, message: str) -> ConditionProblem:
+    """What is wrong at an offset of the text, at its line and column."""
     before = text[:offset]
     return ConditionProblem(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1, message)

@@ -23,6 +23,10 @@ _REMEMBERED: Final = 1_000
 _LONGEST_LIST: Final = 50_000
 """Characters of one compiled list; the engine refuses more than 100,000."""
 
+_NESTING: Final = ("(", "[", "?", "==", "!=", "<", ">", "in")
+_SHALLOW: Final = 10
+"""Each of these nests two levels at most and the engine reads 32: so few are never too deep in a list."""
+
 
 FrozenValue: TypeAlias = bool | int | str | tuple[str, ...]
 
@@ -114,6 +118,8 @@ def _find_compile_problems(text: str) -> Iterator[ConditionProblem]:
         return
     if kind != cel.Type.BOOL:
         yield ConditionProblem(1, 1, f"a condition must be true or false, and this is {kind.name()}")
+        return
+    if sum(map(text.count, _NESTING)) <= _SHALLOW:
         return
     try:
         _compile_list([text])

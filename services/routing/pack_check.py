@@ -34,11 +34,12 @@ def check_pack(file: str, document: PackDocument) -> tuple[ProtocolPack | None, 
     """The pack, or everything that is wrong with it."""
     pack, findings = read_shape(document)
     findings += _find_rule_problems(document)
-    problems = [_problem(file, document, finding) for finding in findings]
+    problems = [build_problem(file, document, finding) for finding in findings]
     return (None if problems else pack), problems
 
 
-def _problem(file: str, document: PackDocument, finding: Finding) -> PackProblem:
+def build_problem(file: str, document: PackDocument, finding: Finding) -> PackProblem:
+    """A finding as it is told: in its file, and with the rule it lies in."""
     rule = _rule_id(document, finding.path)
     return PackProblem(file, finding.place.line, finding.place.column, rule, finding.message)
 
@@ -99,11 +100,11 @@ def _find_condition_findings(document: PackDocument, index: int, condition: obje
     path: Path = ("rules", index, "when")
     written = document.place_of(path)
     for problem in find_condition_problems(condition):
-        place = _place_inside(document, written, condition, line=problem.line, column=problem.column)
+        place = place_inside(document, written, condition, line=problem.line, column=problem.column)
         yield Finding(path, place, problem.message)
 
 
-def _place_inside(document: PackDocument, written: Place, text: str, *, line: int, column: int) -> Place:
+def place_inside(document: PackDocument, written: Place, text: str, *, line: int, column: int) -> Place:
     """The place in the file of a line and column of a text, as far as its style keeps lines apart."""
     if written.style == "|":
         block = document.text.splitlines()[written.line :]
@@ -148,7 +149,7 @@ def find_clashes(packs: Sequence[tuple[str, PackDocument, ProtocolPack]]) -> Ite
     for number, (file, document, pack) in enumerate(packs):
         for other_file, _, other in packs[:number]:
             for path, message in _find_clashes(pack, other, other_file):
-                yield _problem(file, document, Finding(path, document.place_of(path), message))
+                yield build_problem(file, document, Finding(path, document.place_of(path), message))
 
 
 def _find_clashes(pack: ProtocolPack, other: ProtocolPack, file: str) -> Iterator[tuple[Path, str]]:

@@ -128,11 +128,11 @@ def _parse(text: str) -> Iterator[Event]:
 def _build(event: Event, events: Iterator[Event], document: PackDocument, path: Path) -> Any:  # noqa: ANN401 - plain YAML
     if len(path) > _MAX_DEPTH:
         raise PackFileError(_mark(event.start_mark), "nested too deeply")
-    place = _mark(event.start_mark)
-    document.values[path] = place
+    mark = event.start_mark
     if isinstance(event, ScalarEvent):
-        document.values[path] = Place(place.line, place.column, event.style or None)
+        document.values[path] = Place(mark.line + 1, mark.column + 1, event.style or None)
         return _read_scalar(event)
+    document.values[path] = _mark(mark)
     if isinstance(event, SequenceStartEvent):
         return list(_build_items(events, document, path))
     return _build_mapping(events, document, path)

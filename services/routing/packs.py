@@ -1,6 +1,7 @@
 """Protocol packs as files: read, checked and compiled, or refused whole with every problem and its place."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,14 +24,35 @@ class PackErrors(Exception):  # noqa: N818 - it holds all of them
         self.problems = tuple(problems)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadPacks:
+    """What reading files came to: the sound packs with their files, and every problem of all, in order."""
+
+    packs: tuple[tuple[str, PackDocument, ProtocolPack], ...]
+    problems: tuple[PackProblem, ...]
+
+
 def load_packs(folder: Path = SHIPPED) -> PackSet:
     """Load every pack below a folder.
 
     Raises PackErrors with every problem of every file: nothing is loaded by half.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
+    files = find_pack_files(folder)
     if not files:
         raise PackErrors([PackProblem(str(folder), 1, 1, None, "no protocol pack (*.yaml) here")])
+    read = read_packs(files)
+    if read.problems:
+        raise PackErrors(read.problems)
+    return PackSet([PackVersion(pack) for _, _, pack in read.packs])
+
+
+def find_pack_files(folder: Path) -> list[Path]:
+    """Every file below a folder that is to be a pack."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
+
+
+def read_packs(files: Sequence[Path]) -> ReadPacks:
+    """Read and check files, each alone and all beside one another."""
     packs: list[tuple[str, PackDocument, ProtocolPack]] = []
     problems: list[PackProblem] = []
     for path in files:
@@ -39,9 +61,8 @@ def load_packs(folder: Path = SHIPPED) -> PackSet:
         problems += own_problems
         packs += ((name, document, pack) for document, pack in found)
     problems += find_clashes(packs)
-    if problems:
-        raise PackErrors(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
-    return PackSet([PackVersion(pack) for _, _, pack in packs])
+    in_order = sorted(problems, key=lambda p: (p.file, p.line, p.column))
+    return ReadPacks(tuple(packs), tuple(in_order))
 
 
 def _read(path: Path, name: str) -> tuple[list[tuple[PackDocument, ProtocolPack]], list[PackProblem]]:

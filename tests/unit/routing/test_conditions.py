@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -76,6 +77,24 @@ def test_what_could_fail_or_is_unknown_is_refused_at_its_column(text: str, colum
     problem = find_condition_problems(text)[0]
     assert (problem.line, problem.column) == (1, column)
     assert words in problem.message
+
+
+NESTED: dict[str, Callable[[int], str]] = {
+    "brackets": lambda n: "(" * n + "minor" + ")" * n,
+    "denials": lambda n: "!(" * n + "minor" + ")" * n,
+    "comparisons": lambda n: "minor" + " == minor" * n,
+    "choices": lambda n: "minor ? minor : " * n + "minor",
+    "both": lambda n: "minor && (presumed_minor || " * n + "minor" + ")" * n,
+    "lists": lambda n: "minor in [" * n + "minor" + "]" * n,
+}
+
+
+@pytest.mark.parametrize("nested", NESTED.values(), ids=NESTED)
+def test_a_sound_condition_is_never_too_deep_for_a_list_of_them(nested: Callable[[int], str]) -> None:
+    sound = [text for text in map(nested, range(1, 40)) if not find_condition_problems(text)]
+    assert 5 < len(sound) < 39
+    for text in sound:
+        Conditions([text])
 
 
 @pytest.mark.parametrize(
