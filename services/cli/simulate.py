@@ -1,14 +1,13 @@
 """`tocsin simulate`: scenario files, run through the protocol packs without a server."""
 
 import sys
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from services.cli.simulation.checking import CheckedFile
     from services.cli.simulation.reading import Script
     from services.cli.simulation.running import Run
     from services.routing.rules import PackSet
@@ -16,32 +15,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 _MALFORMED = 2
-
-
-class _Verdict(StrEnum):
-    """What the check of one file came to."""
-
-    AS_EXPECTED = "as expected"
-    EXPECTS_NOTHING = "expects nothing, so nothing was checked"
-    DIFFERS = "differs"
-    MALFORMED = "malformed"
-
-
-_EXIT_CODES = {
-    _Verdict.AS_EXPECTED: 0,
-    _Verdict.EXPECTS_NOTHING: 0,
-    _Verdict.DIFFERS: 1,
-    _Verdict.MALFORMED: _MALFORMED,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Report:
-    """One checked file, as `--json` prints it."""
-
-    file: str
-    verdict: _Verdict
-    differences: list[str] = field(default_factory=list)
 
 
 # One line a paragraph: the terminal wraps it.
@@ -129,24 +102,24 @@ def _check_all(paths: list[Path], packs: "PackSet", *, as_json: bool) -> int:
     """Check every file and say what differs; the worst exit code of all."""
     import orjson
 
+    from services.cli.simulation.checking import CheckVerdict, render_checked
+
+    exit_codes = {CheckVerdict.DIFFERS: 1, CheckVerdict.MALFORMED: _MALFORMED}
     reports = [_check(path, packs) for path in paths]
     if as_json:
         print(orjson.dumps({"files": reports}, option=orjson.OPT_INDENT_2).decode())
     else:
         for report in reports:
-            print(f"{report.file}: {report.verdict}")
-            for difference in report.differences:
-                print(f"  {difference}")
-    return max(_EXIT_CODES[report.verdict] for report in reports)
+            print("\n".join(render_checked(report)))
+    return max(exit_codes.get(report.verdict, 0) for report in reports)
 
 
-def _check(path: Path, packs: "PackSet") -> _Report:
-    from services.cli.simulation.comparing import find_differences
+def _check(path: Path, packs: "PackSet") -> "CheckedFile":
+    from services.cli.simulation.checking import CheckedFile, CheckVerdict, judge_run
 
     script = _read(path)
     if script is None:
-        return _Report(str(path), _Verdict.MALFORMED)
+        return CheckedFile(str(path), CheckVerdict.MALFORMED)
     if script.expected is None:
-        return _Report(str(path), _Verdict.EXPECTS_NOTHING)
-    differences = find_differences(script.expected, _run(script, packs).result)
-    return _Report(str(path), _Verdict.DIFFERS if differences else _Verdict.AS_EXPECTED, differences)
+        return CheckedFile(str(path), CheckVerdict.EXPECTS_NOTHING)
+    return judge_run(str(path), script, _run(script, packs))

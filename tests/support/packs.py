@@ -73,3 +73,36 @@ def protocol(*words: object) -> Said:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Said(result.exit_code, result.stdout, result.stderr)
+
+
+def write_case(pack: Path, name: str, *events: tuple[str, dict[str, Any]], told: list[Any] | None) -> Path:
+    """A case beside a pack: city police of the sample report these events, one a minute.
+
+    *told* are the rows expected; None expects nothing.
+    """
+    case: dict[str, Any] = {
+        "id": name,
+        "steps": [_step(number, event_type, data) for number, (event_type, data) in enumerate(events)],
+    }
+    if told is not None:
+        case["expected"] = {"alerts": told}
+    path = pack.with_suffix(".cases") / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(case))
+    return path
+
+
+def _step(number: int, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
+    at = f"2026-03-02T10:{number:02}:00-08:00"
+    return {
+        "at": at,
+        "event": {
+            "specversion": "1.0",
+            "id": f"e{number}",
+            "source": "urn:tocsin:agency:ag-bpd:cad",
+            "type": f"org.tocsin.{event_type}.v1",
+            "subject": "C1",
+            "time": at,
+            "data": {"county": "06029", **data},
+        },
+    }

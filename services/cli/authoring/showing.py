@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import orjson
 
+from services.cli.authoring.cases import CasesReport
 from services.cli.authoring.checking import CheckReport
+from services.cli.simulation.checking import CheckVerdict, render_checked
 from services.routing.pack_check import PackProblem
 
 _HINT = "; did you mean "
@@ -27,10 +29,41 @@ def show_check(report: CheckReport, *, as_json: bool) -> str:
 def _check_lines(report: CheckReport) -> Iterator[str]:
     yield from map(str, report.problems)
     for warning in report.warnings:
-        place, _, message = str(warning).rpartition(warning.message)[0], "", warning.message
-        yield f"{place}warning: {message}"
+        yield f"{str(warning).removesuffix(warning.message)}warning: {warning.message}"
     counts = f"{count(report.problems, 'problem')}, {count(report.warnings, 'warning')}"
     yield f"{report.files} file{_s(report.files)}: {counts}"
+
+
+def show_cases(report: CasesReport, *, as_json: bool) -> str:
+    """Each case that is not as expected, what no case shows, and a summary; or one JSON object."""
+    if as_json:
+        return _to_json(
+            {
+                "cases": report.cases,
+                "failed": report.failed,
+                "coverage": {
+                    "percent": report.percent,
+                    "packs": [
+                        {"pack": pack.pack, "shown": pack.shown, "of": pack.wanted}
+                        for pack in report.coverage
+                    ],
+                    "gaps": [_document(gap) for gap in report.gaps],
+                },
+            }
+        )
+    return "\n".join(_case_lines(report))
+
+
+def _case_lines(report: CasesReport) -> Iterator[str]:
+    for case in report.cases:
+        if case.verdict is not CheckVerdict.AS_EXPECTED:
+            yield from render_checked(case)
+    yield from map(str, report.gaps)
+    for pack in report.coverage:
+        yield f"{pack.pack}: {pack.shown} of {pack.wanted} things a case can show are shown"
+    number = len(report.cases)
+    counts = f"{number} case{_s(number)}, {report.failed or 'none'} failed"
+    yield f"{counts}; coverage {report.percent} %"
 
 
 def count(items: Iterable[object], word: str) -> str:
