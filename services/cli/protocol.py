@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from schemas.pack import ProtocolPack
     from services.cli.authoring.checking import Roster
 
 app = typer.Typer(
@@ -52,6 +53,17 @@ _TEST_EPILOG = (
     "|| joins, a case in which it holds and one in which it does not. What cannot happen is not counted.\n\n"
     "Exit code: 0 all as expected, 1 a case or a pack is faulty, a case differs, or less is covered than "
     "asked for, 2 the command could not be carried out."
+)
+
+_DIFF_EPILOG = (
+    "[bold]Examples[/bold]\n\n"
+    "  [cyan]tocsin protocol diff my-county/1.0.0.yaml my-county/1.1.0.yaml[/cyan]  what the new version "
+    "changes for whom\n\n"
+    "  [cyan]tocsin protocol diff --json old.yaml new.yaml[/cyan]  the same for a program\n\n"
+    "Read it before a version comes into force: who will be told more, less, faster or slower than before, "
+    "and what changes otherwise. Whether a condition matches more events or fewer is found by trying every "
+    "combination of the facts it uses; where they are too many, it says that it may match other events.\n\n"
+    "Exit code: 0 compared, 1 a pack is faulty, 2 the command could not be carried out."
 )
 
 
@@ -113,6 +125,33 @@ def run_tests(
     print(show_cases(report, as_json=as_json))
     if report.failed or report.percent < min_coverage:
         raise typer.Exit(_PROBLEMS)
+
+
+@app.command(epilog=_DIFF_EPILOG)
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="A", help="The pack as it is.")],
+    new: Annotated[Path, typer.Argument(metavar="B", help="The pack as it is to be.")],
+    *,
+    as_json: _Json = False,
+) -> None:
+    """Say who will be told more, less, faster or slower by B than by A."""
+    from services.cli.authoring.difference import compare_packs
+    from services.cli.authoring.showing_difference import show_difference
+
+    before, after = _load_pack("diff", old), _load_pack("diff", new)
+    print(show_difference(before, after, compare_packs(before, after), as_json=as_json))
+
+
+def _load_pack(command: str, path: Path) -> "ProtocolPack":
+    from services.routing.packs import read_packs
+
+    if not path.is_file():
+        _fail(command, f"{path}: not a file")
+    read = read_packs([path])
+    if read.problems:
+        print("\n".join(map(str, read.problems)), file=sys.stderr)
+        raise typer.Exit(_PROBLEMS)
+    return read.packs[0][2]
 
 
 def _list_files(command: str, paths: list[Path] | None) -> list[Path]:
