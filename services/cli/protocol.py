@@ -24,6 +24,17 @@ _Paths = Annotated[
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 # One line a paragraph: the terminal wraps it.
+_NEW_EPILOG = (
+    "[bold]Examples[/bold]\n\n"
+    "  [cyan]tocsin protocol new my-county --county 06029[/cyan]  my-county/1.0.0.yaml, and a case beside it"
+    "\n\n"
+    "  [cyan]tocsin protocol new my-county --folder packs/[/cyan]  into packs/my-county/\n\n"
+    "The pack explains itself in remarks, has one rule, and passes [cyan]tocsin protocol check[/cyan] and "
+    "[cyan]tocsin protocol test[/cyan] as it is. Change a line, run both, and go on. Nothing is "
+    "overwritten.\n\n"
+    "Exit code: 0 written, 2 the command could not be carried out."
+)
+
 _CHECK_EPILOG = (
     "[bold]Examples[/bold]\n\n"
     "  [cyan]tocsin protocol check my-county/[/cyan]  every problem at once, with line, column and hint\n\n"
@@ -70,6 +81,29 @@ _DIFF_EPILOG = (
 @app.callback()
 def protocol() -> None:
     """Write, check, test and compare protocol packs, without a server."""
+
+
+@app.command(epilog=_NEW_EPILOG)
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the pack: small letters, digits, hyphens.")],
+    *,
+    county: Annotated[str, typer.Option(metavar="FIPS", help="Where it applies.")] = "06029",
+    folder: Annotated[Path, typer.Option(help="Where the pack's own folder goes.")] = Path(),
+) -> None:
+    """Write a pack to start from, with a case that passes."""
+    from datetime import datetime
+
+    from services.cli.authoring.starting import ZONE, StartError, start_pack
+
+    try:
+        started = start_pack(name, county=county, folder=folder, today=datetime.now(ZONE).date())
+    except StartError as error:
+        _fail("new", str(error))
+    except OSError as error:
+        _fail("new", f"{error.filename}: cannot be written: {error.strerror}")
+    print(f"{started.pack}: one rule, explained")
+    print(f"{started.case}: a case that passes")
+    print(f"Next: tocsin protocol check {started.pack.parent}; tocsin protocol test {started.pack.parent}")
 
 
 @app.command(epilog=_CHECK_EPILOG)
