@@ -9,6 +9,7 @@ from services.cli.artefacts.asyncapi import build_asyncapi
 from services.cli.artefacts.json_schemas import build_json_schemas
 from services.cli.artefacts.log_catalogue import build_log_catalogue
 from services.cli.artefacts.openapi import build_openapi
+from services.cli.artefacts.protocol_words import build_protocol_words
 
 GENERATED_FOLDERS: Final = ("schemas/json", "schemas/openapi")
 """Folders that hold nothing written by hand."""
@@ -19,6 +20,7 @@ def build_artefacts() -> Iterator[Artefact]:
     yield build_asyncapi()
     yield from build_openapi()
     yield build_log_catalogue()
+    yield build_protocol_words()
 
 
 def find_drift(root: Path) -> list[str]:
