@@ -21,6 +21,7 @@ from tests.support.story import (
     ADVOCATE,
     CHILD_WELFARE,
     CaseEvent,
+    adult_found_by_police,
     found_by_police,
 )
 from tests.support.task_force import SERVICES, TaskForce
@@ -158,6 +159,9 @@ async def test_a_broker_killed_under_load_holds_nothing_up_once_everything_is_re
         assert (await harsh_task_force.status_of(event))["status"] == "decided"
 
 
+@pytest.mark.embedded_only(
+    "only the embedded broker loses its log and becomes another cluster when it is restarted"
+)
 async def test_what_was_decided_before_the_broker_lost_its_log_still_arrives(
     harsh_task_force: TaskForce,
 ) -> None:

@@ -11,7 +11,8 @@ from schemas.vocabulary import Outcome
 from services.cli.authoring.domains import Scope
 from services.cli.authoring.possibility import can_come_to, read_parts
 from services.cli.simulation.reading import Arrival, Script
-from services.cli.simulation.running import Run, Told
+from services.cli.simulation.running import Run
+from services.cli.simulation.world import Told
 from services.routing.age import read_age
 from services.routing.conditions import Conditions
 from services.routing.decision import Verdict
@@ -84,7 +85,8 @@ class Tally:
     def take(self, script: Script, run: Run) -> None:
         """Note what the events of one case showed."""
         arrivals = [step for step in script.steps if isinstance(step, Arrival)]
-        for arrival, told in zip(arrivals, run.told, strict=True):
+        became = [entry for entry in run.entries if isinstance(entry, Told)]
+        for arrival, told in zip(arrivals, became, strict=True):
             for key, matched in _find_considered(told).items():
                 if key in self._examined:
                     self._examined[key].take(arrival, matched=matched)
