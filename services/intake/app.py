@@ -40,6 +40,8 @@ from services.runtime.logs import configure, get_logger
 log = get_logger()
 
 POOL_SIZE: Final = 8
+CASE_KEYS_IN_MEMORY: Final = 5_000
+"""Some 3 MB. Events of a case mostly come close together; an older key costs a share of a query."""
 
 
 def main() -> int:
@@ -121,7 +123,7 @@ def _build_intake(
     lifetime: Lifetime,
 ) -> Intake:
     repository = Repository(pool)
-    keyring = Keyring(pool, kek)
+    keyring = Keyring(pool, kek, size=CASE_KEYS_IN_MEMORY)
     receiver = Receiver(
         limiter=RateLimiter(settings.intake_rate),
         keys=KeyDesk(keyring),
