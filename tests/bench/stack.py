@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import orjson
 
+from tests.support.kafka_choice import CHOSEN
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 TOCSIN: Final = Path(sys.executable).with_name("tocsin")
 _STOP_SECONDS: Final = 30
@@ -47,7 +49,18 @@ def running_stack(
     file = folder / "directory.json"
     file.write_bytes(orjson.dumps(directory))
     data = folder / "data"
-    command = [str(TOCSIN), "up", "--embedded", "--data-dir", str(data), "--directory", str(file), *options]
+    kafka = ("--kafka", CHOSEN.value)
+    command = [
+        str(TOCSIN),
+        "up",
+        "--embedded",
+        *kafka,
+        "--data-dir",
+        str(data),
+        "--directory",
+        str(file),
+        *options,
+    ]
     began = time.monotonic()
     with running(command, log=folder / "stack.log") as process:
         ready: dict[str, Any] = orjson.loads(read_line(process))
