@@ -38,7 +38,7 @@ test: $(INSTALLED) ## Run the tests, but for faults and benchmarks (ARGS="-k wor
 # The jars come first: without them the tests would fail one by one, each for the same reason.
 test-kafka: $(INSTALLED) ## Run the integration and acceptance tests on Apache Kafka
 	@$(BIN)/python -m services.devstack.apache
-	@TOCSIN_TEST_KAFKA=apache $(BIN)/pytest -m "integration or acceptance" $(WORKERS) $(ARGS)
+	@TOCSIN_TEST_KAFKA=apache $(BIN)/pytest -m "integration or acceptance" --timeout=300 $(WORKERS) $(ARGS)
 
 check: $(INSTALLED) ## Judge format, lint, types and the direction of imports
 	@$(BIN)/ruff format --check .

@@ -22,7 +22,7 @@ class StackState(BaseModel):
     notify: str
     routing: str
     kafka: str
-    """`host:port`."""
+    """`host:port[,…]`."""
     postgres: str
     """A libpq URL, with the password of the administrator."""
     smtp: str

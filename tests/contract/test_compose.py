@@ -23,6 +23,7 @@ from services.notify.settings import NotifySettings
 from services.routing.settings import RoutingSettings
 from services.runtime.crypto import Kek, hash_api_key, load_key_file
 from services.runtime.settings import Durability, ServiceSettings
+from tests.support.containers import KAFKA_IMAGE, POSTGRES_IMAGE
 
 ROOT = Path(__file__).parents[2]
 SETTINGS: Mapping[str, type[ServiceSettings]] = {
@@ -211,6 +212,7 @@ def test_every_volume_is_used_and_every_image_has_a_version() -> None:
 def test_the_kafka_of_the_image_is_the_one_that_the_tests_run() -> None:
     version = CONTAINERS["kafka"]["image"].partition(":")[2]
     assert f"<version>{version}</version>" in POM.read_text()
+    assert (CONTAINERS["kafka"]["image"], CONTAINERS["postgres"]["image"]) == (KAFKA_IMAGE, POSTGRES_IMAGE)
 
 
 def test_the_broker_listens_where_the_services_look_for_it() -> None:

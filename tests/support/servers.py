@@ -22,7 +22,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.topics import TOPICS
 from services.devstack.account import find_account
-from services.devstack.apache.broker import ApacheKafka
 from services.devstack.apache.configuration import Node
 from services.devstack.apache.jars import find_kafka
 from services.devstack.build import build_apache, build_broker
@@ -38,12 +37,15 @@ from services.devstack.process import Surroundings
 from services.devstack.programs import SHARED_CACHE, find_broker, find_postgres
 from services.runtime.clock import SystemClock, random_fraction
 from services.runtime.kafka import KafkaSettings, apply_topics, build_specs
-from tests.support.kafka_choice import ON_APACHE
+from tests.support.containers import ContainerKafka, ContainerPostgres
+from tests.support.kafka_choice import IN_DOCKER, ON_APACHE
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
 
 _SERIAL = count(1)
+
+PASSWORDS = {role: f"secret-of-{role}" for role in ROLES}
 
 
 class LoopThread:
@@ -74,7 +76,7 @@ class LoopThread:
 class PostgresServer:
     """A server for the whole test session, with a migrated database to clone."""
 
-    postgres: EmbeddedPostgres
+    postgres: EmbeddedPostgres | ContainerPostgres
     template: str
 
     def url(self, role: str, database: str) -> str:
@@ -157,7 +159,7 @@ def build_postgres(home: Path, *, surroundings: Surroundings) -> EmbeddedPostgre
     return EmbeddedPostgres(
         Cluster(home=home / "postgres", programs=programs, account=account),
         PostgresSettings(port=free_port(), durable=False),
-        passwords={role: f"secret-of-{role}" for role in ROLES},
+        passwords=PASSWORDS,
         log_file=home / "postgres.log",
         surroundings=surroundings,
     )
@@ -171,7 +173,7 @@ async def execute(url: str, statement: str) -> None:
         await connection.close()
 
 
-async def _start_server(postgres: EmbeddedPostgres) -> PostgresServer:
+async def _start_server(postgres: EmbeddedPostgres | ContainerPostgres) -> PostgresServer:
     await postgres.start()
     await migrate_all(postgres.url(ADMIN))
     return PostgresServer(postgres, template=DATABASE)
@@ -187,7 +189,11 @@ def server_loop() -> Iterator[LoopThread]:
 def postgres_server(server_loop: LoopThread) -> Iterator[PostgresServer]:
     """One PostgreSQL for the session, every schema migrated."""
     home = Path(tempfile.mkdtemp(prefix="tocsin-test-"))
-    postgres = build_postgres(home, surroundings=build_surroundings())
+    postgres = (
+        ContainerPostgres(port=free_port(), passwords=PASSWORDS)
+        if IN_DOCKER
+        else build_postgres(home, surroundings=build_surroundings())
+    )
     try:
         yield server_loop.run(_start_server(postgres))
     finally:
@@ -208,23 +214,17 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def apache(server_loop: LoopThread) -> Iterator[ApacheKafka]:
+def apache(server_loop: LoopThread) -> Iterator[Broker]:
     """One Apache Kafka for the session, started by the first test that asks."""
-    home = Path(tempfile.mkdtemp(prefix="tocsin-kafka-"))
-    kafka = build_apache(find_kafka(), build_nodes(home, 1), around=build_surroundings())
-    try:
-        server_loop.run(kafka.start())
-        yield kafka
-    finally:
-        server_loop.run(kafka.stop())
-        shutil.rmtree(home)
+    with open_own_broker(server_loop) as shared:
+        yield shared
 
 
 @pytest.fixture
 async def broker(server_loop: LoopThread, request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     """A broker with empty topics; the embedded one starts in a few hundredths of a second."""
     if ON_APACHE:
-        shared = Broker(request.getfixturevalue("apache"), server_loop)
+        shared: Broker = request.getfixturevalue("apache")
         await empty_topics(shared)
         yield shared
     else:
@@ -236,18 +236,22 @@ async def broker(server_loop: LoopThread, request: pytest.FixtureRequest) -> Asy
 def open_own_broker(loop: LoopThread) -> Iterator[Broker]:
     """A broker that is not the session's, of the kind that was chosen."""
     home = Path(tempfile.mkdtemp(prefix="tocsin-kafka-"))
-    around = build_surroundings()
-    server: KafkaBroker = (
-        build_apache(find_kafka(), build_nodes(home, 1), around=around)
-        if ON_APACHE
-        else build_broker(find_broker(None), port=free_port(), around=around)
-    )
+    server = _build_server(home)
     try:
         loop.run(server.start())
         yield Broker(server, loop)
     finally:
-        loop.run(server.stop())
+        loop.run(server.remove() if isinstance(server, ContainerKafka) else server.stop())
         shutil.rmtree(home)
+
+
+def _build_server(home: Path) -> KafkaBroker:
+    around = build_surroundings()
+    if IN_DOCKER:
+        return ContainerKafka(port=free_port(), topics=TOPICS)
+    if ON_APACHE:
+        return build_apache(find_kafka(), build_nodes(home, 1), around=around)
+    return build_broker(find_broker(None), port=free_port(), around=around)
 
 
 async def empty_topics(broker: Broker) -> None:

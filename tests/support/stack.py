@@ -16,12 +16,12 @@ from typing import Any, TextIO, cast
 
 import orjson
 
-from tests.support.kafka_choice import CHOSEN
+from tests.support.kafka_choice import CHOSEN, ON_APACHE
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "services.cli.main")
 
-_READY_SECONDS = 60.0
+_READY_SECONDS = 150.0 if ON_APACHE else 60.0
 _STOP_SECONDS = 40.0
 
 

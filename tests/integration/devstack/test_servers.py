@@ -6,6 +6,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.topics import TOPICS
+from services.devstack.postgres import EmbeddedPostgres
 from tests.support.servers import Broker, Database, LoopThread, PostgresServer
 
 
@@ -55,6 +56,7 @@ async def test_its_log_keeps_no_statement_and_no_value(postgres_server: Postgres
             await connection.execute(statement)
     await connection.execute("drop table guest")
     await connection.close()
+    assert isinstance(postgres_server.postgres, EmbeddedPostgres)
     assert "Zanthorpe" not in postgres_server.postgres.log_file.read_text()
     assert "ready to accept connections" in postgres_server.postgres.log_file.read_text()
 
