@@ -50,7 +50,7 @@ def decide(
     earlier = None if named is None else case.find_event(named)
     conflicts = find_conflicts(event, directory)
     emitter = directory.find_member(event.agency)
-    refusals = find_refusals(event, emitter, case, earlier)
+    refusals = find_refusals(event, emitter, named=named, earlier=earlier, case=case)
     if emitter is None or refusals:
         return quarantine(
             county=event.data.county,
@@ -61,7 +61,9 @@ def decide(
             exercise=event.data.flags.exercise,
         )
     superseded = bool(case.overtaken) and EventKey(event.source, event.id) in case.overtaken
-    known, revoked = _register(event, case, earlier, conflicts=conflicts, superseded=superseded, now=now)
+    known, revoked = case, _NOTHING_REVOKED
+    if conflicts or earlier is not None or event.event_type in _OF_CONSENT:
+        known, revoked = _register(event, case, earlier, conflicts=conflicts, superseded=superseded, now=now)
     if superseded:
         return Decision(outcome=Outcome.SUPERSEDED, conflicts=conflicts, case=known)
     situation = build_situation(
@@ -83,8 +85,6 @@ def _register(
     """What the case knows of conflicts and consents once the event has spoken (DOMAIN 6.0 step 2)."""
     if conflicts - case.conflicts:
         case = replace(case, conflicts=case.conflicts | conflicts)
-    if event.event_type not in _OF_CONSENT and earlier is None:
-        return case, _NOTHING_REVOKED
     return register_consents(case, event, earlier, superseded=superseded, now=now.astimezone(UTC))
 
 

@@ -62,8 +62,7 @@ def disclose(rule: ReadyRule, role: Role, member: Member, around: Circumstances)
 
     Steps 7, 8 and 9 of DOMAIN 6.0 are each a filter, and a group must pass all (6.0.1 points 11, 18 and 20).
     """
-    naming = [consent for consent in around.consents if _names(consent, member)] if around.consents else ()
-    if not naming:
+    if not around.consents or not (naming := [c for c in around.consents if _names(c, member)]):
         if rule.mode is ConsentMode.REQUIRED or _is_strict(rule, around):
             return None
         removed = _find_removed(rule, role, around)

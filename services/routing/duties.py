@@ -116,7 +116,12 @@ def plan_notices(
 
     Never to an external body, which Tocsin does not contact, nor to a conflicted agency.
     """
-    told = {_key(duty) for alert in alerts for duty in alert.duties if duty.holder == alert.agency}
+    told = {
+        _key(duty)
+        for alert in alerts
+        for duty in alert.duties
+        if duty.holder == alert.agency and not duty.needs_review
+    }
     owed: defaultdict[AgencyId, list[PlannedDuty]] = defaultdict(list)
     for duty in duties:
         if duty.holder is not None and _key(duty) not in told and _may_tell(duty.holder, situation):

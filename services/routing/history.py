@@ -187,8 +187,11 @@ def add_reliances(case: CaseState, new: Iterable[Reliance]) -> CaseState:
 def acknowledge(case: CaseState, agency: AgencyId, key: EventKey) -> CaseState:
     """Somebody took responsibility: every ladder of the event that the agency was a recipient of stops.
 
-    A rung to the coordinator makes it no recipient (DOMAIN 6.0.1 point 25).
+    A rung to the coordinator makes it no recipient (DOMAIN 6.0.1 point 25), and a conflicted agency has no
+    say in the case any more.
     """
+    if agency in case.conflicts:
+        return case
     for record in tuple(case.records()):
         if record.source == key.source and key.id in record.ids:
             rows = tuple(_acknowledge(row, agency, key.id) for row in record.rows)

@@ -79,14 +79,15 @@ def match_rules(
 
 def settle(rule: ReadyRule, situation: Situation) -> list[Settlement]:
     """Work out a matched rule, role by role and county by county."""
-    settlements = [_settle_holders(rule, situation)] if rule.to_holders else []
-    settlements += [
+    settlements = [
         _settle_one(rule, target, county, situation)
         if county is not None
         else _close(rule, Verdict.NO_AGENCY, role=target.role, reason=Reason.NO_AGENCY)
         for target in rule.targets
         for county in _counties(target, situation)
     ]
+    if rule.to_holders:
+        settlements.append(_settle_holders(rule, situation))
     return settlements
 
 
@@ -101,9 +102,9 @@ def _settle_one(rule: ReadyRule, target: Target, county: CountyFips, situation: 
     found = find_recipients(target, county, situation, mandated=rule.mandated)
     hits: list[Hit] = []
     agencies: list[AgencyVerdict] = []
+    told_as = None if found.role is target.role else found.role
     for member in found.eligible:
         disclosure = disclose(rule, found.role, member, situation)
-        told_as = None if found.role is target.role else found.role
         agencies.append(_tell(member, disclosure, told_as))
         if disclosure is not None:
             hits.append(Hit(rule, found.role, member, disclosure.groups))

@@ -9,13 +9,17 @@ from services.routing.case_state import CaseState, EventKey, EventRecord
 from services.routing.decision import Directory, Member
 
 _NOT_A_MEMBER: Final = FieldError("/source", "its agency is not in the directory")
+_NOBODY: Final[frozenset[AgencyId]] = frozenset()
 _NOT_OWN: Final = "names an event of another source or case"
 
 
 def find_conflicts(event: CaseEvent, directory: Directory) -> frozenset[AgencyId]:
     """The agencies an event names as conflicted: told nothing, whatever becomes of the event (S-01)."""
-    employer = event.data.suspect.employer_agency if event.data.suspect else None
-    named = frozenset((event.data.details or {}).get("conflict_agencies", ()))
+    suspect, details = event.data.suspect, event.data.details
+    if suspect is None and details is None:
+        return _NOBODY
+    employer = suspect.employer_agency if suspect else None
+    named = frozenset((details or {}).get("conflict_agencies", ()))
     if employer is not None and directory.find_member(employer) is not None:
         return named | {employer}
     return named
@@ -33,11 +37,18 @@ def find_named_event(event: CaseEvent) -> EventKey | None:
 
 
 def find_refusals(
-    event: CaseEvent, emitter: Member | None, case: CaseState, earlier: EventRecord | None
+    event: CaseEvent,
+    emitter: Member | None,
+    *,
+    named: EventKey | None,
+    earlier: EventRecord | None,
+    case: CaseState,
 ) -> tuple[FieldError, ...]:
-    """Why an event must be quarantined, as far as its own case can tell (DOMAIN 6.0.1 point 16)."""
+    """Why an event must be quarantined, as far as its own case can tell (DOMAIN 6.0.1 point 16).
+
+    `named` is the event it corrects or retracts, `earlier` the chain of that, if the case knows it.
+    """
     errors = () if emitter is not None else (_NOT_A_MEMBER,)
-    named = find_named_event(event)
     if named is None or earlier is not None:
         return errors
     if any(named.id in record.ids for record in case.events):

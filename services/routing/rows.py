@@ -1,7 +1,7 @@
 """Rows of a decision: one merged alert per agency, and those that tell of a problem (S-04, S-05, S-06)."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from schemas.vocabulary import AgencyId, AlertKind, Reason, Role, Rung, Urgency
 from services.routing.decision import Member, PlannedAlert, PlannedDuty
@@ -13,6 +13,10 @@ from services.routing.system_rules import SYSTEM
 
 Untold = Sequence[tuple[ReadyRule, Reason]]
 """Rules that found nobody to tell, or nobody to hold a duty, and why."""
+
+
+_FEW: Final = 2
+"""Fewer words than this need no sorting."""
 
 
 class _Problem(NamedTuple):
@@ -84,7 +88,7 @@ def _merge(hits: Sequence[Hit], duties: Sequence[PlannedDuty], situation: Situat
         agency=first.member.id,
         role=first.role,
         contact=None if first.member.external else Rung.PRIMARY,
-        kind=AlertKind.UPDATE if all(rule.to_holders for rule in rules) else AlertKind.ALERT,
+        kind=_kind(rules),
         rules=_unique([rule.id for rule in rules]),
         packs=_packs(rules),
         urgency=urgency,
@@ -124,10 +128,16 @@ def _problem_row(
     )
 
 
+def _kind(rules: Sequence[ReadyRule]) -> AlertKind:
+    """What tells only of a revoked consent is an update of what was seen by it (F-07)."""
+    told_of_revocation = rules[0].to_holders and all(rule.to_holders for rule in rules)
+    return AlertKind.UPDATE if told_of_revocation else AlertKind.ALERT
+
+
 def _packs(rules: Sequence[ReadyRule]) -> tuple[str, ...]:
     """The versions that spoke; the system rules belong to none."""
     return _unique([rule.pack for rule in rules if rule.pack != SYSTEM])
 
 
 def _unique(words: Sequence[str]) -> tuple[str, ...]:
-    return tuple(words) if len(words) == 1 else tuple(sorted(set(words)))
+    return tuple(words) if len(words) < _FEW else tuple(sorted(set(words)))

@@ -10,11 +10,12 @@ from services.routing.consents import find_valid_consents, read_known_age
 from services.routing.decision import Directory, Member
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for every event, and freezing seventeen fields would cost a microsecond.
+@dataclass(slots=True)
 class Circumstances:
     """What eligibility and gates depend on, for an event and for the rungs of its alerts; `now` in UTC.
 
-    `consents` are the valid ones.
+    `consents` are the valid ones. Nobody changes it.
     """
 
     directory: Directory
@@ -30,7 +31,7 @@ class Circumstances:
     safe_at_home: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Situation(Circumstances):
     """The event itself besides, its emitter, and what the case knows.
 

@@ -52,7 +52,7 @@ def write_alert_content(
             ],
             "reason": alert.reason,
         },
-        option=orjson.OPT_NON_STR_KEYS,
+        option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z,
     )
 
 
@@ -67,7 +67,8 @@ def write_notice_content(
             "case_ref": matter.case_ref,
             "agency": notice.agency,
             "duties": list_duties(notice.duties, duty_ids),
-        }
+        },
+        option=orjson.OPT_UTC_Z,
     )
 
 

@@ -58,7 +58,7 @@ def render_errors(errors: Sequence[FieldError]) -> str:
 def seal_duties(matter: Matter, duties: list[dict[str, Any]]) -> bytes:
     """For the event's source alone, by way of intake."""
     context = duties_seal_context(source=matter.source, event_id=matter.event_id)
-    return matter.key.cipher.seal(orjson.dumps(duties), context=context)
+    return matter.key.cipher.seal(orjson.dumps(duties, option=orjson.OPT_UTC_Z), context=context)
 
 
 def _shorten(path: str) -> str:

@@ -71,6 +71,27 @@ class TestCorrections:
         decision = story.tell("victim.potential_identified", "ag-bpd", corrects="e1", **ADULT)
         assert [(duty.rule, duty.needs_review) for duty in decision.reviews] == [("K-03", True)]
 
+    def test_a_duty_that_moved_from_a_cancelled_row_is_still_told_to_its_holder(self) -> None:
+        """The sheriff loses his alert, but still holds the duty that stands on another's row."""
+        duty = {"holder": "emitter_gov", "what": "notify"}
+        packs = build_packs(
+            {
+                "id": "T-01",
+                "basis": "mandated",
+                "notify": [{"role": "LEA_LEAD"}, {"role": "HHS_OTIP"}],
+                "duties": [duty],
+            }
+        )
+        story = Story(packs=packs)
+        story.tell("tip.received", KERN_VSP)
+        story.directory = build_directory({KERN_SO: {"roles": ["SCHOOL"]}, "ag-bpd": {"roles": ["LEA_LEAD"]}})
+        decision = story.tell("tip.received", KERN_VSP, corrects="e1")
+        assert kinds(decision)[KERN_SO][0] == "cancel"
+        told = {row.agency for row in decision.alerts for duty in row.duties if duty.holder == row.agency}
+        assert {duty.holder for duty in decision.duties if not duty.needs_review} <= told | {
+            notice.agency for notice in decision.notices
+        }
+
     def test_withheld_lists_the_groups_of_the_new_event(self) -> None:
         story = child_story()
         decision = story.tell("victim.potential_identified", "ag-bpd", corrects="e1", **ADULT)

@@ -186,6 +186,13 @@ class TestAcknowledgement:
         assert ladder(story, TFC) == []
         assert (TFC, 12) in ladder(story, SO)
 
+    def test_a_conflicted_agency_stops_nothing(self) -> None:
+        story = Story()
+        tip(story)
+        story.tell("case.conflict_declared", "ag-kern-da", details={"conflict_agencies": [SO]})
+        story.acknowledge(SO, emitter="ag-kern-coe")
+        assert ladder(story, SO, rungs=2) == [(TFC, 2)]
+
     def test_an_acknowledgement_is_for_one_event(self) -> None:
         story = Story()
         tip(story)
