@@ -155,7 +155,9 @@ def _find_reliances(decision: Decision) -> Iterator[Reliance]:
     for entry in decision.considered:
         for told in entry.agencies:
             if told.verdict in _TOLD:
-                verdicts[told.agency].append(replace(told, role=told.role or entry.role))
+                verdicts[told.agency].append(told)
+    if not any(told.consents for each in verdicts.values() for told in each):
+        return
     for row in decision.alerts:
         if row.cause == RULES and row.kind is not AlertKind.CANCEL:
             yield from find_reliances(row.agency, row.role, verdicts[row.agency])

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.vocabulary import AgeBand
-from services.routing.age import band_of, read_age, years_old
+from services.routing.age import band_of, eighteenth_birthday, read_age, years_old
 from tests.unit.routing.building import build_event
 
 
@@ -50,6 +50,13 @@ def test_a_year_is_completed_on_the_birthday_and_for_29_february_on_1_march(
 def test_nobody_gets_younger(born: date, today: date) -> None:
     tomorrow = date.fromordinal(today.toordinal() + 1)
     assert 0 <= years_old(born, today) <= years_old(born, tomorrow) <= years_old(born, today) + 1
+
+
+@given(st.dates(date(1900, 1, 1), date(2100, 12, 31)))
+def test_the_eighteenth_birthday_is_the_first_day_of_eighteen_years(born: date) -> None:
+    birthday = eighteenth_birthday(born)
+    assert years_old(born, birthday) == 18
+    assert years_old(born, birthday - timedelta(days=1)) == 17
 
 
 def test_a_date_of_birth_wins_over_a_given_band() -> None:
