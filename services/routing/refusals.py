@@ -1,11 +1,12 @@
 """What an event names, and why some events must not be acted on: paths, never values."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from schemas.case_event import CaseEvent, FieldError
 from schemas.vocabulary import AgencyId, EventType
-from services.routing.case_state import CaseState, EventKey, EventRecord
+from services.routing.case_state import CaseState, Consent, EventKey, EventRecord
 from services.routing.decision import Directory, Member
 
 _NOT_A_MEMBER: Final = FieldError("/source", "its agency is not in the directory")
@@ -59,6 +60,13 @@ def find_refusals(
 def misnamed_event(event: CaseEvent) -> FieldError:
     """A correction or retraction of an event that is not its own, or of another case."""
     return FieldError("/data/corrects" if event.data.corrects else "/data/retracts", _NOT_OWN)
+
+
+def withhold_consent(case: CaseState, event: CaseEvent, *, now: datetime) -> CaseState:
+    """For a caller that does not keep consents: what an event grants opens nothing, not even for itself."""
+    if event.event_type is not EventType.CONSENT_GRANTED or event.data.consent is None:
+        return case
+    return case.with_consent(Consent(event.data.consent.consent_id, revoked_at=now))
 
 
 def find_unhonoured(event: CaseEvent, directory: Directory) -> tuple[FieldError, ...]:

@@ -22,7 +22,7 @@ from services.routing.handlers.opening import (
 from services.routing.handlers.quarantine import QuarantineReason
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.surroundings import Surroundings
-from services.routing.refusals import find_conflicts, find_unhonoured
+from services.routing.refusals import find_conflicts, find_unhonoured, withhold_consent
 from services.routing.repository.rows import EarlierDecision, QuarantineRow
 from services.runtime.crypto import SealError
 from services.runtime.faults import error_at, error_type
@@ -62,7 +62,11 @@ class Judge:
         around, matter = self._around, self._around.matter_of_event(item)
         case = open_case_state(around.case_states[matter.case_ref], key=item.key, case_ref=matter.case_ref)
         decision = self._refuse_unhonoured(item, case) or decide(
-            item.event, case, around.directory, around.packs, around.now
+            item.event,
+            withhold_consent(case, item.event, now=around.now),
+            around.directory,
+            around.packs,
+            around.now,
         )
         judged = self._recorder.record_decision(
             matter, decision, county=item.event.data.county, digest=item.digest
