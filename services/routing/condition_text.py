@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.routing.facts import FACTS
 
@@ -45,8 +45,7 @@ class ConditionProblem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One word or sign of a condition, and where it begins."""
 
     kind: str
@@ -68,9 +67,11 @@ def facts_used(text: str) -> frozenset[str]:
 def read_tokens(text: str) -> tuple[Token, ...]:
     """The words and signs of a condition, without its spaces and remarks."""
     return tuple(
-        Token(match.lastgroup or "operator", match.group(), match.start())
-        for match in _TOKEN.finditer(text)
-        if match.lastgroup != "space"
+        [
+            Token(match.lastgroup or "operator", match.group(), match.start())
+            for match in _TOKEN.finditer(text)
+            if match.lastgroup != "space"
+        ]
     )
 
 

@@ -7,7 +7,13 @@ from typing import Final, TypeAlias
 
 from cel_expr_python import cel
 
-from services.routing.condition_text import ConditionProblem, facts_used, find_text_problems
+from services.routing.condition_text import (
+    ConditionProblem,
+    Token,
+    facts_used,
+    find_text_problems,
+    read_tokens,
+)
 from services.routing.facts import FACTS, FactType, FactValue
 
 _CEL_ERROR: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.+)")
@@ -23,6 +29,8 @@ _REMEMBERED: Final = 1_000
 _LONGEST_LIST: Final = 50_000
 """Characters of one compiled list; the engine refuses more than 100,000."""
 
+_SAFE_DIGITS: Final = 18
+"""So many digits are a number of 64 bits."""
 _NESTING: Final = ("(", "[", "?", "==", "!=", "<", ">", "in")
 _SHALLOW: Final = 10
 """Each of these nests two levels at most and the engine reads 32: so few are never too deep in a list."""
@@ -37,7 +45,23 @@ class ConditionError(Exception):
 
 def find_condition_problems(text: str) -> list[ConditionProblem]:
     """Everything that keeps a condition from being a total bool over the declared facts."""
-    return find_text_problems(text) or list(_find_compile_problems(text))
+    problems = find_text_problems(text)
+    if problems or _is_sound(" ".join(map(_shape, read_tokens(text)))):
+        return problems
+    return list(_find_compile_problems(text))
+
+
+def _shape(token: Token) -> str:
+    """A token as far as types depend on it: whatever a text says, it is a text."""
+    if token.kind == "string" and "\\" not in token.text:
+        return '""'
+    return "0" if token.kind == "number" and len(token.text) <= _SAFE_DIGITS else token.text
+
+
+@lru_cache(maxsize=1024)
+def _is_sound(shape: str) -> bool:
+    """Whether conditions of this shape are sound; most of a large pack share a few shapes."""
+    return not any(_find_compile_problems(shape))
 
 
 class Conditions:

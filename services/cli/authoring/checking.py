@@ -79,4 +79,5 @@ def _many_live_objects() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()
         gc.enable()

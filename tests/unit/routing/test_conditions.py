@@ -89,6 +89,20 @@ NESTED: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("sound", "faulty"),
+    [
+        ('county == "06029"', r'county == "\q"'),
+        ("details.party_size == 1", "details.party_size == 99999999999999999999"),
+        ('county == "06029"', 'county == 06029 + "x"'),
+        ('county == "06029"', "county == 6029"),
+    ],
+)
+def test_a_fault_is_found_in_what_looks_like_a_sound_condition(sound: str, faulty: str) -> None:
+    assert find_condition_problems(sound) == []
+    assert find_condition_problems(faulty) != []
+
+
 @pytest.mark.parametrize("nested", NESTED.values(), ids=NESTED)
 def test_a_sound_condition_is_never_too_deep_for_a_list_of_them(nested: Callable[[int], str]) -> None:
     sound = [text for text in map(nested, range(1, 40)) if not find_condition_problems(text)]
