@@ -10,8 +10,23 @@ if TYPE_CHECKING:
     from schemas.pack import ProtocolPack
     from services.cli.authoring.checking import Roster
 
+# One line a paragraph: the terminal wraps it.
+_EPILOG = (
+    "[bold]First steps[/bold]\n\n"
+    "  [cyan]tocsin protocol new my-county --county 06029[/cyan]  a pack that explains itself, and a case\n\n"
+    "  [cyan]tocsin protocol check my-county[/cyan]  does it mean anything, and can it have been meant?\n\n"
+    "  [cyan]tocsin protocol test my-county[/cyan]  does it say what was decided?\n\n"
+    "  [cyan]tocsin protocol diff my-county/1.0.0.yaml my-county/1.1.0.yaml[/cyan]  "
+    "what changes for whom?\n\n"
+    "The guide is docs/protocols.md, and every word a pack may use in docs/protocol-words.md."
+)
+
 app = typer.Typer(
-    add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    epilog=_EPILOG,
 )
 
 _PROBLEMS = 1
@@ -19,11 +34,10 @@ _USAGE_ERROR = 2
 
 _Paths = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="PATH...", help="Packs, or folders of packs. The shipped ones if absent."),
+    typer.Argument(metavar="PATH", help="Packs, or folders of packs. The shipped ones if absent."),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-# One line a paragraph: the terminal wraps it.
 _NEW_EPILOG = (
     "[bold]Examples[/bold]\n\n"
     "  [cyan]tocsin protocol new my-county --county 06029[/cyan]  my-county/1.0.0.yaml, and a case beside it"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from schemas.directory import AgencyProfile
 from services.cli.authoring.cautions import find_cautions
+from services.cli.authoring.succession import find_wrong_order
 from services.devstack.directory import complete_keys, read_directory
 from services.devstack.keys import Keys
 from services.routing.pack_check import PackProblem
@@ -61,7 +62,8 @@ def check_packs(files: Sequence[Path], roster: Roster) -> CheckReport:
     """Read the files, and judge what is sound in them."""
     with _many_live_objects():
         read = read_packs(files)
-        warnings = [
+        warnings = [*find_wrong_order(read.packs)]
+        warnings += [
             warning
             for name, document, pack in read.packs
             for warning in find_cautions(

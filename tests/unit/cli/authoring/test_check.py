@@ -76,6 +76,31 @@ def test_versions_that_cannot_stand_side_by_side_are_a_problem(tmp_path: Path) -
     assert "comes into force at the same instant" in said.output
 
 
+def test_a_version_that_takes_the_place_of_a_higher_one_is_warned_of(tmp_path: Path) -> None:
+    later = swap("in_force_from: 2026-01-01", "in_force_from: 2027-01-01")
+    write_pack(tmp_path, swap("version: 1.0.0", "version: 1.10.0"), name="1.10.0.yaml")
+    path = write_pack(tmp_path, swap("version: 1.0.0", "version: 1.9.0", later), name="1.9.0.yaml")
+    said = protocol("check", tmp_path)
+    assert said.exit_code == 0
+    assert said.lines[0] == f"{path}:5:16: warning: comes into force after 1.10.0 and takes its place"
+
+
+def test_versions_in_their_order_are_not_warned_of(tmp_path: Path) -> None:
+    later = swap("in_force_from: 2026-01-01", "in_force_from: 2027-01-01")
+    write_pack(tmp_path, swap("version: 1.0.0", "version: 1.9.0"), name="1.9.0.yaml")
+    write_pack(tmp_path, swap("version: 1.0.0", "version: 1.10.0", later), name="1.10.0.yaml")
+    assert protocol("check", tmp_path).output == "2 files: no problems, no warnings\n"
+
+
+@pytest.mark.parametrize("command", ["new", "check", "test", "diff"])
+def test_the_help_of_a_command_teaches_by_example(command: str) -> None:
+    said = protocol(command, "--help")
+    assert said.exit_code == 0
+    assert "Examples" in said.output
+    assert f"tocsin protocol {command}" in said.output
+    assert "Exit code: 0" in said.output
+
+
 def test_a_file_given_twice_is_read_once(tmp_path: Path) -> None:
     path = write_pack(tmp_path)
     assert protocol("check", path, tmp_path).output == "1 file: no problems, no warnings\n"
