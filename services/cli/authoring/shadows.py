@@ -1,83 +1,86 @@
-"""Rules that tell nobody anything another rule of the same pack does not tell at least as fast."""
+"""Rules that tell nobody anything another rule of the same pack does not tell at least as fast.
+
+Which rules offer all that one rule does is found by sets of bits, one bit a rule, so that ten thousand rules
+for one type of event take no longer than as many for different ones.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from schemas.pack import ConsentRecipient, ProtocolPack, RoleRecipient, Rule
-from schemas.vocabulary import Basis, ConsentMode, EventType, Group
+from schemas.vocabulary import Basis, ConsentMode, Urgency
 from services.routing.pack_file import Finding, PackDocument, Path
 
-_Recipient = tuple[str, str | None, str | None]
-_Footing = tuple[str, Basis, ConsentMode, EventType, _Recipient]
+_Trait = tuple[str, ...]
+_Footing = tuple[str, Basis, ConsentMode]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reach:
-    """What a rule comes to, in sets that can be compared."""
+    """What a rule tells: all it offers, and what another must offer to stand for it."""
 
     place: int
-    rule: Rule
-    events: frozenset[EventType]
-    recipients: frozenset[_Recipient]
-    disclosed: frozenset[Group]
-    listed: frozenset[Group]
-    duties: frozenset[str]
+    footing: _Footing
+    wanted: frozenset[_Trait]
+    offered: frozenset[_Trait]
 
-    def covers(self, other: "_Reach") -> bool:
-        """Whether every agency learns by this rule, as soon, all it learns by the other."""
-        return (
-            self.events >= other.events
-            and self.recipients >= other.recipients
-            and self.disclosed >= other.disclosed
-            and self.listed >= other.listed
-            and self.duties >= other.duties
-            and self.rule.urgency.rank >= other.rule.urgency.rank
-        )
+
+class _Index:
+    """Which rules offer what, as bits by place."""
+
+    def __init__(self, reaches: list[_Reach]) -> None:
+        self._reaches: Final = reaches
+        self._bits: Final[defaultdict[tuple[_Footing, _Trait], int]] = defaultdict(int)
+        for reach in reaches:
+            for trait in reach.offered:
+                self._bits[reach.footing, trait] |= 1 << reach.place
+
+    def find_cover(self, reach: _Reach) -> _Reach | None:
+        """The first other rule that offers all of this one; of two alike, the earlier stays."""
+        covers = ~(1 << reach.place)
+        for trait in reach.wanted:
+            covers &= self._bits[reach.footing, trait]
+        while covers:
+            lowest = covers & -covers
+            other = self._reaches[lowest.bit_length() - 1]
+            if other.place < reach.place or not other.wanted <= reach.offered:
+                return other
+            covers ^= lowest
+        return None
 
 
 def find_shadows(document: PackDocument, pack: ProtocolPack) -> Iterator[Finding]:
     """Rules that another makes superfluous; of two alike, the later one."""
     reaches = [_reach(place, rule) for place, rule in enumerate(pack.rules)]
-    by_footing: defaultdict[_Footing, list[_Reach]] = defaultdict(list)
+    index = _Index(reaches)
     for reach in reaches:
-        for event_type in reach.events:
-            for recipient in reach.recipients:
-                by_footing[_footing(reach, event_type, recipient)].append(reach)
-    for reach in reaches:
-        first = _footing(reach, min(reach.events), min(reach.recipients, key=str))
-        other = next((o for o in by_footing[first] if _shadows(o, reach)), None)
+        other = index.find_cover(reach)
         if other is not None:
             path: Path = ("rules", reach.place, "id")
-            message = f"rule {other.rule.id} tells the same agencies all of this, at least as fast"
+            message = (
+                f"rule {pack.rules[other.place].id} tells the same agencies all of this, at least as fast"
+            )
             yield Finding(path, document.place_of(path), message)
 
 
-def _shadows(other: _Reach, reach: _Reach) -> bool:
-    if other.place == reach.place or not other.covers(reach):
-        return False
-    return other.place < reach.place or not reach.covers(other)
-
-
-def _footing(reach: _Reach, event_type: EventType, recipient: _Recipient) -> _Footing:
-    """What two rules must share before one can stand for the other."""
-    rule = reach.rule
-    return " ".join(rule.when.split()), rule.basis, rule.consent, event_type, recipient
-
-
 def _reach(place: int, rule: Rule) -> _Reach:
+    traits: set[_Trait] = {("on", event_type) for event_type in rule.on}
+    traits.update(map(_recipient, rule.notify))
+    traits.update(("sees", group) for group in rule.disclose)
+    traits.update(("lists", group) for group in (*rule.disclose, *rule.disclose_with_consent))
+    traits.update(("duty", duty.model_dump_json()) for duty in rule.duties)
+    slower = {("urgency", urgency) for urgency in Urgency if urgency.rank <= rule.urgency.rank}
     return _Reach(
         place=place,
-        rule=rule,
-        events=frozenset(rule.on),
-        recipients=frozenset(map(_recipient, rule.notify)),
-        disclosed=frozenset(rule.disclose),
-        listed=frozenset(rule.disclose).union(rule.disclose_with_consent),
-        duties=frozenset(duty.model_dump_json() for duty in rule.duties),
+        footing=(" ".join(rule.when.split()), rule.basis, rule.consent),
+        wanted=frozenset({*traits, ("urgency", rule.urgency)}),
+        offered=frozenset({*traits, *slower}),
     )
 
 
-def _recipient(to: RoleRecipient | ConsentRecipient) -> _Recipient:
+def _recipient(to: RoleRecipient | ConsentRecipient) -> _Trait:
     if isinstance(to, ConsentRecipient):
-        return to.holders_of, None, None
-    return to.role, to.alternate, to.in_
+        return ("notify", to.holders_of)
+    return ("notify", to.role, to.alternate or "", to.in_ or "")
