@@ -8,6 +8,7 @@ as in `county.startsWith("06")`, or the combinations are too many, nothing is sa
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import combinations, product
 from math import prod
 from typing import Final
@@ -31,6 +32,12 @@ MAX_COMBINATIONS: Final = 4096
 _MOST_WORDS: Final = 10
 _OTHER: Final = "\x00any other"
 _AGE_FACTS: Final = frozenset({"minor", "presumed_minor", "age.band"})
+_AGES: Final[tuple[dict[str, FactValue], ...]] = tuple(
+    {"minor": age.minor, "presumed_minor": age.presumed_minor, "age.band": age.band.value}
+    for age in map(Age, AgeBand)
+)
+"""The three facts of age go together."""
+_NO_AGES: Final[tuple[dict[str, FactValue], ...]] = ({},)
 _ABSENT: Final[Mapping[FactType, FactValue]] = {
     FactType.BOOL: False,
     FactType.INT: 0,
@@ -55,6 +62,11 @@ class _Use:
     numbers: set[int] = field(default_factory=set)
     more: bool = False
 
+    @property
+    def key(self) -> tuple[frozenset[str], frozenset[int], bool]:
+        """What makes two uses alike."""
+        return frozenset(self.words), frozenset(self.numbers), self.more
+
 
 class UndecidedError(Exception):
     """The combinations are too many, or the condition does more than compare."""
@@ -66,33 +78,35 @@ def find_combinations(nodes: Iterable[Node], scope: Scope) -> Iterator[Facts]:
     for node in nodes:
         _note(node, uses)
     names = [name for name in uses if name not in _AGE_FACTS]
-    axes = [list(_find_values(name, uses[name], scope)) for name in names]
-    ages = list(_find_ages()) if uses.keys() & _AGE_FACTS else [{}]
+    axes = [_list_values(name, *uses[name].key, scope) for name in names]
+    ages = _AGES if uses.keys() & _AGE_FACTS else _NO_AGES
     if prod(map(len, axes)) * len(ages) > MAX_COMBINATIONS:
         raise UndecidedError
     return (age | dict(zip(names, values, strict=True)) for values in product(*axes) for age in ages)
 
 
-def _find_ages() -> Iterator[dict[str, FactValue]]:
-    """The three facts of age go together."""
-    for age in map(Age, AgeBand):
-        yield {"minor": age.minor, "presumed_minor": age.presumed_minor, "age.band": age.band.value}
-
-
-def _find_values(name: str, use: _Use, scope: Scope) -> Iterable[FactValue]:
+@lru_cache(maxsize=4096)
+def _list_values(
+    name: str,
+    words: frozenset[str],
+    numbers: frozenset[int],
+    more: bool,  # noqa: FBT001 - part of the key
+    scope: Scope,
+) -> tuple[FactValue, ...]:
     """What a fact can hold, as finely as the condition can tell; what it names first."""
     kind = FACTS[name].type
+    use = _Use(set(words), set(numbers), more)
     if find_types_with(name).isdisjoint(scope.event_types):
-        return [_ABSENT[kind]]
+        return (_ABSENT[kind],)
     match kind:
         case FactType.BOOL:
-            return [True, False]
+            return (True, False)
         case FactType.INT:
-            return _find_numbers(use)
+            return tuple(_find_numbers(use))
         case FactType.STRING:
-            return _find_words(name, use, scope)
+            return tuple(_find_words(name, use, scope))
         case FactType.STRINGS:
-            return _find_lists(name, use)
+            return tuple(_find_lists(name, use))
 
 
 def _find_numbers(use: _Use) -> Sequence[int]:

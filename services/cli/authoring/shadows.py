@@ -4,8 +4,8 @@ Which rules offer all that one rule does is found by sets of bits, one bit a rul
 for one type of event take no longer than as many for different ones.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,10 +30,10 @@ class _Reach:
 class _Index:
     """Which rules offer what, as bits by place."""
 
-    def __init__(self, reaches: list[_Reach]) -> None:
+    def __init__(self, reaches: Mapping[int, _Reach]) -> None:
         self._reaches: Final = reaches
         self._bits: Final[defaultdict[tuple[_Footing, _Trait], int]] = defaultdict(int)
-        for reach in reaches:
+        for reach in reaches.values():
             for trait in reach.offered:
                 self._bits[reach.footing, trait] |= 1 << reach.place
 
@@ -53,9 +53,12 @@ class _Index:
 
 def find_shadows(document: PackDocument, pack: ProtocolPack) -> Iterator[Finding]:
     """Rules that another makes superfluous; of two alike, the later one."""
-    reaches = [_reach(place, rule) for place, rule in enumerate(pack.rules)]
+    footings = [_footing(rule) for rule in pack.rules]
+    shared = Counter(footings)
+    alike = [place for place, footing in enumerate(footings) if shared[footing] > 1]
+    reaches = {place: _reach(place, footings[place], pack.rules[place]) for place in alike}
     index = _Index(reaches)
-    for reach in reaches:
+    for reach in reaches.values():
         other = index.find_cover(reach)
         if other is not None:
             path: Path = ("rules", reach.place, "id")
@@ -65,7 +68,12 @@ def find_shadows(document: PackDocument, pack: ProtocolPack) -> Iterator[Finding
             yield Finding(path, document.place_of(path), message)
 
 
-def _reach(place: int, rule: Rule) -> _Reach:
+def _footing(rule: Rule) -> _Footing:
+    """What two rules must share before one can stand for the other."""
+    return " ".join(rule.when.split()), rule.basis, rule.consent
+
+
+def _reach(place: int, footing: _Footing, rule: Rule) -> _Reach:
     traits: set[_Trait] = {("on", event_type) for event_type in rule.on}
     traits.update(map(_recipient, rule.notify))
     traits.update(("sees", group) for group in rule.disclose)
@@ -74,7 +82,7 @@ def _reach(place: int, rule: Rule) -> _Reach:
     slower = {("urgency", urgency) for urgency in Urgency if urgency.rank <= rule.urgency.rank}
     return _Reach(
         place=place,
-        footing=(" ".join(rule.when.split()), rule.basis, rule.consent),
+        footing=footing,
         wanted=frozenset({*traits, ("urgency", rule.urgency)}),
         offered=frozenset({*traits, *slower}),
     )
