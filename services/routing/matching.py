@@ -138,7 +138,7 @@ def _settle_holders(rule: ReadyRule, situation: Situation) -> Settlement:
         agencies.append(_tell(member, disclosure, role))
         if disclosure is not None:
             hits.append(Hit(rule, role, member, disclosure.groups))
-    verdict = Verdict.ALERTED if hits else Verdict.NOBODY_HELD
+    verdict = Verdict.ALERTED if hits else next((told.verdict for told in agencies), Verdict.NOBODY_HELD)
     return Settlement(rule, hits, RuleConsidered(rule.id, rule.pack, verdict, agencies=tuple(agencies)))
 
 

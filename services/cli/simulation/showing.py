@@ -119,7 +119,9 @@ def _show_silence(told: Told, console: Console) -> None:
         why = _SILENT[considered.verdict]
         console.print(Text(f"  {considered.rule} matched, but {why}: it tells nobody", style="dim"))
     if not silent and not told.decision.alerts:
-        console.print(Text("  no rule matched: nobody is told", style="dim"))
+        matched = any(c.verdict is not Verdict.NOT_MATCHED for c in told.decision.considered)
+        words = "nobody may be told" if matched else "no rule matched: nobody is told"
+        console.print(Text(f"  {words}", style="dim"))
 
 
 def _notice_lines(notice: PlannedNotice) -> Iterator[str]:

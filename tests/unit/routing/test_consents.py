@@ -338,7 +338,8 @@ class TestRevocation:
         story = Story()
         story.consent(["VICTIM_SERVICES"], ["name"])
         identified(story)
-        assert kinds(story.revoke(agency="ag-kern-vsp")) == {}
+        own = story.revoke(agency="ag-kern-vsp")
+        assert (kinds(own), considered(own, "F-07").verdict) == ({}, Verdict.SELF)
         other = Story()
         other.consent(["VICTIM_SERVICES"], ["name"])
         identified(other)
