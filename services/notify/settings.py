@@ -3,10 +3,10 @@
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator
 from pydantic_settings import NoDecode
 
 from services.runtime.settings import ServiceSettings
@@ -55,13 +55,14 @@ class NotifySettings(ServiceSettings):
     def _end_without_slash(cls, value: str | None) -> str | None:
         return None if value is None else value.rstrip("/")
 
-    @model_validator(mode="after")
-    def _know_the_zone(self) -> Self:
+    @field_validator("notify_timezone")
+    @classmethod
+    def _know_the_zone(cls, value: str) -> str:
         try:
-            ZoneInfo(self.notify_timezone)
+            ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("notify_timezone is no time zone of the IANA database") from error
-        return self
+            raise ValueError("it is no time zone of the IANA database") from error
+        return value
 
     @property
     def zone(self) -> ZoneInfo:

@@ -113,8 +113,11 @@ class ServiceSettings(KafkaSecuritySettings):
 
 
 def _describe(error: ValidationError) -> Iterator[str]:
+    """A line for each variable: what may be written in two ways is wrong in both."""
+    told: set[str] = set()
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        names = [str(part) for part in problem["loc"] if isinstance(part, str)]
-        variable = f"TOCSIN_{names[0].upper()}: " if names else ""
+        variable = f"TOCSIN_{str(problem['loc'][0]).upper()}: " if problem["loc"] else ""
         message = problem["msg"].removeprefix("Value error, ")
-        yield variable + ("it is missing" if problem["type"] == "missing" else message)
+        if variable not in told:
+            yield variable + ("it is missing" if problem["type"] == "missing" else message)
+        told.update({variable} if variable else ())
