@@ -1,9 +1,10 @@
 """Rows of a decision: one merged alert per agency, and those that tell of a problem (S-04, S-05, S-06)."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import NamedTuple
 
-from schemas.vocabulary import AgencyId, AlertKind, Reason, Role, Rung, Urgency
+from schemas.vocabulary import AgencyId, AlertKind, Group, Reason, Role, Rung, Urgency
 from services.routing.decision import Member, PlannedAlert, PlannedDuty
 from services.routing.matching import Hit, Settlement
 from services.routing.recipients import first_reason
@@ -13,10 +14,6 @@ from services.routing.system_rules import SYSTEM
 
 Untold = Sequence[tuple[ReadyRule, Reason]]
 """Rules that found nobody to tell, or nobody to hold a duty, and why."""
-
-
-_FEW: Final = 2
-"""Fewer words than this need no sorting."""
 
 
 class _Problem(NamedTuple):
@@ -77,29 +74,55 @@ def _coordinators(situation: Situation) -> tuple[Member, ...]:
 
 
 def _merge(hits: Sequence[Hit], duties: Sequence[PlannedDuty], situation: Situation) -> PlannedAlert:
-    first, rules, disclosed = hits[0], [hits[0].rule], hits[0].groups
-    if len(hits) > 1:
-        first = min(hits, key=lambda hit: hit.rule.rank)
-        rules = [hit.rule for hit in hits]
-        disclosed = disclosed.union(*(hit.groups for hit in hits))
-    urgency = first.rule.urgency
-    times = [rule.acknowledge_within for rule in rules if rule.urgency is urgency]
+    told = _alone(hits[0]) if len(hits) == 1 else _together(hits)
     return PlannedAlert(
-        agency=first.member.id,
-        role=first.role,
-        contact=None if first.member.external else Rung.PRIMARY,
-        kind=_kind(rules),
-        rules=_unique([rule.id for rule in rules]),
-        packs=_packs(rules),
-        urgency=urgency,
-        acknowledge_by=situation.now + min(times),
+        agency=told.first.member.id,
+        role=told.first.role,
+        contact=None if told.first.member.external else Rung.PRIMARY,
+        kind=AlertKind.UPDATE if told.of_revocation else AlertKind.ALERT,
+        rules=told.rules,
+        packs=told.packs,
+        urgency=told.first.rule.urgency,
+        acknowledge_by=situation.now + told.within,
         reason=None,
-        disclosed=disclosed,
-        withheld=situation.present - disclosed,
+        disclosed=told.groups,
+        withheld=situation.present - told.groups,
         duties=tuple(duties),
         emitter_role=situation.emitter_role,
         county=situation.county,
         exercise=situation.exercise,
+    )
+
+
+class _Merged(NamedTuple):
+    """What several rules tell one agency together. `of_revocation` when it is only that a consent ended."""
+
+    first: Hit
+    rules: tuple[str, ...]
+    packs: tuple[str, ...]
+    groups: frozenset[Group]
+    within: timedelta
+    of_revocation: bool
+
+
+def _alone(hit: Hit) -> _Merged:
+    """Most rows are of one rule, and need no merging."""
+    rule = hit.rule
+    packs = () if rule.pack == SYSTEM else (rule.pack,)
+    return _Merged(hit, (rule.id,), packs, hit.groups, rule.acknowledge_within, rule.to_holders)
+
+
+def _together(hits: Sequence[Hit]) -> _Merged:
+    """Union of groups, the first rule by urgency, and the shortest time of that urgency (step 10)."""
+    first = min(hits, key=lambda hit: hit.rule.rank)
+    rules = [hit.rule for hit in hits]
+    return _Merged(
+        first=first,
+        rules=_unique(rule.id for rule in rules),
+        packs=_packs(rules),
+        groups=hits[0].groups.union(*(hit.groups for hit in hits)),
+        within=min(rule.acknowledge_within for rule in rules if rule.urgency is first.rule.urgency),
+        of_revocation=all(rule.to_holders for rule in rules),
     )
 
 
@@ -115,7 +138,7 @@ def _problem_row(
         contact=None if member.external else Rung.PRIMARY,
         kind=AlertKind.ERROR if reason is Reason.CONSENT_REQUIRED else AlertKind.ALERT,
         rules=(system_rule,),
-        packs=_packs([problem.rule for problem in problems]),
+        packs=_packs(problem.rule for problem in problems),
         urgency=urgency,
         acknowledge_by=situation.now + min(times),
         reason=reason,
@@ -128,16 +151,10 @@ def _problem_row(
     )
 
 
-def _kind(rules: Sequence[ReadyRule]) -> AlertKind:
-    """What tells only of a revoked consent is an update of what was seen by it (F-07)."""
-    told_of_revocation = rules[0].to_holders and all(rule.to_holders for rule in rules)
-    return AlertKind.UPDATE if told_of_revocation else AlertKind.ALERT
-
-
-def _packs(rules: Sequence[ReadyRule]) -> tuple[str, ...]:
+def _packs(rules: Iterable[ReadyRule]) -> tuple[str, ...]:
     """The versions that spoke; the system rules belong to none."""
-    return _unique([rule.pack for rule in rules if rule.pack != SYSTEM])
+    return _unique(rule.pack for rule in rules if rule.pack != SYSTEM)
 
 
-def _unique(words: Sequence[str]) -> tuple[str, ...]:
-    return tuple(words) if len(words) < _FEW else tuple(sorted(set(words)))
+def _unique(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(words)))
