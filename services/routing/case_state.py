@@ -134,6 +134,10 @@ class SentRow:
         """`rules`, or the system rule that tells of a problem."""
         return RULES if self.reason is None else self.rules[0]
 
+    def stop(self) -> "SentRow":
+        """The row once it climbs no more: what its rules contributed is needed for rungs alone."""
+        return replace(self, stopped=True, shares=())
+
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:

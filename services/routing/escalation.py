@@ -48,7 +48,8 @@ def next_rung(alert: RowKey, case: CaseState, directory: Directory, packs: PackS
     rungs = Rungs(record, row, _circumstances(record, case, directory, now), packs)
     due = range(row.climbed + 1, reached + 1)
     told = _collapse(rung for number in due for rung in rungs.plan(number))
-    climbed = replace(row, climbed=reached, stopped=reached == last)
+    climbed = replace(row, climbed=reached)
+    climbed = climbed.stop() if reached == last else climbed
     return Climb(
         rows=tuple(rung.row for rung in told),
         case=_remember(case, record, row, climbed, told, now=now),

@@ -109,11 +109,12 @@ def _stand(
     answered = {(row.agency, row.cause) for row in decision.alerts}
     for old in earlier.rows if earlier is not None else ():
         if (old.agency, old.cause) not in answered:
-            yield replace(old, stopped=True)
+            yield old.stop()
 
 
 def keep_row(row: PlannedAlert, *, event_id: str, shares: Sequence[Share], now: datetime) -> SentRow:
     """A row as later decisions need it."""
+    climbs = not row.external and row.escalation == 0
     return SentRow(
         event_id=event_id,
         agency=row.agency,
@@ -126,10 +127,10 @@ def keep_row(row: PlannedAlert, *, event_id: str, shares: Sequence[Share], now: 
         at=now,
         acknowledge_by=row.acknowledge_by,
         reason=row.reason,
-        shares=tuple(shares),
+        shares=tuple(shares) if climbs else (),
         duties=tuple(map(keep_duty, row.duties)),
         escalation=row.escalation,
-        stopped=row.external or row.escalation > 0 or row.kind not in CLIMBING,
+        stopped=not climbs,
     )
 
 
@@ -204,4 +205,4 @@ def acknowledge(case: CaseState, agency: AgencyId, key: EventKey) -> CaseState:
 
 def _acknowledge(row: SentRow, agency: AgencyId, event_id: str) -> SentRow:
     concerns = row.event_id == event_id and (row.agency == agency or agency in row.alternates)
-    return replace(row, stopped=True) if concerns else row
+    return row.stop() if concerns else row

@@ -61,3 +61,15 @@ def test_a_decision_from_what_was_read_is_that_from_what_was_kept() -> None:
     for story in (kept, read):
         story.tell("victim.potential_identified", "ag-kern-sart", corrects="e2", **CHILD)
     assert kept.case == read.case
+
+
+def test_a_row_that_climbs_no_more_keeps_only_what_a_correction_needs() -> None:
+    story = Story()
+    story.tell("child.missing_from_care", "ag-kern-cw", **CHILD)
+    rows = {row.agency: row for row in story.case.events[-1].rows}
+    assert [share.rule for share in rows["ag-kern-so"].shares] == ["F-02", "F-03"]
+    assert (rows["ext-ncmec"].stopped, rows["ext-ncmec"].shares) == (True, ())
+    story.acknowledge("ag-kern-so", "e1", "ag-kern-cw")
+    stopped = {row.agency: row for row in story.case.events[-1].rows}["ag-kern-so"]
+    assert (stopped.stopped, stopped.shares) == (True, ())
+    assert {duty.rule for duty in stopped.duties} == {"F-02", "F-03"}
