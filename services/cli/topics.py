@@ -26,6 +26,11 @@ Replication = Annotated[
         "a record before it is acknowledged.",
     ),
 ]
+Wait = Annotated[
+    float,
+    typer.Option(min=0, metavar="SECONDS", help="How long to wait for a broker to answer, and to do it."),
+]
+_PATIENCE = 60.0
 # Read by KafkaSecuritySettings, like those of the services.
 _EPILOG = (
     "A cluster that demands TLS or a password is told with the variables of the services: "
@@ -40,18 +45,18 @@ def topics() -> None:
 
 
 @app.command(epilog=_EPILOG)
-def plan(bootstrap: Bootstrap, replication: Replication = 3) -> None:
+def plan(bootstrap: Bootstrap, replication: Replication = 3, wait: Wait = _PATIENCE) -> None:
     """Say what `apply` would do, and change nothing. Exit code 1 if it would refuse."""
     from services.runtime.kafka import Refuse, plan_cluster
 
-    steps = _run(plan_cluster, bootstrap, replication)
+    steps = _run(plan_cluster, bootstrap, replication, wait=wait)
     _show(steps)
     if any(isinstance(step, Refuse) for step in steps):
         raise typer.Exit(_FAILED)
 
 
 @app.command(epilog=_EPILOG)
-def apply(bootstrap: Bootstrap, replication: Replication = 3) -> None:
+def apply(bootstrap: Bootstrap, replication: Replication = 3, wait: Wait = _PATIENCE) -> None:
     """Create the topics that are missing and bring the settings of the others to what they must be.
 
     A topic that is there with another number of partitions or copies is refused, and then nothing is changed.
@@ -59,7 +64,7 @@ def apply(bootstrap: Bootstrap, replication: Replication = 3) -> None:
     from services.runtime.kafka import TopicsRefusedError, apply_topics
 
     try:
-        _show(_run(apply_topics, bootstrap, replication))
+        _show(_run(apply_topics, bootstrap, replication, wait=wait))
     except TopicsRefusedError as error:
         print(f"tocsin topics apply: nothing was changed.\n{error}", file=sys.stderr)
         raise typer.Exit(_FAILED) from None
@@ -69,6 +74,8 @@ def _run(
     work: "Callable[[KafkaAddress, Sequence[TopicSpec]], Coroutine[Any, Any, list[TopicStep]]]",
     bootstrap: str,
     replication: int,
+    *,
+    wait: float,
 ) -> "list[TopicStep]":
     from schemas.topics import TOPICS
     from services.devstack.logbook import configure_logs
@@ -79,10 +86,13 @@ def _run(
         configure_logs(service="topics")
         access = KafkaAccess(bootstrap=bootstrap, security=KafkaSecuritySettings().security)
         specs = build_specs(TOPICS, copies=replication)
-        return asyncio.run(work(access, specs))
+        return asyncio.run(asyncio.wait_for(work(access, specs), wait))
     except ValueError as error:
         # A wrong variable: the message names it, and never what was in it.
         print(f"tocsin topics: {error}", file=sys.stderr)
+        raise typer.Exit(_USAGE_ERROR) from None
+    except TimeoutError:
+        print(f"tocsin topics: no broker at {bootstrap} did it within {wait:g} s", file=sys.stderr)
         raise typer.Exit(_USAGE_ERROR) from None
     except KAFKA_ERRORS as error:
         print(f"tocsin topics: the cluster did not do it ({type(error).__name__})", file=sys.stderr)

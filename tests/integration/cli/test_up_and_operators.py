@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from schemas.topics import TOPICS
 from services.cli.main import COMMANDS
 from services.devstack.topics import make_topics
-from tests.support.servers import Broker, PostgresServer, execute
+from tests.support.servers import Broker, PostgresServer, execute, free_port
 from tests.support.stack import COMMAND, ROOT
 
 # Modules that take long to import and that no help text needs.
@@ -123,6 +123,13 @@ def test_migrate_never_shows_the_password(postgres_server: PostgresServer) -> No
     assert done.returncode == 1
     assert "cannot be reached" in done.stderr
     assert "zanthorpe" not in done.stderr + done.stdout
+
+
+def test_topics_gives_up_on_a_cluster_that_does_not_answer() -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    done = run("topics", "plan", "--kafka", nowhere, "--wait", "0.5")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no broker at {nowhere} did it within 0.5 s" in done.stderr
 
 
 async def test_topics_apply_makes_what_is_missing(broker: Broker) -> None:
