@@ -1,6 +1,12 @@
-"""The agencies' side: a process that verifies each webhook with the public library and notes when it came."""
+"""The agencies' side: a process that verifies each webhook and notes when it came.
+
+Each signature is computed here, as the Standard Webhooks specification says. One webhook in fifty is given to
+the public `standardwebhooks` library too: for each of them it would cost more than all else on this side.
+"""
 
 import asyncio
+import base64
+import hmac
 import signal
 import sys
 import time
@@ -12,24 +18,26 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.bench.http import ServerProtocol
 
+_LIBRARY_EVERY = 50
+
 
 class Recorder:
     """Arrivals as (webhook id, what it is, instant); refusals are counted."""
 
     def __init__(self, secrets: dict[str, str]) -> None:
+        self._keys = {
+            f"/{agency}": base64.b64decode(secret.removeprefix("whsec_"))
+            for agency, secret in secrets.items()
+        }
         self._verifiers = {f"/{agency}": Webhook(secret) for agency, secret in secrets.items()}
         self.arrivals: list[tuple[str, str, float]] = []
         self.refused = 0
 
     def receive(self, path: str, headers: dict[str, str], body: bytes) -> int:
         """Verify and record one webhook; without secrets (the floor) just record."""
-        verifier = self._verifiers.get(path)
-        if verifier is not None:
-            try:
-                verifier.verify(body, headers)
-            except WebhookVerificationError:
-                self.refused += 1
-                return 401
+        if self._keys and not self._is_verified(path, headers, body):
+            self.refused += 1
+            return 401
         event = orjson.loads(body)
         data = event["data"]
         what = f"{event['id']}{path}"
@@ -37,6 +45,19 @@ class Recorder:
             what = f"{data['event_id']}/{path[1:]}/{event['type']}"
         self.arrivals.append((headers.get("webhook-id", ""), what, time.time()))
         return 204
+
+    def _is_verified(self, path: str, headers: dict[str, str], body: bytes) -> bool:
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        digest = base64.b64encode(hmac.digest(self._keys[path], signed, "sha256")).decode()
+        if f"v1,{digest}" not in headers["webhook-signature"].split(" "):
+            return False
+        if len(self.arrivals) % _LIBRARY_EVERY:
+            return True
+        try:
+            self._verifiers[path].verify(body, headers)
+        except WebhookVerificationError:
+            return False
+        return True
 
 
 async def _serve(recorder: Recorder) -> None:
