@@ -65,7 +65,9 @@ async def test_a_process_serves_until_it_is_told_to_end_and_ends_cleanly(servers
     events = [line["event"] for line in lines]
     assert "events.received" in events
     assert events[-1] == "service.stopped"
-    assert {line["level"] for line in lines} == {"info"}
+    # A client of Kafka complains while a fresh cluster has no coordinator for its group yet.
+    ours = [line for line in lines if line["event"] != "library.logged"]
+    assert {line["level"] for line in ours} == {"info"}
 
 
 @pytest.mark.embedded_only(

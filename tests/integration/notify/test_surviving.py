@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
-from schemas.topics import RECEIPTS
+from schemas.topics import RECEIPTS, ROUTING_RECEIPTS_GROUP
 from services.notify.settings import NotifySettings
-from services.runtime.kafka import build_broker, open_consumers, subscribe
+from services.runtime.kafka import build_broker, open_admin, open_consumers, subscribe
 from services.runtime.lifecycle import Lifetime
 from tests.integration.notify.rig import Rig, running_notify, wait_until
 from tests.support.kafka_choice import ON_APACHE
@@ -171,9 +171,9 @@ async def routing(rig: Rig) -> AsyncIterator[None]:
     async def take(_: object) -> None:
         return
 
-    broker = build_broker(rig.kafka)
-    subscribe(
-        broker, rig.kafka, take, group="tocsin.routing.receipts", topics=[RECEIPTS], lifetime=Lifetime()
-    )
+    async with open_admin(rig.kafka) as admin:
+        kafka = rig.kafka.in_cluster(await admin.get_cluster_id())
+    broker = build_broker(kafka)
+    subscribe(broker, kafka, take, group=ROUTING_RECEIPTS_GROUP, topics=[RECEIPTS], lifetime=Lifetime())
     async with open_consumers(broker):
         yield
