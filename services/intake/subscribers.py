@@ -5,13 +5,13 @@ from typing import Final
 
 from faststream.kafka import KafkaBroker
 
-from schemas.topics import DIRECTORY, RECEIPTS
+from schemas.topics import DIRECTORY, INTAKE_RECEIPTS_GROUP, RECEIPTS
 from services.intake.handlers.directory import Directory
 from services.intake.handlers.status import StatusDesk
 from services.runtime.kafka import KafkaSettings, Pace, PartitionsReady, subscribe
 from services.runtime.lifecycle import Lifetime
 
-RECEIPTS_GROUP: Final = "tocsin.intake"
+RECEIPTS_GROUP: Final = INTAKE_RECEIPTS_GROUP
 RECEIPTS_AT_A_TIME: Final = 1000
 """Most are not for intake; of what routing decided, some 200, whose parsing takes 2 ms."""
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, StringConstraints, field_validator
 from pydantic_settings import NoDecode
 
+from schemas.topics import ROUTING_RECEIPTS_GROUP
 from services.runtime.settings import ServiceSettings
 
 BaseUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
@@ -41,7 +42,7 @@ class NotifySettings(ServiceSettings):
     notify_timeout: timedelta = timedelta(seconds=15)
     notify_most_attempts: int = Field(default=512, ge=1)
     notify_most_attempts_each: int = Field(default=32, ge=1)
-    routing_receipts_group: str = "tocsin.routing.receipts"
+    routing_receipts_group: str = ROUTING_RECEIPTS_GROUP
 
     @field_validator("notify_allow_cidrs", mode="before")
     @classmethod

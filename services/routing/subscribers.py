@@ -7,7 +7,7 @@ from typing import Final
 
 from faststream.kafka import KafkaBroker
 
-from schemas.topics import CASE_EVENTS, RECEIPTS
+from schemas.topics import CASE_EVENTS, RECEIPTS, ROUTING_RECEIPTS_GROUP
 from services.runtime.health import JsonFact
 from services.runtime.kafka import (
     BatchHandler,
@@ -28,7 +28,7 @@ EVENTS_AT_ONCE: Final = 250
 RECEIPTS_AT_ONCE: Final = 1000
 
 EVENTS_GROUP: Final = "tocsin.routing.case-events"
-RECEIPTS_GROUP: Final = "tocsin.routing.receipts"
+RECEIPTS_GROUP: Final = ROUTING_RECEIPTS_GROUP
 
 
 @dataclass(frozen=True, slots=True)
