@@ -3,11 +3,12 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -49,6 +50,7 @@ from services.runtime.settings import Durability
 from tests.support.certificates import make_certificates
 from tests.support.command import tocsin
 from tests.support.servers import Broker, LoopThread, build_nodes, build_surroundings
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.apache_only("they are about Apache Kafka itself")
 
@@ -174,7 +176,7 @@ USER, PASSWORD = "tocsin", "zanthorpe"
 
 
 @pytest.fixture(scope="module")
-def demanding(server_loop: LoopThread) -> Iterator[KafkaAccess]:
+def demanding_broker(server_loop: LoopThread) -> Iterator[KafkaAccess]:
     """The right way into a broker that wants TLS and a password."""
     home = Path(tempfile.mkdtemp(prefix="tocsin-kafka-"))
     certificates = make_certificates(home)
@@ -202,6 +204,24 @@ def demanding(server_loop: LoopThread) -> Iterator[KafkaAccess]:
     yield KafkaAccess(bootstrap=kafka.bootstrap, security=way_in)
     server_loop.run(kafka.stop())
     shutil.rmtree(home)
+
+
+@pytest.fixture
+async def demanding(demanding_broker: KafkaAccess) -> AsyncIterator[KafkaAccess]:
+    """The same; a test's connections are closed before its loop is.
+
+    aiokafka closes a connection and does not wait for it, and closing TLS takes some turns of the loop.
+    """
+    yield demanding_broker
+    port = int(demanding_broker.bootstrap.rpartition(":")[2])
+
+    async def find_none_open() -> bool:
+        return not any(
+            connection.raddr and connection.raddr.port == port
+            for connection in psutil.Process().net_connections("tcp")
+        )
+
+    await eventually(find_none_open, what="every connection to the broker closed")
 
 
 @pytest.mark.parametrize(
