@@ -162,6 +162,7 @@ def _build_alert_handler(settings: NotifySettings, around: Surroundings, engine:
         contents=around.contents,
         deliveries=engine.deliveries,
         doubt=engine.doubt,
+        hand_over=engine.hand_over,
         publish=engine.publish,
         channels=engine.channels,
         member=settings.member,

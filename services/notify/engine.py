@@ -22,6 +22,7 @@ from services.notify.settings import NotifySettings
 from services.notify.templates import load_template
 from services.notify.worker.attempts import Attempts
 from services.notify.worker.batching import Gatherer
+from services.notify.worker.handover import HandOver
 from services.notify.worker.lanes import Dispatcher, Limits
 from services.notify.worker.outbox import OutboxPublisher, OutboxSweeper
 from services.notify.worker.performing import Performer
@@ -67,6 +68,7 @@ class Engine:
 
     deliveries: Dispatcher
     doubt: Doubt
+    hand_over: HandOver
     publish: Outgoing
     channels: frozenset[Channel]
     lease: timedelta
@@ -100,6 +102,7 @@ async def open_engine(
             yield Engine(
                 deliveries=works.dispatcher,
                 doubt=works.retries.doubt,
+                hand_over=works.hand_over,
                 publish=works.publish,
                 channels=_channels(email),
                 lease=works.retries.lease,
@@ -114,6 +117,7 @@ async def _running(works: "_Works", lifetime: Lifetime) -> AsyncIterator[None]:
                 lifetime,
                 works.retries.run(),
                 works.sweeper.sweep_for_ever(),
+                works.hand_over.tell_for_ever(),
                 _close_at_the_end(lifetime, works.dispatcher),
             ):
                 yield
@@ -132,6 +136,7 @@ class _Works:
     dispatcher: Dispatcher
     retries: RetryWorker
     sweeper: OutboxSweeper
+    hand_over: HandOver
     results: Gatherer[Result]
     receipts: Gatherer[ReceiptBatch]
     publish: Outgoing
@@ -143,6 +148,7 @@ class _Works:
     async def drain(self) -> None:
         await self.retries.give_back(await self.dispatcher.drain())
         await self.results.finish()
+        await self.hand_over.tell_at_the_end()
         await self.receipts.finish()
 
 
@@ -153,7 +159,10 @@ def _build_works(settings: NotifySettings, around: Surroundings, attempts: Attem
         if batch is not None:
             receipts.add(batch)
 
-    results = _gather_results(settings, around, publish)
+    hand_over = HandOver(
+        outbox=OutboxRepository(around.pool), publish=publish, member=settings.member, clock=around.clock
+    )
+    results = _gather_results(settings, around, hand_over)
     dispatcher = _build_dispatcher(settings, around, attempts, settle=results.add)
     return _Works(
         dispatcher=dispatcher,
@@ -173,6 +182,7 @@ def _build_works(settings: NotifySettings, around: Surroundings, attempts: Attem
             cluster_id=around.cluster_id,
             clock=around.clock,
         ),
+        hand_over=hand_over,
         results=results,
         receipts=receipts,
         publish=publish,
@@ -186,10 +196,11 @@ def _gather_receipts(around: Surroundings) -> Gatherer[ReceiptBatch]:
     return Gatherer(publisher.publish, name="receipts", most=MOST_RECEIPT_BATCHES, moment=RECEIPT_SECONDS)
 
 
-def _gather_results(settings: NotifySettings, around: Surroundings, publish: Outgoing) -> Gatherer[Result]:
+def _gather_results(settings: NotifySettings, around: Surroundings, hand_over: HandOver) -> Gatherer[Result]:
     recorder = Recorder(
         deliveries=DeliveryRepository(around.pool),
-        publish=publish,
+        publish=hand_over.publish,
+        hand_over=hand_over,
         member=settings.member,
         clock=around.clock,
     )

@@ -73,6 +73,10 @@ CATALOGUE: Catalogue = MappingProxyType(
         "receipts.not_swept": LogEntry(
             "warning", "PostgreSQL or Kafka was away when the outbox was to be tidied; trying again."
         ),
+        "receipts.not_written": LogEntry(
+            "warning",
+            "PostgreSQL was away when routing was to hear of stored alerts; trying again, or it asks again.",
+        ),
         "results.postponed": LogEntry(
             "warning", "Results or receipts could not be handed on; trying again.", ("queue", "item_count")
         ),

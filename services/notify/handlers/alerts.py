@@ -14,7 +14,7 @@ from services.notify import receipts
 from services.notify.contents import Contents
 from services.notify.delivery import Channel, Path, plan_paths
 from services.notify.directory import Directory, DirectoryView
-from services.notify.handlers.ports import Deliveries, Doubt, Outgoing
+from services.notify.handlers.ports import Deliveries, Doubt, HandOver, Outgoing
 from services.notify.repository.alerts import AlertRepository, Revision, UnreadableRecord
 from services.notify.repository.rows import Due, PlannedAlert, PlannedDelivery
 from services.runtime.clock import Clock
@@ -36,6 +36,7 @@ class AlertHandler:
     contents: Contents
     deliveries: Deliveries
     doubt: Doubt
+    hand_over: HandOver
     publish: Outgoing
     channels: frozenset[Channel]
     member: str
@@ -62,8 +63,8 @@ class AlertHandler:
         planned = self._plan(alerts, view)
         now = self.clock.now()
         lease_until = now + self.lease
-        # Also for an alert we have: that it comes again means that routing missed its receipt.
-        facts = [receipts.stored(alert, at=now) for alert in alerts]
+        # What is attempted at once is told of with its result.
+        facts = [receipts.stored(plan.record, at=now) for plan in planned if not _is_begun(plan)]
         try:
             stored = await self.alerts.store(
                 planned, facts, member=self.member, now=now, lease_until=lease_until
@@ -76,6 +77,15 @@ class AlertHandler:
         self.publish(stored.receipts)
         fresh = [plan for plan in planned if (plan.record.alert_id, plan.record.revision) in stored.fresh]
         self._act(fresh, lease_until=lease_until)
+        if len(fresh) < len(planned):
+            # That an alert comes again means that routing missed what was told of it.
+            await self.hand_over.tell(
+                [
+                    plan.record
+                    for plan in planned
+                    if _is_begun(plan) and (plan.record.alert_id, plan.record.revision) not in stored.fresh
+                ]
+            )
         self._log(planned, stored.fresh, milliseconds=round((self.clock.monotonic() - began) * 1000))
 
     def _plan(self, alerts: Sequence[AlertRecord], view: DirectoryView) -> list[PlannedAlert]:
@@ -99,6 +109,7 @@ class AlertHandler:
         newer = {plan.record.alert_id for plan in fresh if plan.record.revision > 1}
         if newer:
             self.deliveries.forget(newer)
+        self.hand_over.expect(plan.record for plan in fresh if _is_begun(plan))
         for plan in fresh:
             for delivery in plan.deliveries:
                 if delivery.is_leased:
@@ -138,6 +149,11 @@ class AlertHandler:
                     agency=plan.record.agency,
                     correlation_id=plan.record.correlation_id,
                 )
+
+
+def _is_begun(plan: PlannedAlert) -> bool:
+    """Whether a first attempt is made from memory."""
+    return any(delivery.is_leased for delivery in plan.deliveries)
 
 
 def _parse(record: ReceivedRecord) -> AlertRecord | None:

@@ -1,10 +1,11 @@
 """What handlers ask of the machinery that delivers, without knowing it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from schemas.alert import AlertRecord
 from services.notify.repository.rows import Due, ReceiptBatch
 
 
@@ -27,6 +28,18 @@ class Doubt(Protocol):
 
     def __call__(self, *, lease_until: datetime) -> None:
         """PostgreSQL may hold leases until this instant of which nothing is in memory."""
+        ...
+
+
+class HandOver(Protocol):
+    """What sees to it that routing hears of every alert that is stored."""
+
+    def expect(self, records: Iterable[AlertRecord]) -> None:
+        """First attempts at these begin now: their results will tell, and if they take long, it will."""
+        ...
+
+    async def tell(self, records: Sequence[AlertRecord]) -> None:
+        """Tell now that these are stored."""
         ...
 
 

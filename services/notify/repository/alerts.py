@@ -17,10 +17,10 @@ Revision: TypeAlias = tuple[UUID, int]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Which alerts of a batch are new, and the receipts to publish for all of it."""
+    """Which alerts of a batch are new, and the receipts to publish of it."""
 
     fresh: frozenset[Revision]
-    receipts: ReceiptBatch
+    receipts: ReceiptBatch | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,9 @@ class AlertRepository:
         now: datetime,
         lease_until: datetime,
     ) -> Stored:
-        """One transaction: the alerts that are new with their deliveries, and every receipt."""
-        arguments = (now, lease_until, member, pack(receipts), *_columns(alerts), *_delivery_columns(alerts))
+        """One transaction: the alerts that are new with their deliveries, and these receipts."""
+        packed = pack(receipts) if receipts else None
+        arguments = (now, lease_until, member, packed, *_columns(alerts), *_delivery_columns(alerts))
         if any(alert.record.revision > 1 for alert in alerts):
             async with transaction(self._pool) as acquired:
                 rows = await acquired.fetch(_INSERT, *arguments)
@@ -67,7 +68,7 @@ class AlertRepository:
             async with connection(self._pool) as acquired:
                 rows = await acquired.fetch(_INSERT, *arguments)
         fresh = frozenset((row["alert_id"], row["revision"]) for row in rows if row["alert_id"] is not None)
-        return Stored(fresh, ReceiptBatch(rows[0]["batch_id"], receipts))
+        return Stored(fresh, ReceiptBatch(rows[0]["batch_id"], receipts) if receipts else None)
 
     async def record_unreadable(self, records: Sequence[UnreadableRecord], *, now: datetime) -> None:
         async with connection(self._pool) as acquired:
@@ -182,9 +183,11 @@ WITH batch AS (
     ) AS p (delivery_id, alert_id, revision, channel, target, lane, is_leased)
     JOIN fresh USING (alert_id, revision)
 ), told AS (
-    INSERT INTO notify.outbox (member, claimed_at, receipts) VALUES ($3, $1, $4) RETURNING batch_id
+    INSERT INTO notify.outbox (member, claimed_at, receipts)
+    SELECT $3, $1, $4::bytea WHERE $4::bytea IS NOT NULL
+    RETURNING batch_id
 )
-SELECT told.batch_id, fresh.alert_id, fresh.revision FROM told LEFT JOIN fresh ON true
+SELECT told.batch_id, fresh.alert_id, fresh.revision FROM told FULL JOIN fresh ON true
 """
 
 _SUPERSEDE: Final = """

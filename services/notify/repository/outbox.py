@@ -24,6 +24,11 @@ class OutboxRepository:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
+    async def insert(self, receipts: Sequence[Receipt], *, member: str, now: datetime) -> ReceiptBatch | None:
+        """Facts that are stored already and of which nothing tells yet."""
+        async with connection(self._pool) as acquired:
+            return await insert_receipts(acquired, receipts, member=member, now=now)
+
     async def mark_published(
         self, batch_ids: Sequence[int], *, cluster_id: str, next_offsets: Mapping[int, int]
     ) -> None:

@@ -47,6 +47,7 @@ class Result:
     """What is to be written about an attempt; `due_at` is given exactly while the delivery stays pending."""
 
     alert_id: UUID
+    revision: int
     delivery_id: UUID
     number: int
     started_at: datetime

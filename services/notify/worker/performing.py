@@ -76,6 +76,7 @@ def _conclude(
     state, due_at = _standing(step)
     return Result(
         alert_id=due.record.alert_id,
+        revision=due.record.revision,
         delivery_id=due.delivery_id,
         number=due.number,
         started_at=started_at,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from services.notify.repository.deliveries import DeliveryRepository
 from services.notify.repository.rows import ReceiptBatch, Result
+from services.notify.worker.handover import HandOver
 from services.runtime.clock import Clock
 
 
@@ -14,8 +15,12 @@ class Recorder:
 
     deliveries: DeliveryRepository
     publish: Callable[[ReceiptBatch | None], None]
+    hand_over: HandOver
     member: str
     clock: Clock
 
     async def record(self, results: Sequence[Result]) -> None:
         self.publish(await self.deliveries.record(results, member=self.member, now=self.clock.now()))
+        for result in results:
+            if result.receipt is not None:
+                self.hand_over.strike(result.alert_id, result.revision)

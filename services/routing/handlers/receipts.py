@@ -79,8 +79,8 @@ class Facts:
         if receipt.kind is ReceiptKind.DECIDED:
             return
         self.receipts.append(_row(receipt))
-        if receipt.kind is ReceiptKind.STORED:
-            self.taken_over.append((receipt.alert_id, receipt.revision))
+        # Whatever notify knows of an alert, it has the alert.
+        self.taken_over.append((receipt.alert_id, receipt.revision))
 
 
 class ReceiptBatches:

@@ -1,6 +1,6 @@
 """An alert counts as published once notify has taken it over; until then it is published again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -66,10 +66,31 @@ async def make_due(rig: Rig) -> None:
     await rig.admin.execute("UPDATE routing.outbox SET publish_after = now() - interval '1 second'")
 
 
-async def test_what_notify_has_stored_leaves_the_outbox(rig: Rig, routing: Routing) -> None:
+def delivered(alert_id: UUID) -> Record:
+    return receipt_record(
+        Delivered.model_validate({**about(alert_id), "delivery_id": uuid4(), "channel": "email"})
+    )
+
+
+def failed(alert_id: UUID) -> Record:
+    return receipt_record(
+        Failed.model_validate(
+            {**about(alert_id), "delivery_id": uuid4(), "channel": "webhook", "outcome": "gone"}
+        )
+    )
+
+
+def acknowledged(alert_id: UUID) -> Record:
+    return receipt_record(Acknowledged.model_validate(about(alert_id)))
+
+
+@pytest.mark.parametrize("tell", [stored, delivered, failed, acknowledged])
+async def test_what_notify_tells_of_leaves_the_outbox_for_it_has_it(
+    rig: Rig, routing: Routing, tell: Callable[[UUID], Record]
+) -> None:
     first, *others = await decide_one(rig, routing)
 
-    await routing.receipts.handle(lay_out([stored(first)]))
+    await routing.receipts.handle(lay_out([tell(first)]))
 
     left = [row["message_id"] for row in await rig.rows("outbox") if row["topic"] == ALERTS.name]
     assert left == others
@@ -171,19 +192,7 @@ async def test_a_new_clusters_log_starts_at_its_beginning(rig: Rig, routing: Rou
 
 async def test_a_fact_told_twice_is_shown_once(rig: Rig, routing: Routing) -> None:
     alert_id, *_ = await decide_one(rig, routing)
-    delivery = uuid4()
-    facts = [
-        stored(alert_id),
-        receipt_record(
-            Delivered.model_validate({**about(alert_id), "delivery_id": delivery, "channel": "email"})
-        ),
-        receipt_record(
-            Failed.model_validate(
-                {**about(alert_id), "delivery_id": uuid4(), "channel": "webhook", "outcome": "gone"}
-            )
-        ),
-        receipt_record(Acknowledged.model_validate(about(alert_id))),
-    ]
+    facts = [tell(alert_id) for tell in (stored, delivered, failed, acknowledged)]
 
     await routing.receipts.handle(lay_out([*facts, *facts]))
 
