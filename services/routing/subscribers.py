@@ -21,7 +21,7 @@ from services.runtime.lifecycle import Lifetime
 
 BUSY_FROM: Final = 5
 """Records in one batch from which on the consumer rests: fewer come and go at once."""
-EVENTS_REST_SECONDS: Final = 0.01
+EVENTS_REST_SECONDS: Final = 0.025
 RECEIPTS_REST_SECONDS: Final = 0.25
 EVENTS_AT_ONCE: Final = 250
 """A batch that comes after an outage must not keep the loop, or memory, for longer."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, cast
 
+from aiokafka import AIOKafkaConsumer
 from faststream.kafka import KafkaBroker, KafkaMessage, Topic, TopicPartition
 from faststream.kafka.message import ConsumerProtocol, KafkaAckableMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
@@ -153,7 +154,13 @@ def subscribe(  # noqa: PLR0913 -- each is a choice of its own, made by keyword
         listener=ready,
     )
     ready.watch(subscriber)
-    fate = BatchFate(handler, group=group, lifetime=lifetime)
+    fate = BatchFate(
+        handler,
+        # Typed as optional because it is None until the start; a batch comes only afterwards.
+        find_consumer=lambda: cast("AIOKafkaConsumer", subscriber.consumer),
+        group=group,
+        lifetime=lifetime,
+    )
     subscriber(fate.consume, parser=_RawParser(subscriber).parse, decoder=_leave_raw)
     return ready
 

@@ -1,9 +1,12 @@
 """What becomes of a batch: committed, read again, or the end of the process."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from typing import Any, Final, Protocol, TypeAlias
 
+from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 from faststream.kafka import KafkaMessage
 
@@ -32,11 +35,27 @@ def next_pause(attempt: int) -> float:
     return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempt - 1, 10))
 
 
+class Fetching(Protocol):
+    """What an AIOKafkaConsumer lets us say of its fetching."""
+
+    def assignment(self) -> AbstractSet[TopicPartition]: ...
+    def pause(self, *partitions: TopicPartition) -> None: ...
+    def resume(self, *partitions: TopicPartition) -> None: ...
+
+
 class BatchFate:
     """Calls the handler and settles the batch: committed, read again, or the end of the process."""
 
-    def __init__(self, handler: BatchHandler, *, group: str | None, lifetime: Lifetime) -> None:
+    def __init__(
+        self,
+        handler: BatchHandler,
+        *,
+        find_consumer: Callable[[], Fetching],
+        group: str | None,
+        lifetime: Lifetime,
+    ) -> None:
         self._handler = handler
+        self._find_consumer = find_consumer
         self._group = group
         self._lifetime = lifetime
         self._attempt = 0
@@ -48,7 +67,8 @@ class BatchFate:
             return
         records = [receive(record) for record in message.raw_message]
         try:
-            await self._handler(records)
+            with _nothing_fetched(self._find_consumer()):
+                await self._handler(records)
         except Exception as error:  # noqa: BLE001 -- the edge of the consuming loop: every error decides a fate
             if is_passing_trouble(error):
                 await self._postpone(message, records, error)
@@ -95,3 +115,19 @@ class BatchFate:
 
     def _facts(self, records: Sequence[ReceivedRecord]) -> Mapping[str, Any]:
         return {"topic": records[0].topic, "group": self._group, "record_count": len(records)}
+
+
+@contextmanager
+def _nothing_fetched(consumer: Fetching) -> Iterator[None]:
+    """Within the block the consumer does not ask for more.
+
+    What it asked for at the beginning of a batch would be old at its end, and whatever came meanwhile would
+    wait for the end of the next one: it is asked for when it can be handled.
+    """
+    paused = consumer.assignment()
+    consumer.pause(*paused)
+    try:
+        yield
+    finally:
+        # A partition that went to another member meanwhile is not ours to resume.
+        consumer.resume(*(paused & consumer.assignment()))
