@@ -21,7 +21,7 @@ from typing import Any, Final
 from tests.bench.floor_run import measure_floor
 from tests.bench.mail_run import measure_mail
 from tests.bench.measure import MemoryWatch, Usage, check_arrivals, percentiles
-from tests.bench.mix import build_directory, build_events
+from tests.bench.mix import LoadEvent, build_directory, build_events
 from tests.bench.stack import Receiver, run_load, running_receiver, running_stack
 
 OURS: Final = ("intake", "routing", "notify")
@@ -43,12 +43,37 @@ class Size:
     warm_seconds: int
     mail_rate: int
 
+    @property
+    def loads(self) -> "tuple[Load, ...]":
+        """In this order. A busy source sends together what fell due in 10 ms; in `alone` it does not."""
+        return (
+            Load("warm", self.rate // 2, self.warm_seconds, gather_ms=10),
+            Load("full", self.rate, self.seconds, gather_ms=10),
+            Load("half", self.rate // 2, self.half_seconds, gather_ms=10),
+            Load("alone", self.rate * 4 // 5, self.half_seconds, gather_ms=0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A steady rate of events a second for so many seconds, in requests of what fell due meanwhile."""
+
+    name: str
+    rate: int
+    seconds: int
+    gather_ms: int
+
+    def build_events(self) -> Iterator[LoadEvent]:
+        """The events it sends."""
+        return build_events(self.rate * self.seconds, run=self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """What one part of the run showed."""
 
     rate: int
+    gather_ms: int
     seconds: int
     accepted: int
     refused: int
@@ -70,45 +95,44 @@ class Bench:
         self._receiver = receiver
         self.sent: dict[str, dict[str, Any]] = {}
         self.load_cpu: dict[str, float] = {}
+        self.backlog: dict[str, int] = {}
 
-    def run(self, name: str, *, rate: int, seconds: int) -> int:
-        """Send one load, wait for its arrivals; return how many were missing a second after its end."""
-        say(f"{name}: {rate} events a second for {seconds} s …")
+    def run(self, load: Load) -> None:
+        """Send one load, note how many arrivals were missing a second after its end, and wait for them."""
+        say(f"{load.name}: {load.rate} events a second for {load.seconds} s …")
         before = self._receiver.count()
-        expected = sum(len(event.expected) for event in build_events(rate * seconds, run=name))
+        expected = sum(len(event.expected) for event in load.build_events())
         plan = {
             "url": self._ready["intake"] + "/v1/events",
             "key": self._key,
-            "run": name,
-            "rate": rate,
-            "seconds": seconds,
+            "run": load.name,
+            "rate": load.rate,
+            "seconds": load.seconds,
+            "gather_ms": load.gather_ms,
         }
-        self.sent[name], self.load_cpu[name] = run_load(self._folder, plan, module=("tests.bench.load",))
-        last_answer = max(answered for _, _, answered, _ in self.sent[name]["sent"])
+        self.sent[load.name], self.load_cpu[load.name] = run_load(
+            self._folder, plan, module=("tests.bench.load",)
+        )
+        last_answer = max(answered for _, _, answered, _ in self.sent[load.name]["sent"])
         time.sleep(max(0.0, last_answer + 1.0 - time.time()))
-        missing = expected - (self._receiver.count() - before)
+        self.backlog[load.name] = expected - (self._receiver.count() - before)
         deadline = time.monotonic() + _SETTLE_SECONDS
         while self._receiver.count() - before < expected and time.monotonic() < deadline:
             time.sleep(0.1)
-        return missing
 
 
-def summarise(
-    sent: Mapping[str, Any], received: Mapping[str, Any], *, name: str, plan: tuple[int, int, int]
-) -> Part:
+def summarise(sent: Mapping[str, Any], received: Mapping[str, Any], *, load: Load, backlog: int) -> Part:
     """Join what was sent with what arrived; latency runs from the scheduled instant to the receipt."""
-    rate, seconds, backlog = plan
     due = {event_id: at for event_id, at, _, _ in sent["sent"]}
     mine = [row for row in received["arrivals"] if row[1].split("/")[0] in due]
     accepted = [row for row in sent["sent"] if row[3] == 202]
     ids = {row[0] for row in accepted}
-    expected = [
-        what for event in build_events(rate * seconds, run=name) if event.id in ids for what in event.expected
-    ]
+    expected = [what for event in load.build_events() if event.id in ids for what in event.expected]
     first, last = min(due.values()), max(at for _, _, at in mine)
     return Part(
-        rate=rate,
-        seconds=seconds,
+        rate=load.rate,
+        gather_ms=load.gather_ms,
+        seconds=load.seconds,
         accepted=len(accepted),
         refused=len(sent["sent"]) - len(accepted),
         accepted_per_second=round(len(accepted) / (max(row[2] for row in accepted) - first), 1),
@@ -121,32 +145,32 @@ def summarise(
 
 
 def measure_webhooks(folder: Path, size: Size) -> dict[str, Any]:
-    """Warm up, sustain the full rate, then half of it; then sum up."""
+    """Warm up, sustain the full rate, then half of it, then one event a request; then sum up."""
     directory, key, secrets = build_directory(port=0, mail=False)
+    usage: dict[str, dict[str, Any]] = {}
     with running_receiver(folder / "receiver", secrets) as receiver:
         for agency in directory["agencies"]:
             for endpoint in agency["endpoints"]:
                 endpoint["url"] = endpoint["url"].replace(":0/", f":{receiver.port}/")
         with running_stack(folder / "stack", directory=directory) as ready:
             bench = Bench(folder=folder, ready=ready, key=key, receiver=receiver)
-            bench.run("warm", rate=size.rate // 2, seconds=size.warm_seconds)
-            with _watched(ready["pids"], receiver.pid) as usage:
-                full = bench.run("full", rate=size.rate, seconds=size.seconds)
-            half = bench.run("half", rate=size.rate // 2, seconds=size.half_seconds)
+            for load in size.loads:
+                with _watched(ready["pids"], receiver.pid) as usage[load.name]:
+                    bench.run(load)
             received = receiver.finish()
     parts = {
-        "full": summarise(bench.sent["full"], received, name="full", plan=(size.rate, size.seconds, full)),
-        "half": summarise(
-            bench.sent["half"], received, name="half", plan=(size.rate // 2, size.half_seconds, half)
-        ),
+        load.name: summarise(bench.sent[load.name], received, load=load, backlog=bench.backlog[load.name])
+        for load in size.loads
+        if load.name != "warm"
     }
-    delivered = parts["full"].arrivals["arrived"]
-    cpu = usage["cpu"] | {"load": bench.load_cpu["full"]}
     return {
         "ready_seconds": ready["ready_seconds"],
         **{name: asdict(part) for name, part in parts.items()},
-        "cpu_us_per_delivered_alert": _per_alert(cpu, delivered),
-        "memory": usage["memory"],
+        "cpu_us_per_delivered_alert": {
+            name: _per_alert(usage[name]["cpu"] | {"load": bench.load_cpu[name]}, part.arrivals["arrived"])
+            for name, part in parts.items()
+        },
+        "memory": usage["full"]["memory"],
     }
 
 
@@ -216,7 +240,7 @@ def main() -> int:
         say("the floor: a bare relay …")
         result["floor"] = measure_floor(folder / "floor", rate=size.rate, seconds=min(size.seconds, 20))
     ours, floor = (
-        result["webhooks"]["cpu_us_per_delivered_alert"]["all"],
+        result["webhooks"]["cpu_us_per_delivered_alert"]["full"]["all"],
         result["floor"]["cpu_us_per_delivered_alert"],
     )
     result["cpu_over_floor"] = round(ours / floor["all"], 2)
@@ -226,7 +250,7 @@ def main() -> int:
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
     for figure, is_reached in result["reached"].items():
         say(f"{'reached' if is_reached else 'MISSED '} {figure}")
-    parts = (result["webhooks"]["full"], result["webhooks"]["half"])
+    parts = [result["webhooks"][load.name] for load in size.loads if load.name != "warm"]
     lost = any(part["arrivals"]["missing"] or part["arrivals"]["unexpected"] for part in parts)
     return 1 if lost or result["email"]["missing"] else 0
 

@@ -13,7 +13,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._done: asyncio.Future[int] | None = None
+        self._done: asyncio.Future[tuple[int, bytes]] | None = None
+        self._body: list[bytes] = []
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -27,13 +28,17 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
     def on_message_complete(self) -> None:
         if self._done and not self._done.done():
-            self._done.set_result(self._parser.get_status_code())
+            self._done.set_result((self._parser.get_status_code(), b"".join(self._body)))
+        self._body = []
         self._parser = httptools.HttpResponseParser(self)
 
-    async def post(self, head: bytes, body: bytes) -> int:
-        """Send one POST; return the status."""
+    async def post(self, head: bytes, body: bytes) -> tuple[int, bytes]:
+        """Send one POST; return status and body of the answer."""
         if self._transport is None:
             raise ConnectionResetError
         self._done = asyncio.get_running_loop().create_future()
@@ -49,13 +54,13 @@ class Pool:
         self._free: deque[Connection] = deque()
         self._slots = asyncio.Semaphore(size)
 
-    async def post(self, head: bytes, body: bytes) -> int:
+    async def post(self, head: bytes, body: bytes) -> tuple[int, bytes]:
         """Post over a free connection, opening one if needed; raise OSError when the server is away."""
         async with self._slots:
             connection = self._free.popleft() if self._free else await self._open()
-            status = await connection.post(head, body)
+            answer = await connection.post(head, body)
             self._free.append(connection)
-            return status
+            return answer
 
     async def _open(self) -> Connection:
         _, protocol = await asyncio.get_running_loop().create_connection(Connection, *self._address)
