@@ -1,5 +1,6 @@
 """From an HTTP request to raw events: the three content modes of the CloudEvents HTTP binding 1.0."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -123,5 +124,17 @@ def _read_json(body: bytes) -> object:
     try:
         document: object = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise MalformedError("The body is not valid JSON.") from None
+        return _read_odd_json(body)
     return document
+
+
+def _read_odd_json(body: bytes) -> object:
+    """JSON with half a surrogate pair, where orjson stops: its event is to be refused, not its batch."""
+    try:
+        return json.loads(body.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise MalformedError("The body is not valid JSON.") from None
+
+
+def _refuse_constant(_: str) -> None:
+    raise ValueError  # NaN and Infinity, which Python takes for JSON

@@ -15,6 +15,7 @@ from schemas.case_event import (
     InvalidEventError,
     parse_case_event,
 )
+from schemas.pointer import pointer
 from schemas.problem import ProblemError
 from schemas.vocabulary import EventId, EventType, SourceUrn
 from services.intake.ingress.access import Caller
@@ -48,10 +49,46 @@ def judge_event(raw: object, *, caller: Caller) -> Admitted | Refusal:
         # What is validated is what will be sealed, also where a sender wrote a key twice.
         canonical = orjson.dumps(raw)
     except orjson.JSONEncodeError:
-        return refuse_invalid([ProblemError(path="", message="nested too deeply")])
+        return refuse_invalid(list(_find_unwritable(raw)))
     if len(canonical) > MAX_EVENT_BYTES:
         return refuse_large_event(MAX_EVENT_BYTES)
     return _judge(raw, canonical, caller)
+
+
+def _find_unwritable(raw: object) -> Iterable[ProblemError]:
+    """Why it is no JSON that anybody could read."""
+    try:
+        broken = list(_find_broken_texts(raw, ""))
+    except RecursionError:
+        broken = []
+    for path in broken:
+        yield ProblemError(path=path, message="half a surrogate pair is no text")
+    if not broken:
+        yield ProblemError(path="", message="nested too deeply, or a number beyond 64 bits")
+
+
+def _find_broken_texts(raw: object, path: str) -> Iterable[str]:
+    match raw:
+        case str():
+            if not _is_text(raw):
+                yield path
+        case list():
+            for index, item in enumerate(raw):
+                yield from _find_broken_texts(item, f"{path}/{index}")
+        case dict():
+            for key, value in raw.items():
+                # A key that cannot be written is told by the object that has it.
+                yield from _find_broken_texts(value, path + pointer([key])) if _is_text(key) else [path]
+        case _:
+            return
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def find_event_id(raw: object) -> str | None:

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from tests.integration.intake.client import MemberSystem, Reply, is_problem
+import orjson
+
+from tests.integration.intake.client import BATCH, MemberSystem, Reply, is_problem
 from tests.integration.intake.directories import ADVOCATES, POLICE, key_of
 from tests.integration.intake.events import BINARY_HEADERS, build_event, pad
 from tests.integration.intake.stack import RunningIntake, Servers, open_intake
@@ -44,6 +46,17 @@ async def test_a_batch_is_judged_per_event(member: MemberSystem, servers: Server
     assert [event["id"] for event in reply.body["events"]] == ["e0", "e1", "e2", "e3", None, "e5"]
     assert reply.body["events"][3]["problem"]["errors"][0]["path"] == "/data/county"
     assert sorted(event.id for event, _ in await servers.open_case_events()) == ["e0", "e5"]
+
+
+async def test_half_a_surrogate_pair_costs_its_own_event_and_not_the_batch(
+    member: MemberSystem, servers: Servers
+) -> None:
+    broken = build_event("e1", data={"county": "06029", "narrative": {"text": "BROKEN"}})
+    batch = orjson.dumps([build_event("e0"), broken, build_event("e2")]).replace(b"BROKEN", b"\\ud83d")
+    reply = await member.post(batch, BATCH)
+    assert reply.statuses == [202, 422, 202]
+    assert reply.body["events"][1]["problem"]["errors"][0]["path"] == "/data/narrative/text"
+    assert sorted(event.id for event, _ in await servers.open_case_events()) == ["e0", "e2"]
 
 
 async def test_an_invalid_event_is_told_all_of_its_faults_and_none_of_its_values(

@@ -133,7 +133,6 @@ def test_a_value_that_is_not_utf_8_is_malformed(value: bytes) -> None:
         (Mode.STRUCTURED, b'"text"'),
         (Mode.STRUCTURED, b'{"a": NaN}'),
         (Mode.STRUCTURED, b'{"a": "\xff"}'),
-        (Mode.STRUCTURED, b'{"a": "\\ud800"}'),
         (Mode.STRUCTURED, b"[" * 5000 + b"]" * 5000),
         (Mode.BATCH, b"{}"),
         (Mode.BATCH, b"nonsense"),

@@ -109,6 +109,17 @@ def test_an_event_beyond_64_kib_is_too_large_however_it_was_written() -> None:
     assert refusal_of(event(data={**fits["data"], "intelligence": {"text": "x" * 6_000}})).status == 413
 
 
+def test_half_a_surrogate_pair_is_told_by_its_path() -> None:
+    raw = event(data={"county": "06029", "needs": ["shelter", "\ud800"], "name": {"\udfff": 1}})
+    refusal = refusal_of(raw)
+    assert refusal.problem.status == 422
+    assert [error.path for error in refusal.problem.errors or []] == ["/data/needs/1", "/data/name"]
+
+
+def test_a_number_beyond_64_bits_beside_it_is_refused_too() -> None:
+    assert refusal_of(event(data={"county": "06029", "details": {"hours": 1 << 70}})).problem.status == 422
+
+
 def test_nesting_that_cannot_be_written_again_is_invalid() -> None:
     nested: dict[str, Any] = {}
     for _ in range(400):
