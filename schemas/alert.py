@@ -14,11 +14,15 @@ DUTY_TYPE: Final = "org.tocsin.duty.v1"
 
 
 class Command(StrEnum):
-    """What notify does with an alert record (DESIGN 3, guarantee 4)."""
+    """What notify does with an alert record (DESIGN 3, guarantee 4).
+
+    `review` delivers nothing: duties must be reviewed, because what they came from was withdrawn.
+    """
 
     DELIVER = "deliver"
     AMEND = "amend"
     STOP = "stop"
+    REVIEW = "review"
 
 
 class AlertForm(StrEnum):
@@ -29,7 +33,10 @@ class AlertForm(StrEnum):
 
 
 class AlertRecord(WireModel):
-    """One alert on `tocsin.alerts`. Key: the case reference. `sealed` opens to AlertContent or DutyNotice."""
+    """One alert on `tocsin.alerts`. Key: the case reference. `sealed` opens to AlertContent or DutyNotice.
+
+    That of the command `review` opens to DutyReview.
+    """
 
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
@@ -127,6 +134,12 @@ class DutyNotice(WireModel):
     case_ref: CaseRef
     agency: AgencyId
     duties: list[NoticeDuty]
+
+
+class DutyReview(WireModel):
+    """Duties of the record's agency about which somebody must say whether they still bind."""
+
+    duty_ids: list[UUID]
 
 
 class WebhookAlert(WireModel):

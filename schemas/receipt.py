@@ -20,6 +20,8 @@ class ReceiptKind(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    EVIDENCE = "evidence"
     DECIDED = "decided"
 
 
@@ -63,6 +65,27 @@ class Acknowledged(_AlertReceipt):
     kind: Literal[ReceiptKind.ACKNOWLEDGED] = ReceiptKind.ACKNOWLEDGED
 
 
+class Unacknowledged(_AlertReceipt):
+    """At the alert's `acknowledge_by` nobody had taken responsibility; told once for an alert."""
+
+    kind: Literal[ReceiptKind.UNACKNOWLEDGED] = ReceiptKind.UNACKNOWLEDGED
+
+
+class Evidence(WireModel):
+    """An agency did what a duty asks; `sealed` opens to who, channel, reference and when."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    kind: Literal[ReceiptKind.EVIDENCE] = ReceiptKind.EVIDENCE
+    duty_id: UUID
+    agency: AgencyId
+    case_ref: CaseRef
+    key_id: UUID
+    sealed: bytes
+    at: AwareDatetime
+    correlation_id: str
+
+
 class EventStatus(StrEnum):
     """What the source of an event may learn of it."""
 
@@ -95,6 +118,11 @@ class Decided(WireModel):
     correlation_id: str
 
 
-Receipt = Annotated[Stored | Delivered | Failed | Acknowledged | Decided, Field(discriminator="kind")]
+Receipt = Annotated[
+    Stored | Delivered | Failed | Acknowledged | Unacknowledged | Evidence | Decided,
+    Field(discriminator="kind"),
+]
 
-RECEIPT: Final[TypeAdapter[Stored | Delivered | Failed | Acknowledged | Decided]] = TypeAdapter(Receipt)
+RECEIPT: Final[
+    TypeAdapter[Stored | Delivered | Failed | Acknowledged | Unacknowledged | Evidence | Decided]
+] = TypeAdapter(Receipt)

@@ -9,7 +9,9 @@ from typing import Any, Final
 from schemas.topics import CASE_EVENTS, DIRECTORY, RECEIPTS, TOPICS
 from services.routing import logbook
 from services.routing.api import Desk, RoutingApi, build_app
+from services.routing.handlers.acknowledging import Acknowledgements
 from services.routing.handlers.batch import CaseEventBatches, Means
+from services.routing.handlers.climbing import Climber
 from services.routing.handlers.directories import Directories, DirectoryDesk
 from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.hand_over import HandOver
@@ -140,6 +142,7 @@ class Parts:
     read_back: ReadBack
     events: CaseEventBatches
     receipts: ReceiptBatches
+    climber: Climber
     brake: Brake
 
     def connect(self, api: RoutingApi) -> None:
@@ -177,6 +180,7 @@ def _build_parts(
         cluster_id=watch.cluster_id,
         clock=clock,
     )
+    climber = Climber(means)
     return Parts(
         pool=pool,
         watch=watch,
@@ -189,9 +193,20 @@ def _build_parts(
         hand_over=HandOver(outbox, publisher, cluster_id=watch.cluster_id),
         events=CaseEventBatches(means, brake),
         read_back=read_back,
-        receipts=ReceiptBatches(
-            pool, read_back=read_back, cluster_id=watch.cluster_id, clock=clock, brake=brake
-        ),
+        receipts=_build_receipts(means, climber, read_back=read_back, brake=brake),
+        climber=climber,
+        brake=brake,
+    )
+
+
+def _build_receipts(means: Means, climber: Climber, *, read_back: ReadBack, brake: Brake) -> ReceiptBatches:
+    return ReceiptBatches(
+        means.pool,
+        acknowledgements=Acknowledgements(means.keyring),
+        wake_climber=climber.wake,
+        read_back=read_back,
+        cluster_id=means.cluster_id,
+        clock=means.clock,
         brake=brake,
     )
 
@@ -228,7 +243,12 @@ async def _open_consumers(
     probes.add_fact("consumers", subscriptions.describe)
     async with (
         open_consumers(broker),
-        background(lifetime, parts.hand_over.sweep_for_ever(), parts.read_back.settle_for_ever()),
+        background(
+            lifetime,
+            parts.hand_over.sweep_for_ever(),
+            parts.read_back.settle_for_ever(),
+            parts.climber.climb_for_ever(),
+        ),
     ):
         yield
 

@@ -36,13 +36,17 @@ class EventKey(NamedTuple):
 
 
 class RowKey(NamedTuple):
-    """What tells the rows of a case apart: one event tells one agency once for each cause."""
+    """What tells the rows of a case apart: one event tells one agency once for each cause.
+
+    `parent` is the agency whose alert nobody acknowledged, for the row of an alternate (rung 3).
+    """
 
     source: str
     event_id: str
     agency: AgencyId
     cause: str
     at: datetime
+    parent: AgencyId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,8 @@ class KeptDuty:
 class SentRow:
     """One row that stands. `climbed` is its last rung; `alternates` were told at rung 3.
 
-    `stopped` once somebody acknowledged it, its event was corrected or retracted, or its ladder ended.
+    `parent` is the agency in whose place an alternate was told. `stopped` once somebody acknowledged it, its
+    event was corrected or retracted, or its ladder ended.
     """
 
     event_id: str
@@ -128,6 +133,7 @@ class SentRow:
     climbed: int = 0
     alternates: frozenset[AgencyId] = frozenset()
     stopped: bool = False
+    parent: AgencyId | None = None
 
     @property
     def cause(self) -> str:
@@ -230,7 +236,7 @@ class CaseState:
 
 def row_key(record: EventRecord, row: SentRow) -> RowKey:
     """The name of a row."""
-    return RowKey(record.source, row.event_id, row.agency, row.cause, row.at)
+    return RowKey(record.source, row.event_id, row.agency, row.cause, row.at, row.parent)
 
 
 _EMPTY_CASE: Final = CaseState()

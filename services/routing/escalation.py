@@ -20,16 +20,21 @@ LAST_RUNG: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """What the rungs due now come to, and the case after them.
+    """What the rungs due now come to, each recipient once, and the case after them.
 
     `next_at` is when the row climbs again; None when it does not. `exhausted` when nobody took responsibility
     up to the last rung, or no coordinator is left to tell: the alert is a dead letter.
     """
 
-    rows: tuple[PlannedAlert, ...]
+    rungs: tuple[Rung, ...]
     case: CaseState
     next_at: datetime | None = None
     exhausted: bool = False
+
+    @property
+    def rows(self) -> tuple[PlannedAlert, ...]:
+        """Who is told what."""
+        return tuple(rung.row for rung in self.rungs)
 
 
 def next_rung(alert: RowKey, case: CaseState, directory: Directory, packs: PackSet, now: datetime) -> Climb:
@@ -51,7 +56,7 @@ def next_rung(alert: RowKey, case: CaseState, directory: Directory, packs: PackS
     climbed = replace(row, climbed=reached)
     climbed = climbed.stop() if reached == last else climbed
     return Climb(
-        rows=tuple(rung.row for rung in told),
+        rungs=tuple(told),
         case=_remember(case, record, row, climbed, told, now=now),
         next_at=None if climbed.stopped else row.at + length * (reached + 1),
         exhausted=_is_exhausted(due, last, has_coordinators=rungs.has_coordinators),
@@ -107,7 +112,10 @@ def _remember(
     alternates = [rung for rung in told if rung.row.escalation == ALTERNATE_RUNG]
     climbed = replace(climbed, alternates=row.alternates | {rung.row.agency for rung in alternates})
     standing = [climbed if each is row else each for each in record.rows]
-    kept = [keep_row(rung.row, event_id=row.event_id, shares=(), now=now) for rung in alternates]
+    kept = [
+        replace(keep_row(rung.row, event_id=row.event_id, shares=(), now=now), parent=row.agency)
+        for rung in alternates
+    ]
     case = case.with_record(record, replace(record, rows=(*standing, *kept)))
     return add_reliances(
         case,

@@ -6,7 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from schemas.case_event import CaseEvent
-from schemas.vocabulary import AgencyId, AlertKind, Confidentiality, EventType, Group, Outcome, Role
+from schemas.vocabulary import (
+    AgencyId,
+    AlertKind,
+    Confidentiality,
+    CountyFips,
+    EventType,
+    Group,
+    Outcome,
+    Role,
+)
 from services.routing.case_state import (
     RULES,
     CaseState,
@@ -49,19 +58,28 @@ def remember(
 
 
 def remember_reuse(
-    case: CaseState, first: CaseEvent, decision: Decision, directory: Directory, *, now: datetime
+    case: CaseState,
+    first: EventKey,
+    decision: Decision,
+    directory: Directory,
+    *,
+    county: CountyFips,
+    now: datetime,
 ) -> CaseState:
-    """The case of the first event with an id, after S-05 told of the second: its rows climb, too."""
+    """The case of the first event with an id, after S-05 told of the second: its rows climb, too.
+
+    `county` is the first event's. No duty counts from these rows, so when it was discovered is not asked.
+    """
     if not decision.alerts:
         return case
     now = now.astimezone(UTC)
-    emitter = directory.find_member(first.agency)
+    emitter = directory.find_member(first.source.split(":")[3])
     record = EventRecord(
         source=first.source,
         ids=(first.id,),
-        county=first.data.county,
+        county=county,
         first_processed_at=now,
-        discovered_at=first.discovered_at,
+        discovered_at=now,
         emitter_role=emitter.roles[0] if emitter else Role.TF_COORDINATOR,
         exercise=any(row.exercise for row in decision.alerts),
         rows=tuple(keep_row(row, event_id=first.id, shares=(), now=now) for row in decision.alerts),

@@ -5,6 +5,7 @@ from typing import Final
 
 from services.runtime.logbook import Catalogue, LogEntry
 
+_ALERT: Final = ("alert_id", "event_id", "source", "case_ref")
 _EVENT: Final = ("event_id", "source", "case_ref", "partition", "offset")
 
 CATALOGUE: Final[Catalogue] = MappingProxyType(
@@ -56,10 +57,31 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
                 "delivered_count",
                 "failed_count",
                 "acknowledged_count",
+                "unacknowledged_count",
+                "evidence_count",
                 "decided_count",
                 "partitions",
                 "duration_ms",
             ),
+        ),
+        "alert.escalated": LogEntry(
+            "info",
+            "Nobody acknowledged an alert in time: others were told; `escalation` is the rung.",
+            (*_ALERT, "escalation", "alert_count"),
+        ),
+        "alert.exhausted": LogEntry(
+            "error",
+            "Nobody took responsibility for an alert up to its last rung, or no coordinator is left to tell.",
+            _ALERT,
+        ),
+        "ladder.failed": LogEntry(
+            "error", "An alert's next rung could not be decided; it is tried again in a minute.", _ALERT
+        ),
+        "ladders.not_climbed": LogEntry(
+            "warning", "Alerts that nobody acknowledged could not be looked at; they are, later.", ("reason",)
+        ),
+        "acknowledgement.not_applied": LogEntry(
+            "error", "An acknowledgement stopped nothing, because its case does not open.", ("alert_id",)
         ),
         "receipt.quarantined": LogEntry(
             "error", "A record of the receipts is no receipt; it is kept whole.", ("partition", "offset")
@@ -84,11 +106,6 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
         ),
         "pack.loaded": LogEntry(
             "info", "A protocol pack is ready to decide by.", ("pack", "rule_count", "sha256")
-        ),
-        "pack.not_honoured": LogEntry(
-            "warning",
-            "A rule asks for what is not built yet; it then tells less, never more.",
-            ("pack", "rule", "feature"),
         ),
         "directory.applied": LogEntry(
             "info",

@@ -1,12 +1,10 @@
 """What an event names, and why some events must not be acted on: paths, never values."""
 
-from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
 
 from schemas.case_event import CaseEvent, FieldError
-from schemas.vocabulary import AgencyId, EventType
-from services.routing.case_state import CaseState, Consent, EventKey, EventRecord
+from schemas.vocabulary import AgencyId
+from services.routing.case_state import CaseState, EventKey, EventRecord
 from services.routing.decision import Directory, Member
 
 _NOT_A_MEMBER: Final = FieldError("/source", "its agency is not in the directory")
@@ -60,29 +58,3 @@ def find_refusals(
 def misnamed_event(event: CaseEvent) -> FieldError:
     """A correction or retraction of an event that is not its own, or of another case."""
     return FieldError("/data/corrects" if event.data.corrects else "/data/retracts", _NOT_OWN)
-
-
-def withhold_consent(case: CaseState, event: CaseEvent, *, now: datetime) -> CaseState:
-    """For a caller that does not keep consents: what an event grants opens nothing, not even for itself."""
-    if event.event_type is not EventType.CONSENT_GRANTED or event.data.consent is None:
-        return case
-    return case.with_consent(Consent(event.data.consent.consent_id, revoked_at=now))
-
-
-def find_unhonoured(event: CaseEvent, directory: Directory) -> tuple[FieldError, ...]:
-    """What a caller that does not keep the state of cases must quarantine instead of deciding it."""
-    return tuple(_find_unhonoured(event, find_conflicts(event, directory)))
-
-
-def _find_unhonoured(event: CaseEvent, conflicts: frozenset[AgencyId]) -> Iterator[FieldError]:
-    if event.data.corrects is not None:
-        yield FieldError("/data/corrects", "corrections are not honoured yet; tell those concerned yourself")
-    if event.data.retracts is not None:
-        yield FieldError("/data/retracts", "retractions are not honoured yet; tell those concerned yourself")
-    if event.event_type is EventType.CASE_CONFLICT_DECLARED:
-        yield FieldError("/data/details/conflict_agencies", "conflicts are not honoured yet")
-    elif conflicts:
-        yield FieldError(
-            "/data/suspect/employer_agency",
-            "names an agency of the directory: conflicts are not honoured yet",
-        )

@@ -66,15 +66,6 @@ class Candidates:
         return zip(self._rules, self._conditions.evaluate(values), strict=True)
 
 
-@dataclass(frozen=True, slots=True)
-class NotHonoured:
-    """A feature of a rule that needs a case's history, which the services do not keep yet: they tell less."""
-
-    pack: str
-    rule: str
-    feature: str
-
-
 class PackVersion:
     """One version of one pack, its rules ready and indexed by event type."""
 
@@ -86,11 +77,6 @@ class PackVersion:
         self.counties: Final = None if pack.applies_in is None else frozenset(pack.applies_in)
         self.rules_on: Final = _index(pack)
         self.rules: Final = {rule.id: rule for entries in self.rules_on.values() for rule, _ in entries}
-        self.not_honoured: Final = tuple(
-            NotHonoured(self.label, rule.id, feature)
-            for rule in pack.rules
-            for feature in _unhonoured_features(rule)
-        )
 
 
 class Edition:
@@ -126,7 +112,6 @@ class PackSet:
 
     def __init__(self, versions: Sequence[PackVersion]) -> None:
         self.versions: Final = tuple(sorted(versions, key=lambda v: (v.pack.in_force_from, v.label)))
-        self.not_honoured: Final = tuple(f for version in self.versions for f in version.not_honoured)
         self._by_label: Final = {version.label: version for version in self.versions}
         self._changes: Final = sorted({v.pack.in_force_from.astimezone(UTC) for v in self.versions})
         self._in_force: Final = [self._newest(at) for at in self._changes]
@@ -205,12 +190,3 @@ def make_ready(rule: Rule, label: str, urgency_times: Mapping[Urgency, timedelta
 
 def _target(recipient: RoleRecipient) -> Target:
     return Target(recipient.role, recipient.alternate, in_destinations=recipient.in_ == "destinations")
-
-
-def _unhonoured_features(rule: Rule) -> Iterator[str]:
-    if any(isinstance(to, ConsentRecipient) for to in rule.notify):
-        yield "notify holders_of consent: tells nobody"
-    if rule.consent is ConsentMode.REQUIRED:
-        yield "consent required: always skipped, and the emitter is told so"
-    if rule.consent is ConsentMode.BASE and rule.disclose_with_consent:
-        yield "disclose_with_consent: never disclosed"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from schemas.vocabulary import IDENTIFYING_GROUPS, AgencyId, Group, Role
+from schemas.vocabulary import IDENTIFYING_GROUPS, AgencyId, CountyFips, Group, Role
 from schemas.vocabulary import Rung as ContactRung
 from services.routing.case_state import EventRecord, KeptDuty, SentRow, Share, row_key
 from services.routing.decision import AgencyVerdict, Member, PlannedAlert, PlannedDuty, Verdict
@@ -25,10 +25,11 @@ ALTERNATE_RUNG: Final = 3
 
 
 class Rung(NamedTuple):
-    """One row of a rung, and what its recipient sees by each rule."""
+    """One row of a rung, what its recipient sees by each rule, and what each rule contributes."""
 
     row: PlannedAlert
     verdicts: tuple[AgencyVerdict, ...] = ()
+    shares: tuple[Share, ...] = ()
 
 
 class _Part(NamedTuple):
@@ -37,6 +38,11 @@ class _Part(NamedTuple):
     rule: ReadyRule
     role: Role
     told: AgencyVerdict
+    county: CountyFips | None
+
+    @property
+    def share(self) -> Share:
+        return Share(self.rule.id, self.rule.pack, self.role, self.county, self.told.disclosed)
 
 
 class Rungs:
@@ -130,7 +136,8 @@ class Rungs:
             return None
         groups = disclosure.groups & share.groups
         consents = {group: ids for group, ids in disclosure.consents.items() if group in groups}
-        return _Part(rule, role, AgencyVerdict(member.id, Verdict.ALERTED, groups, {}, role, consents))
+        told = AgencyVerdict(member.id, Verdict.ALERTED, groups, {}, role, consents)
+        return _Part(rule, role, told, share.county)
 
     def _coordinators(self) -> tuple[Member, ...]:
         return self._around.directory.coordinators(self._record.county, excluding=self._around.conflicts)
@@ -160,7 +167,7 @@ class Rungs:
             escalation=number,
             replaces=row_key(record, row),
         )
-        return Rung(planned, tuple(part.told for part in parts))
+        return Rung(planned, tuple(part.told for part in parts), tuple(part.share for part in parts))
 
 
 def _has_backup(member: Member) -> bool:

@@ -157,7 +157,12 @@ class World:
         event, directory, at = arrival.event, arrival.directory, arrival.at
         self._cases[event.subject] = remember(self._case(event), event, decision, directory, now=at)
         self._cases[first.event.subject] = remember_reuse(
-            self._case(first.event), first.event, decision, directory, now=at
+            self._case(first.event),
+            EventKey(first.event.source, first.event.id),
+            decision,
+            directory,
+            county=first.event.data.county,
+            now=at,
         )
 
     def _watch(self, case_ref: str, event: CaseEvent, decision: Decision, at: datetime) -> None:

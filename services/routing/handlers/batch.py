@@ -1,11 +1,14 @@
 """One batch of case events: one transaction, then publish; the caller commits the offsets."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 from schemas.topics import CASE_EVENTS
+from services.routing.case_state import EventKey
+from services.routing.handlers.case_keys import find_case_keys
+from services.routing.handlers.case_states import CaseBook
 from services.routing.handlers.directories import Directories
 from services.routing.handlers.judging import Judge
 from services.routing.handlers.matter import Judged
@@ -22,11 +25,11 @@ from services.routing.handlers.quarantine import QuarantineWindow
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.stopping import Brake
 from services.routing.handlers.surroundings import Surroundings
+from services.routing.refusals import find_named_event
 from services.routing.repository.batch import BatchRepository
-from services.routing.repository.rows import OutboxMessage, OutboxRow
+from services.routing.repository.rows import DutyRow, EarlierDecision, OutboxMessage, OutboxRow
 from services.routing.rules import PackSet
 from services.runtime.clock import Clock
-from services.runtime.crypto import SealError
 from services.runtime.database import Pool, transaction
 from services.runtime.kafka import Publisher, ReceivedRecord
 from services.runtime.keyring import CaseKey, Keyring
@@ -100,26 +103,13 @@ class CaseEventBatches:
     async def _open(self, records: Sequence[ReceivedRecord]) -> Items:
         read = [read_envelope(record) for record in records]
         key_ids = {item.sealed.data.key_id for item in read if isinstance(item, Envelope)}
-        keys = await self._find_keys(key_ids)
+        keys = await find_case_keys(self._means.keyring, key_ids)
         return {
             (item.record.partition, item.record.offset): (
                 open_event(item, keys[item.sealed.data.key_id]) if isinstance(item, Envelope) else item
             )
             for item in read
         }
-
-    async def _find_keys(self, key_ids: Collection[UUID]) -> Mapping[UUID, CaseKey | None]:
-        try:
-            return await self._means.keyring.find_keys(key_ids)
-        except SealError:
-            # One case's key that does not unwrap must not hold up the other cases.
-            return {key_id: await self._find_key(key_id) for key_id in key_ids}
-
-    async def _find_key(self, key_id: UUID) -> CaseKey | None:
-        try:
-            return (await self._means.keyring.find_keys([key_id]))[key_id]
-        except SealError:
-            return None
 
     async def _decide(
         self, repository: BatchRepository, records: Sequence[ReceivedRecord], items: Items
@@ -136,7 +126,7 @@ class CaseEventBatches:
                 progress.take(record, judge.judge(_item(items, record)))
                 if progress.stopped_at is not None:
                     break
-            await self._write(repository, progress)
+            await self._write(repository, progress, judge.seal_cases())
         return progress
 
     async def _find_again(self, repository: BatchRepository, placed: Placed) -> list[OutboxMessage]:
@@ -144,9 +134,16 @@ class CaseEventBatches:
         return await repository.find_messages_of(cluster_id=self._means.cluster_id, places=places)
 
     async def _prepare(self, repository: BatchRepository, items: Sequence[Item]) -> Judge:
-        """Takes the cases' rows first: what is read afterwards cannot change under us."""
-        sealed = [item.sealed for item in items if item.sealed is not None]
-        case_states = await repository.lock_cases({each.subject for each in sealed})
+        """Takes every row that the batch needs of its cases at once, in order.
+
+        Decisions are read before: that of an id used again says whose case it was. Who decides one of these
+        events meanwhile is found when ours is inserted.
+        """
+        events = {(item.sealed.source, item.sealed.id) for item in items if item.sealed is not None}
+        earlier = await repository.find_decisions(events | set(_named_events(items)))
+        firsts = [earlier[event] for event in events & earlier.keys()]
+        case_refs = {item.sealed.subject for item in items if item.sealed is not None}
+        case_states = await repository.lock_cases(case_refs | {first.case_ref for first in firsts})
         moment = await repository.read_moment()
         around = Surroundings(
             cluster_id=self._means.cluster_id,
@@ -154,19 +151,34 @@ class CaseEventBatches:
             directory=await self._means.directories.get(moment.directory_version),
             packs=self._means.packs,
             operations_key=self._means.operations_key,
-            earlier=await repository.find_decisions({(each.source, each.id) for each in sealed}),
-            case_states=case_states,
+            earlier=earlier,
+            cases=CaseBook(case_states),
+            keys=await self._collect_keys(items, firsts),
         )
         return Judge(self._means.recorder, around)
 
-    async def _write(self, repository: BatchRepository, progress: Progress) -> None:
+    async def _collect_keys(
+        self, items: Sequence[Item], firsts: Sequence[EarlierDecision]
+    ) -> Mapping[UUID, CaseKey | None]:
+        """Those of the batch, and of first events in another case than the one that used their id again."""
+        keys: dict[UUID, CaseKey | None] = {
+            item.key.key_id: item.key for item in items if item.key is not None
+        }
+        missing = {first.key_id for first in firsts} - keys.keys()
+        return {**keys, **await find_case_keys(self._means.keyring, missing)} if missing else keys
+
+    async def _write(
+        self, repository: BatchRepository, progress: Progress, case_states: Mapping[str, bytes]
+    ) -> None:
         judged = progress.judged
         await repository.insert_decisions([one.decision for one in judged if one.decision])
         await repository.insert_alerts([row for one in judged for row in one.alerts])
+        await repository.insert_ladders([row for one in judged for row in one.ladders])
         await repository.insert_duties([row for one in judged for row in one.duties])
+        await _revise_duties(repository, judged)
         await repository.insert_messages([row for one in judged for row in one.messages])
         await repository.insert_quarantines([one.quarantine for one in judged if one.quarantine])
-        await repository.update_case_states(dict(one.case_state for one in judged if one.case_state))
+        await repository.update_case_states(case_states)
         await repository.advance_positions(
             cluster_id=self._means.cluster_id,
             topic=CASE_EVENTS.name,
@@ -186,6 +198,24 @@ class CaseEventBatches:
             partitions=sorted({record.partition for record in records}),
             duration_ms=round(duration * _MILLISECONDS),
         )
+
+
+def _named_events(items: Iterable[Item]) -> Iterator[EventKey]:
+    """What the batch corrects or retracts: it may be of another case."""
+    for item in items:
+        named = find_named_event(item.event) if isinstance(item, OpenedEvent) else None
+        if named is not None:
+            yield named
+
+
+async def _revise_duties(repository: BatchRepository, judged: Iterable[Judged]) -> None:
+    """Of several corrections in one batch, the latest that speaks of a duty counts."""
+    renewed: dict[UUID, DutyRow | None] = {}
+    for one in judged:
+        renewed |= {row.duty_id: row for row in one.renewals}
+        renewed |= dict.fromkeys(one.reviews)
+    await repository.renew_duties([row for row in renewed.values() if row is not None])
+    await repository.review_duties([duty_id for duty_id, row in renewed.items() if row is None])
 
 
 def _item(items: Items, record: ReceivedRecord) -> Item:

@@ -1,8 +1,57 @@
-"""The case's state between its events, sealed under the case's key."""
+"""The cases' states between their events, sealed under each case's key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from services.routing.case_state import CaseState, read_case_state, write_case_state
-from services.routing.decision import Decision
+from services.runtime.crypto import SealError
 from services.runtime.keyring import CaseKey
+
+
+@dataclass(slots=True)
+class _OpenCase:
+    key: CaseKey
+    state: CaseState
+    is_changed: bool = False
+
+
+class CaseBook:
+    """The states of one batch's cases, whose rows are locked: each opened once and sealed once.
+
+    What is kept of one record is what the next record of the case finds.
+    """
+
+    def __init__(self, sealed: Mapping[str, bytes | None]) -> None:
+        self._sealed = sealed
+        self._open: dict[str, _OpenCase] = {}
+
+    def open(self, case_ref: str, key: CaseKey) -> CaseState:
+        """Raises SealError."""
+        return self._find(case_ref, key).state
+
+    def keep(self, case_ref: str, key: CaseKey, state: CaseState) -> None:
+        """The case as the next record finds it. Raises SealError."""
+        case = self._find(case_ref, key)
+        if state is not case.state and state != case.state:
+            case.state = state
+            case.is_changed = True
+
+    def seal_changes(self) -> dict[str, bytes]:
+        """What is to be stored, by case reference."""
+        return {
+            case_ref: seal_case_state(case.state, key=case.key, case_ref=case_ref)
+            for case_ref, case in self._open.items()
+            if case.is_changed
+        }
+
+    def _find(self, case_ref: str, key: CaseKey) -> _OpenCase:
+        case = self._open.get(case_ref)
+        if case is None:
+            state = open_case_state(self._sealed.get(case_ref), key=key, case_ref=case_ref)
+            case = self._open[case_ref] = _OpenCase(key, state)
+        if case.key.key_id != key.key_id:
+            raise SealError("the case's state is sealed with another key")
+        return case
 
 
 def open_case_state(sealed: bytes | None, *, key: CaseKey, case_ref: str) -> CaseState:
@@ -14,13 +63,6 @@ def open_case_state(sealed: bytes | None, *, key: CaseKey, case_ref: str) -> Cas
 
 def seal_case_state(state: CaseState, *, key: CaseKey, case_ref: str) -> bytes:
     return key.cipher.seal(write_case_state(state), context=_context(case_ref))
-
-
-def next_case_state(state: CaseState, decision: Decision) -> CaseState:
-    """A conflict lasts for the life of the case."""
-    if decision.conflicts <= state.conflicts:
-        return state
-    return CaseState(conflicts=state.conflicts | decision.conflicts)
 
 
 def _context(case_ref: str) -> tuple[str, str]:

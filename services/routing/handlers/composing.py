@@ -1,21 +1,23 @@
 """From planned alerts, notices and duties to sealed records and rows of the ledger."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from schemas.alert import AlertForm
-from schemas.vocabulary import AlertKind, Rung
+from schemas.alert import AlertForm, Command
+from schemas.vocabulary import AlertKind, Rung, Urgency
 from services.routing.decision import PlannedAlert, PlannedDuty, PlannedNotice
 from services.routing.handlers.contents import (
     FIRST_REVISION,
     write_alert_content,
     write_notice_content,
+    write_review_content,
 )
 from services.routing.handlers.detail import AlertDetail
-from services.routing.handlers.identities import DECISION, DUTY_NOTICE, Identities
+from services.routing.handlers.identities import DUTY_NOTICE, REVIEW, Identities, decision_cause
 from services.routing.handlers.matter import Matter, Told
 from services.routing.handlers.messages import build_alert_message
-from services.routing.repository.rows import AlertRow, DutyRow
+from services.routing.repository.rows import AlertRow, DutyRow, OutboxRow
+from services.routing.system_rules import SYSTEM_TIMES
 
 
 class Composer:
@@ -29,13 +31,14 @@ class Composer:
 
     def compose_alert(self, alert: PlannedAlert, *, cause: str | None = None) -> Told:
         """No message for an external body: whoever holds the duty is told what to send there."""
-        alert_id = self._alert_id(alert.agency, cause=cause or _cause_of(alert))
+        alert_id = self._alert_id(alert.agency, cause=cause or decision_cause(alert.cause))
         duty_ids = self.duty_ids(alert.duties)
-        row = _alert_row(self._matter, alert, alert_id)
+        row = build_alert_row(self._matter, alert, alert_id)
         detail = AlertDetail(alert_id, alert.disclosed, alert.withheld, duty_ids)
         if alert.contact is None:
             return Told(row, detail, None)
-        content = write_alert_content(self._matter, alert, alert_id=alert_id, duty_ids=duty_ids)
+        replaces = self._find_replaced(alert)
+        content = write_alert_content(self._matter, alert, row, replaces=replaces, duty_ids=duty_ids)
         return Told(row, detail, build_alert_message(self._matter, row, content))
 
     def compose_notice(self, notice: PlannedNotice) -> Told:
@@ -45,6 +48,19 @@ class Composer:
         detail = AlertDetail(notice_id, frozenset(), frozenset(), duty_ids)
         content = write_notice_content(self._matter, notice, notice_id=notice_id, duty_ids=duty_ids)
         return Told(row, detail, build_alert_message(self._matter, row, content))
+
+    def compose_reviews(self, duties: Iterable[PlannedDuty]) -> tuple[OutboxRow, ...]:
+        """One record for each holder, for its register alone: its alert was updated or cancelled besides."""
+        of_holder: dict[str, list[PlannedDuty]] = {}
+        for duty in duties:
+            if duty.holder is not None:
+                of_holder.setdefault(duty.holder, []).append(duty)
+        return tuple(self._compose_review(holder, own) for holder, own in of_holder.items())
+
+    def _compose_review(self, holder: str, duties: Sequence[PlannedDuty]) -> OutboxRow:
+        row = _review_row(self._matter, holder, self._alert_id(holder, cause=REVIEW))
+        content = write_review_content(self.duty_ids(duties))
+        return build_alert_message(self._matter, row, content, command=Command.REVIEW)
 
     def compose_duties(self, duties: tuple[PlannedDuty, ...]) -> tuple[DutyRow, ...]:
         by_id = dict(zip(self.duty_ids(duties), duties, strict=True))
@@ -58,13 +74,19 @@ class Composer:
         if known is None:
             known = self._identities.duty_id(
                 source=self._matter.source,
-                event_id=self._matter.event_id,
+                event_id=self._matter.root_id or self._matter.event_id,
                 rule=duty.rule,
                 holder=duty.holder,
                 what=duty.what,
             )
             self._duty_ids[duty.rule, duty.holder, duty.what] = known
         return known
+
+    def _find_replaced(self, alert: PlannedAlert) -> UUID | None:
+        """The alert that an update or a cancel is about; a rung replaces nothing."""
+        if alert.replaces is None or alert.escalation:
+            return None
+        return self._identities.row_alert_id(alert.replaces)
 
     def _alert_id(self, agency: str, *, cause: str) -> UUID:
         matter = self._matter
@@ -75,12 +97,7 @@ class Composer:
         )
 
 
-def _cause_of(alert: PlannedAlert) -> str:
-    """A row that tells of a problem is another alert than the one that the rules yield."""
-    return DECISION if alert.reason is None else f"{DECISION}/{alert.cause}"
-
-
-def _alert_row(matter: Matter, alert: PlannedAlert, alert_id: UUID) -> AlertRow:
+def build_alert_row(matter: Matter, alert: PlannedAlert, alert_id: UUID) -> AlertRow:
     return AlertRow(
         alert_id=alert_id,
         revision=FIRST_REVISION,
@@ -120,6 +137,29 @@ def _notice_row(matter: Matter, notice: PlannedNotice, notice_id: UUID) -> Alert
         escalation=0,
         reason=None,
         exercise=notice.exercise,
+        decided_at=matter.now,
+    )
+
+
+def _review_row(matter: Matter, holder: str, review_id: UUID) -> AlertRow:
+    """What the record says of itself; the ledger has the duties' status instead."""
+    return AlertRow(
+        alert_id=review_id,
+        revision=FIRST_REVISION,
+        source=matter.source,
+        event_id=matter.event_id,
+        case_ref=matter.case_ref,
+        form=AlertForm.DUTY_NOTICE,
+        kind=AlertKind.UPDATE,
+        agency=holder,
+        role=None,
+        contact=Rung.PRIMARY,
+        rules="",
+        urgency=Urgency.ROUTINE,
+        acknowledge_by=matter.now + SYSTEM_TIMES.routine,
+        escalation=0,
+        reason=None,
+        exercise=False,
         decided_at=matter.now,
     )
 

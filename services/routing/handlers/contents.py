@@ -5,6 +5,7 @@ model costs four times as much. Tests read each of them with its model.
 """
 
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -18,19 +19,21 @@ from services.routing.handlers.matter import Matter
 from services.routing.repository.rows import AlertRow, DecisionRow, EarlierDecision
 
 FIRST_REVISION: Final = 1
+NEEDS_REVIEW: Final = "needs_review"
+"""Stands for the instant of a duty whose event was withdrawn."""
 
 Json: TypeAlias = dict[str, Any]
 
 
 def write_alert_content(
-    matter: Matter, alert: PlannedAlert, *, alert_id: UUID, duty_ids: tuple[UUID, ...]
+    matter: Matter, alert: PlannedAlert, row: AlertRow, *, replaces: UUID | None, duty_ids: tuple[UUID, ...]
 ) -> bytes:
     """An AlertContent."""
     return orjson.dumps(
         {
-            "alert_id": alert_id,
-            "revision": FIRST_REVISION,
-            "replaces": None,
+            "alert_id": row.alert_id,
+            "revision": row.revision,
+            "replaces": replaces,
             "kind": alert.kind,
             "case_ref": matter.case_ref,
             "event_id": matter.event_id,
@@ -72,11 +75,16 @@ def write_notice_content(
     )
 
 
-def write_alert_record(matter: Matter, row: AlertRow, *, sealed: bytes) -> bytes:
+def write_review_content(duty_ids: Sequence[UUID]) -> bytes:
+    """A DutyReview."""
+    return orjson.dumps({"duty_ids": duty_ids})
+
+
+def write_alert_record(matter: Matter, row: AlertRow, *, command: Command, sealed: bytes) -> bytes:
     """An AlertRecord."""
     return orjson.dumps(
         {
-            "command": Command.DELIVER,
+            "command": command,
             "form": row.form,
             "alert_id": row.alert_id,
             "revision": row.revision,
@@ -131,6 +139,6 @@ def _duty(duty: PlannedDuty, duty_id: UUID) -> Json:
         "duty_id": duty_id,
         "rule": duty.rule,
         "what": duty.what,
-        "due": duty.due,
+        "due": NEEDS_REVIEW if duty.needs_review else duty.due,
         "authority": duty.authority,
     }

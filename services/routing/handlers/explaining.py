@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from schemas.receipt import EventError
 from services.routing.decision import AgencyVerdict, RuleConsidered
-from services.routing.handlers.detail import AlertDetail, DecisionDetail, open_detail
+from services.routing.handlers.detail import AlertDetail, DecisionDetail, open_detail, open_told_detail
 from services.routing.handlers.explanation import (
     ExplainedAgency,
     ExplainedAlert,
@@ -81,7 +81,7 @@ def _explain(decision: DecisionView, view: EventView, key: CaseKey | None) -> Ex
         errors=_errors(decision, detail),
         undeliverable=decision.undeliverable,
         rules=None if detail is None else [_explain_rule(rule) for rule in detail.considered],
-        alerts=_explain_alerts(decision, view, detail),
+        alerts=_explain_alerts(decision, view, detail, key),
         duties=[
             ExplainedDuty(
                 duty_id=duty.duty_id,
@@ -124,7 +124,7 @@ def _explain_agency(agency: AgencyVerdict) -> ExplainedAgency:
 
 
 def _explain_alerts(
-    decision: DecisionView, view: EventView, detail: DecisionDetail | None
+    decision: DecisionView, view: EventView, detail: DecisionDetail | None, key: CaseKey | None
 ) -> list[ExplainedAlert]:
     facts: dict[tuple[UUID, int], list[FactView]] = defaultdict(list)
     for fact in view.facts:
@@ -133,7 +133,7 @@ def _explain_alerts(
     return [
         _explain_alert(
             alert,
-            _detail_of(alert, details, is_readable=detail is not None),
+            _detail_of(alert, details, key),
             facts[alert.alert_id, alert.revision],
         )
         for alert in view.alerts
@@ -142,13 +142,15 @@ def _explain_alerts(
 
 
 def _detail_of(
-    alert: AlertView, details: Mapping[UUID, AlertDetail], *, is_readable: bool
+    alert: AlertView, details: Mapping[UUID, AlertDetail], key: CaseKey | None
 ) -> AlertDetail | None:
     """A row about a later record with the same id (S-05) shows no group and is in no decision's detail."""
-    found = details.get(alert.alert_id)
-    if found is None and is_readable:
-        return AlertDetail(alert.alert_id, frozenset(), frozenset(), ())
-    return found
+    if key is None:
+        return None
+    if alert.detail is not None:
+        own = open_told_detail(alert.detail, key=key, alert_id=alert.alert_id, revision=alert.revision)
+        return AlertDetail(alert.alert_id, own.disclosed, own.withheld, own.duties)
+    return details.get(alert.alert_id) or AlertDetail(alert.alert_id, frozenset(), frozenset(), ())
 
 
 def _explain_alert(alert: AlertView, detail: AlertDetail | None, facts: Sequence[FactView]) -> ExplainedAlert:

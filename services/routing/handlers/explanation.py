@@ -32,7 +32,7 @@ class ExplainedRule(WireModel):
 
 
 class ExplainedFact(WireModel):
-    """What became of an alert: stored, delivered, failed or acknowledged."""
+    """What became of an alert: delivered, acknowledged, and the like."""
 
     kind: str
     at: AwareDatetime

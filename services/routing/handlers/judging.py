@@ -2,10 +2,10 @@
 
 from schemas.case_event import FieldError
 from schemas.vocabulary import Outcome
-from services.routing.case_state import CaseState
+from services.routing.case_state import CaseState, EventKey
+from services.routing.consents import find_root
 from services.routing.decide import decide, quarantine, refuse_reused_id
 from services.routing.decision import Decision
-from services.routing.handlers.case_states import next_case_state, open_case_state, seal_case_state
 from services.routing.handlers.lines import (
     alarms_of,
     line_of_decision,
@@ -22,7 +22,8 @@ from services.routing.handlers.opening import (
 from services.routing.handlers.quarantine import QuarantineReason
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.surroundings import Surroundings
-from services.routing.refusals import find_conflicts, find_unhonoured, withhold_consent
+from services.routing.history import remember, remember_reuse
+from services.routing.refusals import find_conflicts, find_named_event, misnamed_event
 from services.routing.repository.rows import EarlierDecision, QuarantineRow
 from services.runtime.crypto import SealError
 from services.runtime.faults import error_at, error_type
@@ -42,6 +43,10 @@ class Judge:
         self._move_on(judged)
         return judged
 
+    def seal_cases(self) -> dict[str, bytes]:
+        """The states that changed, once all is judged."""
+        return self._around.cases.seal_changes()
+
     def _judge_event(self, item: OpenedEvent) -> Judged:
         earlier = self._around.find_earlier((item.sealed.source, item.sealed.id))
         if earlier is None:
@@ -59,38 +64,38 @@ class Judge:
             return self._refuse(_unreadable(item, QuarantineReason.DECIDE_FAILED, error))
 
     def _decide_event(self, item: OpenedEvent) -> Judged:
-        around, matter = self._around, self._around.matter_of_event(item)
-        case = open_case_state(around.case_states[matter.case_ref], key=item.key, case_ref=matter.case_ref)
-        decision = self._refuse_unhonoured(item, case) or decide(
-            item.event,
-            withhold_consent(case, item.event, now=around.now),
-            around.directory,
-            around.packs,
-            around.now,
+        around, event, matter = self._around, item.event, self._around.matter_of_event(item)
+        case = around.cases.open(matter.case_ref, item.key)
+        named = find_named_event(event)
+        if named is not None:
+            matter = matter._replace(root_id=find_root(event, case.find_event(named)).id)
+        decision = self._refuse_misnamed(item, case, named) or decide(
+            event, case, around.directory, around.packs, around.now
         )
+        state = remember(case, event, decision, around.directory, now=around.now)
         judged = self._recorder.record_decision(
-            matter, decision, county=item.event.data.county, digest=item.digest
+            matter, decision, county=event.data.county, digest=item.digest
         )
         line = line_of_decision(matter, decision, received_at=item.sealed.data.received_at)
         judged.lines = (line, *alarms_of(matter, decision))
-        judged.case_state = _changed_state(case, decision, matter)
+        around.cases.keep(matter.case_ref, item.key, state)
         if decision.outcome is not Outcome.QUARANTINED:
             return judged
-        refused = _unreadable(item, QuarantineReason.NOT_HONOURED, None)
+        refused = _unreadable(item, QuarantineReason.NOT_ACCEPTED, None)
         return _quarantined(judged, refused, matter, decision)
 
-    def _refuse_unhonoured(self, item: OpenedEvent, case: CaseState) -> Decision | None:
-        """What needs more of the case than its conflicts, which are all that is kept of it yet."""
+    def _refuse_misnamed(self, item: OpenedEvent, case: CaseState, named: EventKey | None) -> Decision | None:
+        """A correction or retraction of another case's event, which only the ledger can tell."""
         around, event = self._around, item.event
-        errors = find_unhonoured(event, around.directory)
-        if not errors:
+        other = None if named is None else around.find_earlier(named)
+        if other is None or other.case_ref == item.sealed.subject:
             return None
         return quarantine(
             county=event.data.county,
             named_agencies=find_conflicts(event, around.directory) | case.conflicts,
             directory=around.directory,
             now=around.now,
-            errors=errors,
+            errors=[misnamed_event(event)],
             exercise=event.data.flags.exercise,
         )
 
@@ -105,16 +110,44 @@ class Judge:
         refused = _unreadable(item, QuarantineReason.ID_REUSED, None)
         decision = refuse_reused_id(
             county=earlier.county,
-            named_agencies=self._conflicted(refused),
+            named_agencies=self._conflicted(refused) | self._conflicted_in(earlier),
             directory=self._around.directory,
             now=self._around.now,
+            exercise=item.event.data.flags.exercise,
         )
         judged = self._recorder.record_reuse(matter, decision, earlier=earlier, digest=item.digest)
+        self._remember_reuse(matter, earlier, decision, judged)
         self._around.earlier[matter.source, matter.event_id] = earlier._replace(
             refused_digests=earlier.refused_digests | {item.digest}
         )
         judged.lines = alarms_of(matter, decision)
         return _quarantined(judged, refused, matter, decision)
+
+    def _conflicted_in(self, earlier: EarlierDecision) -> frozenset[str]:
+        """Whom the case of the first event with the id knows as conflicted."""
+        case = self._find_case(earlier)
+        return frozenset() if case is None else case.conflicts
+
+    def _remember_reuse(
+        self, matter: Matter, earlier: EarlierDecision, decision: Decision, judged: Judged
+    ) -> None:
+        """The first event's case knows of the rows, so that they climb; unless it cannot be opened."""
+        around, first = self._around, EventKey(matter.source, matter.event_id)
+        case, key = self._find_case(earlier), around.keys.get(earlier.key_id)
+        if case is None or key is None or earlier.county is None:
+            judged.ladders = ()
+        elif judged.ladders:
+            state = remember_reuse(
+                case, first, decision, around.directory, county=earlier.county, now=around.now
+            )
+            around.cases.keep(earlier.case_ref, key, state)
+
+    def _find_case(self, earlier: EarlierDecision) -> CaseState | None:
+        key = self._around.keys.get(earlier.key_id)
+        try:
+            return None if key is None else self._around.cases.open(earlier.case_ref, key)
+        except SealError:
+            return None
 
     def _refuse(self, item: UnreadableEvent) -> Judged:
         matter = self._around.matter_of_unreadable(item)
@@ -138,9 +171,8 @@ class Judge:
         named = find_named_agencies(item.data)
         if item.sealed is None or item.key is None:
             return named
-        state, case_ref = self._around.case_states.get(item.sealed.subject), item.sealed.subject
         try:
-            return named | open_case_state(state, key=item.key, case_ref=case_ref).conflicts
+            return named | self._around.cases.open(item.sealed.subject, item.key).conflicts
         except SealError:
             return named
 
@@ -149,20 +181,10 @@ class Judge:
         if judged.decision is not None:
             row = judged.decision
             self._around.decided[row.source, row.event_id] = row
-        if judged.case_state is not None:
-            case_ref, state = judged.case_state
-            self._around.case_states[case_ref] = state
 
 
 def _unreadable(item: OpenedEvent, reason: QuarantineReason, error: Exception | None) -> UnreadableEvent:
     return UnreadableEvent(item.record, reason, item.sealed, item.key, item.digest, item.data, (), error)
-
-
-def _changed_state(case: CaseState, decision: Decision, matter: Matter) -> tuple[str, bytes] | None:
-    state = next_case_state(case, decision)
-    if state == case:
-        return None
-    return matter.case_ref, seal_case_state(state, key=matter.key, case_ref=matter.case_ref)
 
 
 def _quarantined(judged: Judged, item: UnreadableEvent, matter: Matter, decision: Decision) -> Judged:

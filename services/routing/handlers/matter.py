@@ -4,10 +4,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from schemas.vocabulary import Group
 from services.routing.handlers.detail import AlertDetail
-from services.routing.repository.rows import AlertRow, DecisionRow, DutyRow, Origin, OutboxRow, QuarantineRow
+from services.routing.repository.rows import (
+    AlertRow,
+    DecisionRow,
+    DutyRow,
+    LadderRow,
+    Origin,
+    OutboxRow,
+    QuarantineRow,
+)
 from services.runtime.keyring import CaseKey
 
 UNKNOWN = "unknown"
@@ -20,6 +29,7 @@ class Matter(NamedTuple):
     """The event a decision is about, as far as it could be read.
 
     A record that is refused without being the one decision of its (source, id) is `identified_by_place`.
+    `root_id` is the original of a correction or retraction: duties are named by it.
     """
 
     origin: Origin
@@ -33,6 +43,7 @@ class Matter(NamedTuple):
     event_type: str = UNKNOWN
     emitter: str = UNKNOWN
     identified_by_place: bool = False
+    root_id: str | None = None
     values: Values = lambda _: {}
 
 
@@ -54,13 +65,19 @@ class Line(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Judged:
-    """What one record comes to, put together step by step. `case_state` is (case reference, sealed state)."""
+    """What one record comes to, put together step by step.
+
+    `renewals` are duties of a correction, which may be there already; `reviews` are ids of duties that nobody
+    renewed.
+    """
 
     decision: DecisionRow | None = None
     alerts: tuple[AlertRow, ...] = ()
+    ladders: tuple[LadderRow, ...] = ()
     duties: tuple[DutyRow, ...] = ()
+    renewals: tuple[DutyRow, ...] = ()
+    reviews: tuple[UUID, ...] = ()
     messages: tuple[OutboxRow, ...] = ()
     quarantine: QuarantineRow | None = None
-    case_state: tuple[str, bytes] | None = None
     lines: tuple[Line, ...] = ()
     is_fault: bool = False

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from schemas.alert import Command
 from schemas.receipt import KIND_HEADER, ReceiptKind
 from schemas.sealed import alert_seal_context
 from schemas.topics import ALERTS, RECEIPTS
@@ -21,16 +22,19 @@ MESSAGE_HEADER: Final = "message_id"
 _DECIDED: Final = ReceiptKind.DECIDED.value.encode()
 
 
-def build_alert_message(matter: Matter, row: AlertRow, content: bytes) -> OutboxRow:
-    """An alert or a duty notice, as notify reads it."""
+def build_alert_message(
+    matter: Matter, row: AlertRow, content: bytes, *, command: Command = Command.DELIVER
+) -> OutboxRow:
+    """An alert, a duty notice or a review, as notify reads it."""
     context = alert_seal_context(alert_id=str(row.alert_id), agency=row.agency, revision=row.revision)
-    value = write_alert_record(matter, row, sealed=matter.key.cipher.seal(content, context=context))
-    return _keep(matter, row.alert_id, ALERTS.name, value)
+    sealed = matter.key.cipher.seal(content, context=context)
+    value = write_alert_record(matter, row, command=command, sealed=sealed)
+    return _keep(matter, row.alert_id, ALERTS.name, value, revision=row.revision)
 
 
 def build_receipt_message(matter: Matter, value: bytes, *, message_id: UUID) -> OutboxRow:
     """What the source of an event may learn of it, for intake."""
-    return _keep(matter, message_id, RECEIPTS.name, value)
+    return _keep(matter, message_id, RECEIPTS.name, value, revision=FIRST_REVISION)
 
 
 def to_record(message: OutboxMessage | OutboxRow) -> Record:
@@ -41,11 +45,11 @@ def to_record(message: OutboxMessage | OutboxRow) -> Record:
     return Record(message.topic, message.key.encode(), message.record, headers)
 
 
-def _keep(matter: Matter, message_id: UUID, topic: str, value: bytes) -> OutboxRow:
+def _keep(matter: Matter, message_id: UUID, topic: str, value: bytes, *, revision: int) -> OutboxRow:
     origin = matter.origin
     return OutboxRow(
         message_id=message_id,
-        revision=FIRST_REVISION,
+        revision=revision,
         topic=topic,
         key=matter.case_ref,
         record=value,

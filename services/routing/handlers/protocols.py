@@ -1,4 +1,4 @@
-"""Telling at start which packs decide, and what of them is not honoured yet."""
+"""Telling at start which packs decide."""
 
 import hashlib
 
@@ -18,5 +18,3 @@ def announce_packs(packs: PackSet) -> None:
             rule_count=len(version.pack.rules),
             sha256=hashlib.sha256(content).hexdigest(),
         )
-    for missing in packs.not_honoured:
-        log.warning("pack.not_honoured", pack=missing.pack, rule=missing.rule, feature=missing.feature)

@@ -19,13 +19,13 @@ class QuarantineReason(StrEnum):
     CASE_NOT_OPENED = "case_not_opened"
     DECIDE_FAILED = "decide_failed"
     ID_REUSED = "id_reused"
-    NOT_HONOURED = "not_honoured"
+    NOT_ACCEPTED = "not_accepted"
     NOT_A_RECEIPT = "not_a_receipt"
 
     @property
     def is_fault(self) -> bool:
         """Whether many of them in a row mean that our deployment is wrong, and not the data."""
-        return self not in {QuarantineReason.ID_REUSED, QuarantineReason.NOT_HONOURED}
+        return self not in {QuarantineReason.ID_REUSED, QuarantineReason.NOT_ACCEPTED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """One batch of receipts: facts about alerts into the ledger, what notify has taken over off the outbox."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -12,11 +12,14 @@ from schemas.receipt import (
     Acknowledged,
     Decided,
     Delivered,
+    Evidence,
     Failed,
     ReceiptKind,
     Stored,
+    Unacknowledged,
 )
 from schemas.topics import RECEIPTS
+from services.routing.handlers.acknowledging import Acknowledgements
 from services.routing.handlers.matter import UNKNOWN
 from services.routing.handlers.messages import MESSAGE_HEADER
 from services.routing.handlers.positions import next_offsets, place_batch
@@ -24,7 +27,7 @@ from services.routing.handlers.quarantine import QuarantineReason, QuarantineWin
 from services.routing.handlers.read_back import OwnReceipt, ReadBack
 from services.routing.handlers.stopping import Brake
 from services.routing.repository.batch import BatchRepository
-from services.routing.repository.rows import NO_DELIVERY, QuarantineRow, ReceiptRow
+from services.routing.repository.rows import NO_DELIVERY, EvidenceRow, QuarantineRow, ReceiptRow
 from services.runtime.clock import Clock
 from services.runtime.database import Pool, transaction
 from services.runtime.kafka import ReceivedRecord
@@ -32,7 +35,8 @@ from services.runtime.logs import get_logger
 
 log = get_logger()
 
-AlertReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged
+AlertReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged | Unacknowledged
+Fact: TypeAlias = AlertReceipt | Evidence | Decided
 
 _DECIDED: Final = ReceiptKind.DECIDED.value.encode()
 _MILLISECONDS: Final = 1000
@@ -46,6 +50,8 @@ class Facts:
         self.handled: list[ReceivedRecord] = []
         self.receipts: list[ReceiptRow] = []
         self.taken_over: list[tuple[UUID, int]] = []
+        self.acknowledged: list[Acknowledged] = []
+        self.evidence: list[EvidenceRow] = []
         self.own: list[OwnReceipt] = []
         self.unreadable: list[ReceivedRecord] = []
         self.counts: Counter[ReceiptKind] = Counter()
@@ -73,11 +79,16 @@ class Facts:
             case _:
                 self._take_fact(receipt)
 
-    def _take_fact(self, receipt: AlertReceipt | Decided) -> None:
+    def _take_fact(self, receipt: Fact) -> None:
         # By kind and not by class: asking a model's class costs more than reading the receipt.
         self.counts[receipt.kind] += 1
         if receipt.kind is ReceiptKind.DECIDED:
             return
+        if receipt.kind is ReceiptKind.EVIDENCE:
+            self.evidence.append(_evidence_row(receipt))
+            return
+        if receipt.kind is ReceiptKind.ACKNOWLEDGED:
+            self.acknowledged.append(receipt)
         self.receipts.append(_row(receipt))
         # Whatever notify knows of an alert, it has the alert.
         self.taken_over.append((receipt.alert_id, receipt.revision))
@@ -87,9 +98,19 @@ class ReceiptBatches:
     """Records what notify tells, and notes which receipts of our own came back from the log."""
 
     def __init__(
-        self, pool: Pool, *, read_back: ReadBack, cluster_id: str, clock: Clock, brake: Brake
+        self,
+        pool: Pool,
+        *,
+        acknowledgements: Acknowledgements,
+        wake_climber: Callable[[], None],
+        read_back: ReadBack,
+        cluster_id: str,
+        clock: Clock,
+        brake: Brake,
     ) -> None:
         self._pool = pool
+        self._acknowledgements = acknowledgements
+        self._wake_climber = wake_climber
         self._read_back = read_back
         self._cluster_id = cluster_id
         self._clock = clock
@@ -107,6 +128,8 @@ class ReceiptBatches:
             await self._write(repository, facts)
         self._window = facts.window
         self._read_back.add(facts.own)
+        if facts.counts[ReceiptKind.UNACKNOWLEDGED]:
+            self._wake_climber()
         for record in facts.unreadable:
             log.error("receipt.quarantined", partition=record.partition, offset=record.offset)
         self._write_summary(facts, started_at)
@@ -116,6 +139,8 @@ class ReceiptBatches:
     async def _write(self, repository: BatchRepository, facts: Facts) -> None:
         await repository.insert_receipts(facts.receipts)
         await repository.delete_messages(facts.taken_over)
+        await repository.insert_evidence(facts.evidence)
+        await self._acknowledgements.apply(repository, facts.acknowledged)
         if facts.unreadable:
             now = (await repository.read_moment()).now
             rows = [_quarantine_row(record, self._cluster_id, now) for record in facts.unreadable]
@@ -137,7 +162,7 @@ class ReceiptBatches:
         )
 
 
-def read_receipt(record: ReceivedRecord) -> AlertReceipt | Decided | UUID | None:
+def read_receipt(record: ReceivedRecord) -> Fact | UUID | None:
     """A fact about an alert; the message id of a receipt of our own; None for what is no receipt."""
     headers = dict(record.headers)
     try:
@@ -156,6 +181,12 @@ def _row(receipt: AlertReceipt) -> ReceiptRow:
         outcome = receipt.outcome
     return ReceiptRow(
         receipt.alert_id, receipt.revision, kind.value, delivery_id, channel, outcome, receipt.at
+    )
+
+
+def _evidence_row(evidence: Evidence) -> EvidenceRow:
+    return EvidenceRow(
+        evidence.duty_id, evidence.agency, evidence.case_ref, evidence.key_id, evidence.sealed, evidence.at
     )
 
 

@@ -1,17 +1,30 @@
 """From a decision to what the ledger records of it and what is published because of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
+from uuid import UUID
 
+from schemas.vocabulary import Group
+from services.routing.case_state import Share
+from services.routing.corrections import CLIMBING
 from services.routing.decision import Decision
 from services.routing.handlers.composing import Composer
 from services.routing.handlers.contents import list_duties
-from services.routing.handlers.detail import DecisionDetail, seal_detail
-from services.routing.handlers.identities import Identities
+from services.routing.handlers.detail import (
+    DecisionDetail,
+    ToldDetail,
+    seal_detail,
+    seal_told_detail,
+    seal_values,
+)
+from services.routing.handlers.identities import Identities, rung_cause
 from services.routing.handlers.matter import Judged, Matter, Told
 from services.routing.handlers.messages import build_receipt_message
 from services.routing.handlers.status import build_decided, build_reused, render_errors, seal_duties
-from services.routing.repository.rows import DecisionRow, EarlierDecision, OutboxRow
+from services.routing.repository.rows import DecisionRow, EarlierDecision, LadderRow, OutboxRow
+from services.routing.rungs import Rung
+
+_NO_GROUPS: Final[frozenset[Group]] = frozenset()
 
 REUSE_DIGITS: Final = 32
 """How much of the other content's digest tells one reuse of an id from another."""
@@ -32,12 +45,25 @@ class Recorder:
         duties_sealed = _seal_emitter_duties(composer, matter, decision)
         row = _decision_row(matter, decision, told, county=county, digest=digest, duties_sealed=duties_sealed)
         receipt = self._keep_receipt(matter, build_decided(matter, row))
-        return Judged(
+        duties = composer.compose_duties(decision.duties)
+        judged = Judged(
             decision=row,
             alerts=tuple(each.row for each in told),
-            duties=composer.compose_duties(decision.duties),
+            ladders=tuple(_find_ladders(matter, decision, told, case_ref=matter.case_ref)),
             messages=(*_messages(told), receipt),
         )
+        if matter.root_id is None:
+            judged.duties = duties
+        else:
+            judged.renewals = duties
+            self._review(judged, composer, decision)
+        return judged
+
+    def _review(self, judged: Judged, composer: Composer, decision: Decision) -> None:
+        """Their holders must say whether duties still bind; a conflicted one is told nothing."""
+        judged.reviews = composer.duty_ids(decision.reviews)
+        told = [duty for duty in decision.reviews if duty.holder not in decision.case.conflicts]
+        judged.messages = (*judged.messages, *composer.compose_reviews(told))
 
     def record_refused_record(self, matter: Matter, decision: Decision) -> Judged:
         """A record that is no event's decision: the coordinators are told, the ledger has no row of it."""
@@ -56,7 +82,17 @@ class Recorder:
         is_known = digest in earlier.refused_digests
         told = [] if is_known else _tell(Composer(self._identities, matter), decision, cause=cause)
         receipt = self._keep_receipt(matter, build_reused(matter, earlier))
-        return Judged(alerts=tuple(each.row for each in told), messages=(*_messages(told), receipt))
+        return Judged(
+            alerts=tuple(each.row for each in told),
+            ladders=tuple(_find_ladders(matter, decision, told, case_ref=earlier.case_ref)),
+            messages=(*_messages(told), receipt),
+        )
+
+    def record_rungs(self, matter: Matter, rungs: Sequence[Rung], *, parent: UUID) -> Judged:
+        """Who is told because nobody acknowledged `parent`."""
+        composer = Composer(self._identities, matter)
+        told = [_tell_rung(composer, matter, rung, parent) for rung in rungs]
+        return Judged(alerts=tuple(each.row for each in told), messages=_messages(told))
 
     def _keep_receipt(self, matter: Matter, value: bytes) -> OutboxRow:
         message_id = self._identities.receipt_id(matter.origin)
@@ -68,6 +104,36 @@ def _tell(composer: Composer, decision: Decision, *, cause: str | None = None) -
     return [*alerts, *(composer.compose_notice(notice) for notice in decision.notices)]
 
 
+def _tell_rung(composer: Composer, matter: Matter, rung: Rung, parent: UUID) -> Told:
+    told = composer.compose_alert(rung.row, cause=rung_cause(parent, rung.row.escalation))
+    row = told.row._replace(detail=_seal_told(matter, told, rung.shares))
+    return told._replace(row=row)
+
+
+def _seal_told(matter: Matter, told: Told, shares: tuple[Share, ...]) -> bytes:
+    shown = told.detail
+    detail = ToldDetail(shown.disclosed, shown.withheld, shown.duties, shares)
+    return seal_told_detail(detail, key=matter.key, alert_id=told.row.alert_id, revision=told.row.revision)
+
+
+def _find_ladders(
+    matter: Matter, decision: Decision, told: Sequence[Told], *, case_ref: str
+) -> Iterator[LadderRow]:
+    """A row for each alert that somebody must acknowledge; `case_ref` is the case that knows of it."""
+    for alert, each in zip(decision.alerts, told, strict=False):
+        if alert.kind in CLIMBING and not alert.external:
+            yield LadderRow(
+                alert_id=each.row.alert_id,
+                source=matter.source,
+                event_id=matter.event_id,
+                agency=alert.agency,
+                cause=alert.cause,
+                told_at=matter.now,
+                case_ref=case_ref,
+                due=alert.acknowledge_by,
+            )
+
+
 def _messages(told: Sequence[Told]) -> tuple[OutboxRow, ...]:
     return tuple(each.message for each in told if each.message is not None)
 
@@ -75,6 +141,16 @@ def _messages(told: Sequence[Told]) -> tuple[OutboxRow, ...]:
 def _seal_emitter_duties(composer: Composer, matter: Matter, decision: Decision) -> bytes | None:
     own = tuple(duty for duty in decision.duties if duty.holder == matter.emitter)
     return seal_duties(matter, list_duties(own, composer.duty_ids(own))) if own else None
+
+
+def _seal_values(matter: Matter, decision: Decision) -> bytes | None:
+    """What somebody was shown: later rungs and amendments show some of it, and never anything else."""
+    groups: frozenset[Group] = _NO_GROUPS.union(
+        *(row.disclosed for row in decision.alerts if not row.external)
+    )
+    if not groups:
+        return None
+    return seal_values(matter.values(groups), key=matter.key, source=matter.source, event_id=matter.event_id)
 
 
 def _decision_row(
@@ -100,6 +176,7 @@ def _decision_row(
         key_id=matter.key.key_id,
         content_digest=digest,
         detail=seal_detail(detail, key=matter.key, source=matter.source, event_id=matter.event_id),
+        values_sealed=_seal_values(matter, decision),
         duties_sealed=duties_sealed,
         undeliverable=decision.undeliverable,
         directory_version=matter.directory_version,

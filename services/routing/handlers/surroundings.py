@@ -12,6 +12,7 @@ from schemas.sealed import SealedEvent
 from schemas.vocabulary import Group
 from services.routing.decide import disclosed_values
 from services.routing.decision import Directory
+from services.routing.handlers.case_states import CaseBook
 from services.routing.handlers.matter import UNKNOWN, Matter
 from services.routing.handlers.opening import OpenedEvent, UnreadableEvent
 from services.routing.repository.batch import EventKey
@@ -44,7 +45,10 @@ class EventValues:
 
 @dataclass(slots=True, kw_only=True)
 class Surroundings:
-    """`earlier`, `decided` (in this batch) and `case_states` move on with each record of the batch."""
+    """`earlier`, `decided` (in this batch) and `cases` move on with each record of the batch.
+
+    `keys` are the keys of the batch's events, and of first events whose ids were used again.
+    """
 
     cluster_id: str
     now: datetime
@@ -52,7 +56,8 @@ class Surroundings:
     packs: PackSet
     operations_key: CaseKey
     earlier: dict[EventKey, EarlierDecision]
-    case_states: dict[str, bytes | None] = field(repr=False)
+    cases: CaseBook
+    keys: Mapping[UUID, CaseKey | None] = field(repr=False)
     decided: dict[EventKey, DecisionRow] = field(default_factory=dict, repr=False)
 
     def find_earlier(self, event: EventKey) -> EarlierDecision | None:

@@ -28,6 +28,7 @@ CREATE TABLE routing.case_state (
 
 -- The ledger. What names groups or the event's type is in `detail`, sealed under `key_id`; what is left is ids, times, rules and agencies.
 -- `packs` are separated by spaces. `errors` is what the source may read, as JSON: paths and words, never a value. A null `content_digest`: the event could not be opened.
+-- `values_sealed` are the values of the groups that somebody was shown, from which rungs and amendments take theirs.
 -- `undeliverable` is what no coordinator could be told of, since the directory has none.
 CREATE TABLE routing.decision (
     source text NOT NULL,
@@ -40,6 +41,7 @@ CREATE TABLE routing.decision (
     key_id uuid NOT NULL,
     content_digest bytea,
     detail bytea NOT NULL,
+    values_sealed bytea,
     duties_sealed bytea,
     undeliverable text,
     directory_version integer NOT NULL,
@@ -51,7 +53,7 @@ CREATE TABLE routing.decision (
     PRIMARY KEY (event_id, source)
 );
 
--- What each agency is told. A null `contact` is an external body, told by the duty's holder. What could not be read of a record
+-- What each agency is told. `detail` is sealed: the groups of a rung or an amendment; of other rows the decision has them. A null `contact` is an external body, told by the duty's holder. What could not be read of a record
 -- (its source, its event id, its case) is `unknown`. `rules` are separated by spaces.
 CREATE TABLE routing.alert (
     alert_id uuid NOT NULL,
@@ -71,10 +73,26 @@ CREATE TABLE routing.alert (
     reason text,
     exercise boolean NOT NULL,
     decided_at timestamptz NOT NULL,
+    detail bytea,
     PRIMARY KEY (alert_id, revision)
 );
 CREATE INDEX alert_of_event ON routing.alert (event_id);
 
+-- Alerts that climb at `due` unless somebody acknowledges them before. (source, event_id, agency, cause, told_at) names the alert's row in the
+-- state of its case, which alone knows whether it still climbs; a row that does not is deleted when it is due.
+CREATE TABLE routing.ladder (
+    alert_id uuid PRIMARY KEY,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    agency text NOT NULL,
+    cause text NOT NULL,
+    told_at timestamptz NOT NULL,
+    case_ref text NOT NULL,
+    due timestamptz NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000);
+CREATE INDEX ladder_when_due ON routing.ladder (due);
+
+-- Statutory clocks. A correction may move `due`; `status` changes when an event is withdrawn or evidence comes.
 CREATE TABLE routing.duty (
     duty_id uuid PRIMARY KEY,
     source text NOT NULL,
@@ -89,18 +107,29 @@ CREATE TABLE routing.duty (
 );
 CREATE INDEX duty_of_event ON routing.duty (event_id);
 
--- Facts about alerts, as notify told them: again when it is not sure that we know, so a fact may stand here twice. `delivery_id` is all
+-- Facts about alerts, as notify told them (but for `exhausted`: nobody acknowledged up to the last rung): again when it is not sure that we know, so a fact may stand here twice. `delivery_id` is all
 -- zeros where the fact is about the alert as a whole.
 CREATE TABLE routing.receipt (
     alert_id uuid NOT NULL,
     revision integer NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('stored', 'delivered', 'failed', 'acknowledged')),
+    kind text NOT NULL CHECK (kind IN ('stored', 'delivered', 'failed', 'acknowledged', 'unacknowledged', 'exhausted')),
     delivery_id uuid NOT NULL,
     channel text,
     outcome text,
     at timestamptz NOT NULL
 );
 CREATE INDEX receipt_of_alert ON routing.receipt (alert_id);
+
+-- What closed a duty, as notify told it: `sealed` opens, under the case key `key_id`, to who, channel, reference and when.
+CREATE TABLE routing.evidence (
+    duty_id uuid NOT NULL,
+    agency text NOT NULL,
+    case_ref text NOT NULL,
+    key_id uuid NOT NULL,
+    sealed bytea NOT NULL,
+    at timestamptz NOT NULL
+);
+CREATE INDEX evidence_of_duty ON routing.evidence (duty_id);
 
 -- What was decided and not yet taken over: an alert leaves with notify's `stored`, a receipt of ours when we have read it back from the log.
 -- (cluster_id, partition, "offset") is the record that caused it, so that a record read again is published again. That is after a restart
@@ -147,11 +176,12 @@ CREATE INDEX quarantine_of_event ON routing.quarantine (event_id, source);
 GRANT USAGE ON SCHEMA routing TO tocsin_routing;
 -- Append-only: what was decided, told and learned is never changed.
 GRANT SELECT, INSERT ON
-    routing.directory, routing.decision, routing.alert, routing.duty, routing.receipt, routing.quarantine TO tocsin_routing;
+    routing.directory, routing.decision, routing.alert, routing.duty, routing.receipt, routing.evidence, routing.quarantine TO tocsin_routing;
+GRANT UPDATE (due, status) ON routing.duty TO tocsin_routing;
 GRANT SELECT, INSERT, UPDATE ON routing.position, routing.case_state TO tocsin_routing;
-GRANT SELECT, INSERT, UPDATE, DELETE ON routing.outbox TO tocsin_routing;
+GRANT SELECT, INSERT, UPDATE, DELETE ON routing.outbox, routing.ladder TO tocsin_routing;
 
 -- migrate:down
-DROP TABLE routing.quarantine, routing.outbox, routing.receipt, routing.duty, routing.alert, routing.decision,
+DROP TABLE routing.quarantine, routing.outbox, routing.evidence, routing.receipt, routing.ladder, routing.duty, routing.alert, routing.decision,
     routing.case_state, routing.position, routing.directory;
 REVOKE USAGE ON SCHEMA routing FROM tocsin_routing;

@@ -29,6 +29,7 @@ class DecisionRow(NamedTuple):
     key_id: UUID
     content_digest: bytes | None
     detail: bytes
+    values_sealed: bytes | None
     duties_sealed: bytes | None
     undeliverable: str | None
     directory_version: int
@@ -59,10 +60,24 @@ class AlertRow(NamedTuple):
     reason: str | None
     exercise: bool
     decided_at: datetime
+    detail: bytes | None = None
+
+
+class LadderRow(NamedTuple):
+    """An alert that climbs at `due` unless somebody acknowledges it; the rest names its row in the case."""
+
+    alert_id: UUID
+    source: str
+    event_id: str
+    agency: str
+    cause: str
+    told_at: datetime
+    case_ref: str
+    due: datetime
 
 
 class DutyRow(NamedTuple):
-    """One statutory clock."""
+    """One statutory clock, as an event created it or a correction renewed it."""
 
     duty_id: UUID
     source: str
@@ -129,6 +144,37 @@ class ReceiptRow(NamedTuple):
     channel: str | None
     outcome: str | None
     at: datetime
+
+
+class ToldAlert(NamedTuple):
+    """An alert of a decided event, with the case that knows of it and the key of that."""
+
+    alert_id: UUID
+    source: str
+    event_id: str
+    agency: str
+    case_ref: str
+    key_id: UUID
+
+
+class EvidenceRow(NamedTuple):
+    """What closed a duty, as notify told it."""
+
+    duty_id: UUID
+    agency: str
+    case_ref: str
+    key_id: UUID
+    sealed: bytes
+    at: datetime
+
+
+class Account(NamedTuple):
+    """What a decision left behind for later alerts about its event; the sealed parts still sealed."""
+
+    key_id: UUID
+    detail: bytes
+    values_sealed: bytes | None
+    correlation_id: str
 
 
 class Moment(NamedTuple):

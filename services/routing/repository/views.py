@@ -45,6 +45,7 @@ class AlertView:
     reason: str | None
     exercise: bool
     decided_at: datetime
+    detail: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ ORDER BY decided_at, source
 
 _ALERTS = """
 SELECT alert_id, revision, source, form, kind, agency, role, contact, rules, urgency, acknowledge_by,
-    escalation, reason, exercise, decided_at
+    escalation, reason, exercise, decided_at, detail
 FROM routing.alert
 WHERE event_id = $1 AND ($2::text IS NULL OR source = $2)
 ORDER BY decided_at, agency, form, revision

@@ -17,7 +17,9 @@ from schemas.sealed import alert_seal_context
 from schemas.topics import ALERTS, CASE_EVENTS, RECEIPTS
 from services.devstack.directory import build_sample, complete_keys
 from services.devstack.keys import Keys
+from services.routing.handlers.acknowledging import Acknowledgements
 from services.routing.handlers.batch import CaseEventBatches, Means
+from services.routing.handlers.climbing import Climber
 from services.routing.handlers.directories import Directories, DirectoryDesk
 from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.hand_over import HandOver
@@ -61,6 +63,7 @@ class Routing:
 
     events: CaseEventBatches
     receipts: ReceiptBatches
+    climber: Climber
     read_back: ReadBack
     hand_over: HandOver
     desk: DirectoryDesk
@@ -118,11 +121,19 @@ class Rig:
             cluster_id=cluster_id,
             clock=clock,
         )
+        climber = Climber(means)
         return Routing(
             events=CaseEventBatches(means, brake),
             receipts=ReceiptBatches(
-                pool, read_back=read_back, cluster_id=cluster_id, clock=clock, brake=brake
+                pool,
+                acknowledgements=Acknowledgements(keyring),
+                wake_climber=climber.wake,
+                read_back=read_back,
+                cluster_id=cluster_id,
+                clock=clock,
+                brake=brake,
             ),
+            climber=climber,
             read_back=read_back,
             hand_over=HandOver(outbox, publisher, cluster_id=cluster_id),
             desk=DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key),
@@ -160,7 +171,7 @@ class Rig:
 
     async def ledger(self) -> dict[str, list[dict[str, Any]]]:
         """Every table that a batch writes."""
-        tables = ("decision", "alert", "duty", "outbox", "quarantine", "position", "receipt")
+        tables = ("decision", "alert", "duty", "ladder", "outbox", "quarantine", "position", "receipt")
         return {table: await self.rows(table) for table in tables}
 
     # -------------------------------------------------------------------- what is on topics

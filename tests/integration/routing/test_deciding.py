@@ -111,7 +111,9 @@ async def test_ids_cannot_be_told_from_what_an_outsider_knows_and_do_not_change(
 ) -> None:
     first = {alert.alert_id for alert in await decide(rig, routing, build_event())}
     async with rig.open_routing(cluster_id="another-cluster") as other:
-        await rig.admin.execute("TRUNCATE routing.decision, routing.alert, routing.duty, routing.outbox")
+        await rig.admin.execute(
+            "TRUNCATE routing.decision, routing.alert, routing.duty, routing.outbox, routing.ladder"
+        )
         await other.events.handle(lay_out(await rig.sealer.seal(build_event())))
     second = {row["alert_id"] for row in await rig.rows("alert")}
 
@@ -178,37 +180,6 @@ async def test_the_same_reuse_again_is_the_same_alert(rig: Rig, routing: Routing
     assert len(await rig.rows("quarantine")) == 3
 
 
-async def test_a_correction_is_refused_until_it_can_be_honoured_and_the_source_learns_where(
-    rig: Rig, routing: Routing
-) -> None:
-    event = build_event("e2")
-    event["data"]["corrects"] = "e1"
-
-    [alert] = await decide(rig, routing, event)
-
-    content = await rig.open_content(alert)
-    assert (alert.agency, content["reason"], content["kind"]) == ("ag-kern-tfc", "QUARANTINED", "error")
-    [receipt] = await rig.published_receipts()
-    assert receipt.status is EventStatus.REFUSED
-    assert [error.path for error in receipt.errors] == ["/data/corrects"]
-    assert [row["reason"] for row in await rig.rows("quarantine")] == ["not_honoured"]
-
-
-async def test_a_conflict_is_kept_with_the_case_and_its_path_stays_off_the_log(
-    rig: Rig, routing: Routing
-) -> None:
-    event = build_event("e1", data={"county": "06029", "suspect": {"employer_agency": "ag-kern-cw"}})
-    later = build_event("e2")
-
-    alerts = await decide(rig, routing, event, later)
-
-    assert "ag-kern-cw" not in alerts_by_agency(alerts)
-    first, _ = await rig.published_receipts()
-    assert [error.path for error in first.errors] == ["/data"]
-    [decision, _] = await rig.rows("decision")
-    assert "suspect" not in repr(decision["errors"])
-
-
 async def test_an_agency_named_in_conflict_is_not_told_even_by_a_later_batch(
     rig: Rig, routing: Routing
 ) -> None:
@@ -229,7 +200,7 @@ async def test_where_each_decision_came_from_is_kept(rig: Rig, routing: Routing)
 
 
 async def test_the_ledger_cannot_be_changed_by_routing_itself(rig: Rig, routing: Routing) -> None:
-    for table in ("decision", "alert", "duty", "receipt", "quarantine", "directory"):
+    for table in ("decision", "alert", "receipt", "evidence", "quarantine", "directory"):
         granted = await rig.admin.fetch(
             "SELECT privilege_type FROM information_schema.role_table_grants "
             "WHERE grantee = 'tocsin_routing' AND table_schema = 'routing' AND table_name = $1",

@@ -220,11 +220,12 @@ async def test_a_tenth_of_the_last_hundred_stops_the_consumer(rig: Rig, routing:
 
 
 async def test_refusals_that_the_data_explains_stop_nothing(rig: Rig, routing: Routing) -> None:
-    corrections = [build_event(f"e{n}", data={"county": "06029", "corrects": "e0"}) for n in range(12)]
+    of_another_case = {"subject": "case-2", "data": {"county": "06029", "corrects": "e0"}}
+    corrections = [build_event(f"e{n}", **of_another_case) for n in range(1, 13)]
 
-    await routing.events.handle(lay_out(await rig.sealer.seal(*corrections)))
+    await routing.events.handle(lay_out(await rig.sealer.seal(build_event("e0"), *corrections)))
 
-    assert await rig.position() == 12
+    assert await rig.position() == 13
     assert len(await rig.rows("quarantine")) == 12
 
 

@@ -6,10 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from schemas.vocabulary import Group, Reason
-from services.routing.case_state import CaseState
-from services.routing.decide import decide
 from services.routing.decision import Gate, Verdict
-from services.routing.refusals import withhold_consent
 from tests.unit.routing.building import (
     ADULT,
     CHILD,
@@ -17,7 +14,6 @@ from tests.unit.routing.building import (
     NAME,
     NOW,
     build_directory,
-    build_event,
     build_packs,
     considered,
     row_of,
@@ -156,26 +152,6 @@ class TestValidity:
         story = Story()
         story.consent(["VICTIM_SERVICES"], ["name"])
         assert identified(Story()) == {"age"}
-
-
-def test_who_keeps_no_consents_opens_nothing_by_one_not_even_for_the_event_that_grants_it() -> None:
-    packs = build_packs(
-        {
-            "on": ["consent.granted"],
-            "consent": "base",
-            "disclose": ["age"],
-            "disclose_with_consent": ["name"],
-        }
-    )
-    said = {"consent_id": "cn-1", "granted_by": "self", "recipients": ["LEA_LEAD"], "groups": ["name"]}
-    grant = {**said, "to": "2027-01-01T00:00:00Z"}
-    event = build_event("consent.granted", "ag-kern-da", consent=grant, **ADULT, **NAME)
-    for case, groups in (
-        (CaseState.empty(), {"age", "name"}),
-        (withhold_consent(CaseState.empty(), event, now=NOW), {"age"}),
-    ):
-        decision = decide(event, case, build_directory(), packs, NOW)
-        assert disclosed(row_of(decision, "ag-kern-so")) == groups
 
 
 class TestModeRequired:

@@ -9,7 +9,6 @@ from schemas.case_event import FieldError
 from schemas.vocabulary import AlertKind, Group, Outcome, Reason, Role
 from services.routing.decide import disclosed_values, quarantine, refuse_reused_id
 from services.routing.decision import Decision, Verdict
-from services.routing.refusals import find_unhonoured
 from tests.unit.routing.building import (
     CHILD,
     CSE,
@@ -23,7 +22,6 @@ from tests.unit.routing.building import (
     considered,
     decide_event,
     row_of,
-    shipped_packs,
     told,
 )
 
@@ -33,37 +31,8 @@ def told_why(decision: Decision) -> list[str]:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(
-        ("event_type", "data", "path"),
-        [
-            ("victim.recovered", {"corrects": "e0"}, "/data/corrects"),
-            ("event.retracted", {"retracts": "e0"}, "/data/retracts"),
-            (
-                "suspect.identified",
-                {"suspect": {"employer_agency": "ag-bpd"}},
-                "/data/suspect/employer_agency",
-            ),
-            (
-                "case.conflict_declared",
-                {"details": {"conflict_agencies": ["ag-bpd"]}},
-                "/data/details/conflict_agencies",
-            ),
-        ],
-    )
-    def test_who_keeps_no_history_of_cases_is_told_what_to_refuse(
-        self, event_type: str, data: dict[str, Any], path: str
-    ) -> None:
-        event = build_event(event_type, "ag-kern-da", **data)
-        assert [error.path for error in find_unhonoured(event, build_directory())] == [path]
-
-    def test_every_reason_is_told_at_once(self) -> None:
-        event = build_event("suspect.identified", corrects="e0", suspect={"employer_agency": "ag-bpd"})
-        errors = find_unhonoured(event, build_directory())
-        assert [error.path for error in errors] == ["/data/corrects", "/data/suspect/employer_agency"]
-
     def test_an_employer_that_is_no_member_is_no_conflict(self) -> None:
         event = build_event("suspect.identified", suspect={"employer_agency": "sample-farm"})
-        assert find_unhonoured(event, build_directory()) == ()
         assert decide_event(event).conflicts == frozenset()
 
     def test_an_emitter_that_is_not_in_the_directory_is_refused(self) -> None:
@@ -90,9 +59,9 @@ class TestRefusals:
         assert decision.alerts == ()
 
     def test_errors_say_no_value(self) -> None:
-        event = build_event("suspect.identified", corrects="e-secret", suspect={"employer_agency": "ag-bpd"})
-        text = repr(find_unhonoured(event, build_directory()))
-        assert "e-secret" not in text
+        event = build_event("suspect.identified", "ag-unknown", suspect={"employer_agency": "ag-bpd"})
+        text = repr(decide_event(event).errors)
+        assert "ag-unknown" not in text
         assert "ag-bpd" not in text
 
     def test_an_exercise_that_is_refused_stays_an_exercise(self) -> None:
@@ -234,13 +203,6 @@ class TestLedger:
         decision = decide_event(event)
         assert considered(decision, "F-07").verdict is Verdict.NOBODY_HELD
         assert (decision.alerts, decision.duties) == ((), ())
-
-    def test_what_needs_the_history_of_a_case_is_listed_when_packs_are_loaded(self) -> None:
-        listed = {(entry.rule, entry.feature.partition(":")[0]) for entry in shipped_packs().not_honoured}
-        assert ("F-07", "notify holders_of consent") in listed
-        assert ("K-18", "consent required") in listed
-        assert ("K-07", "disclose_with_consent") in listed
-        assert {rule for rule, _ in listed}.isdisjoint({"K-03", "F-01", "K-20"})
 
     def test_a_conflict_of_the_case_keeps_an_agency_from_everything(self) -> None:
         event = build_event("victim.potential_identified", "ag-kern-so", **CHILD, **CSE)

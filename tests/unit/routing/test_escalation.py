@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.vocabulary import Group, Rung
-from services.routing.case_state import RowKey
+from services.routing.case_state import EventKey, RowKey
 from services.routing.decide import refuse_reused_id
 from services.routing.history import remember_reuse
 from tests.unit.routing.building import (
@@ -143,7 +143,14 @@ class TestRungs:
         first = build_event("tip.received")
         story.take(first)
         decision = refuse_reused_id(county=KERN, named_agencies=(), directory=story.directory, now=NOW)
-        story.case = remember_reuse(story.case, first, decision, story.directory, now=NOW)
+        story.case = remember_reuse(
+            story.case,
+            EventKey(first.source, first.id),
+            decision,
+            story.directory,
+            county=KERN,
+            now=NOW,
+        )
         story.wait(hours=1)
         (row,) = story.climb(TFC).rows
         assert (row.agency, row.rules, row.contact) == (TFC, ("S-05",), Rung.BACKUP)

@@ -1,9 +1,10 @@
 """What routing writes by hand is what the models of the wire read."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from schemas.alert import AlertContent, AlertForm, AlertRecord, DutyNotice
+from schemas.alert import AlertContent, AlertForm, AlertRecord, Command, DutyNotice, DutyReview
 from schemas.receipt import Decided, EventStatus
 from schemas.vocabulary import AlertKind, Group, Reason, Role, Rung, Urgency
 from services.routing.decision import PlannedAlert, PlannedDuty, PlannedNotice
@@ -12,6 +13,7 @@ from services.routing.handlers.contents import (
     write_alert_record,
     write_decided,
     write_notice_content,
+    write_review_content,
 )
 from services.routing.handlers.matter import Matter
 from services.routing.repository.rows import AlertRow, EarlierDecision, Origin
@@ -75,12 +77,27 @@ EARLIER = EarlierDecision("case-1", "06029", "routed", "[]", UUID(int=9), b"d", 
 
 def test_an_alerts_content() -> None:
     content = AlertContent.model_validate_json(
-        write_alert_content(MATTER, ALERT, alert_id=ID, duty_ids=(ID,))
+        write_alert_content(MATTER, ALERT, ROW, replaces=None, duty_ids=(ID,))
     )
 
     assert content.disclosed == {Group.NARRATIVE: {"text": "x"}}
     assert [(duty.duty_id, duty.holder, duty.due) for duty in content.duties] == [(ID, "ag-bpd", NOW)]
     assert set(AlertContent.model_fields) == content.model_fields_set
+
+
+def test_a_duty_to_be_reviewed_has_no_instant_and_a_cancel_says_what_it_replaces() -> None:
+    cancel = replace(ALERT, kind=AlertKind.CANCEL, duties=(replace(DUTY, due=None, needs_review=True),))
+
+    content = AlertContent.model_validate_json(
+        write_alert_content(MATTER, cancel, ROW, replaces=UUID(int=5), duty_ids=(ID,))
+    )
+
+    assert [duty.due for duty in content.duties] == ["needs_review"]
+    assert content.replaces == UUID(int=5)
+
+
+def test_a_review_names_duties_alone() -> None:
+    assert DutyReview.model_validate_json(write_review_content([ID])).duty_ids == [ID]
 
 
 def test_a_notices_content_names_no_holder() -> None:
@@ -94,7 +111,9 @@ def test_a_notices_content_names_no_holder() -> None:
 
 
 def test_an_alert_record() -> None:
-    record = AlertRecord.model_validate_json(write_alert_record(MATTER, ROW, sealed=b"\xff\xfe"))
+    record = AlertRecord.model_validate_json(
+        write_alert_record(MATTER, ROW, command=Command.DELIVER, sealed=b"\xff\xfe")
+    )
 
     assert (record.sealed, record.key_id, record.directory_version) == (b"\xff\xfe", UUID(int=9), 3)
     assert set(AlertRecord.model_fields) == record.model_fields_set

@@ -46,5 +46,5 @@ def test_it_agrees_with_counting_by_hand(faults: list[bool]) -> None:
 def test_only_what_the_data_does_not_explain_is_counted() -> None:
     assert {reason for reason in QuarantineReason if not reason.is_fault} == {
         QuarantineReason.ID_REUSED,
-        QuarantineReason.NOT_HONOURED,
+        QuarantineReason.NOT_ACCEPTED,
     }

@@ -1,0 +1,297 @@
+"""Alerts that nobody acknowledges: rungs decided live, once, and by whichever process comes first."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from schemas.alert import AlertRecord
+from schemas.pack import Urgencies
+from schemas.receipt import Acknowledged, Unacknowledged
+from schemas.topics import RECEIPTS
+from services.routing.rules import PackSet, PackVersion
+from services.runtime.kafka import Publisher, PublishError, Record
+from tests.integration.routing.events import CORRELATION_ID, Json, build_event, lay_out
+from tests.integration.routing.rig import PACKS, Rig, Routing
+from tests.integration.routing.test_replay import FailingPublisher
+
+SO, TFC, BPD = "ag-kern-so", "ag-kern-tfc", "ag-bpd"
+TIME = timedelta(seconds=0.25)
+QUICK = Urgencies(immediate=TIME, urgent=TIME, priority=TIME, routine=TIME)
+"""So that a ladder is up in seconds, and hours in an outage of seconds."""
+
+Lines = list[dict[str, Any]]
+
+
+def quick_packs() -> PackSet:
+    return PackSet(
+        [PackVersion(version.pack.model_copy(update={"urgencies": QUICK})) for version in PACKS.versions]
+    )
+
+
+def a_tip(event_id: str = "e1", **changes: object) -> Json:
+    """An imminent danger: the sheriff is told, and the city police in its place (K-01)."""
+    data = {
+        "county": "06029",
+        "safety": {"risk": "imminent"},
+        "name": {"full": "Marigold Quillfeather"},
+        "location": {"address": "12 Marker Lane"},
+    }
+    event = build_event(event_id, type="org.tocsin.tip.received.v1", data=data)
+    return event | {"source": "urn:tocsin:agency:ag-kern-coe:cad"} | changes
+
+
+@asynccontextmanager
+async def quick_routing(rig: Rig, *, publisher: Publisher | None = None) -> AsyncIterator[Routing]:
+    async with rig.open_routing(packs=quick_packs(), publisher=publisher) as routing:
+        yield routing
+
+
+@pytest.fixture
+async def routing(rig: Rig) -> AsyncIterator[Routing]:
+    async with quick_routing(rig) as opened:
+        yield opened
+
+
+async def decide(rig: Rig, routing: Routing, *events: Json, first_offset: int = 0) -> None:
+    await routing.events.handle(lay_out(await rig.sealer.seal(*events), first_offset=first_offset))
+
+
+async def climb_to(rig: Rig, routing: Routing, escalation: int) -> None:
+    """Looks for what is due, as the service does for ever, until a rung was reached."""
+    async with asyncio.timeout(20):
+        while not await rungs(rig, escalation):
+            await routing.climber.climb_due()
+
+
+async def rungs(rig: Rig, escalation: int) -> list[dict[str, Any]]:
+    return [row for row in await rig.rows("alert") if row["escalation"] == escalation]
+
+
+async def contents(rig: Rig) -> list[dict[str, Any]]:
+    """In the order in which they were published."""
+    return [dict(await rig.open_content(alert)) for alert in await rig.published_alerts()]
+
+
+async def wait_until_due(rig: Rig) -> None:
+    async with asyncio.timeout(20):
+        while not await rig.admin.fetchval("SELECT bool_and(due <= clock_timestamp()) FROM routing.ladder"):
+            pass
+
+
+async def receive(routing: Routing, *receipts: Acknowledged | Unacknowledged, offset: int = 0) -> None:
+    records = [
+        Record(
+            RECEIPTS.name,
+            receipt.case_ref.encode(),
+            receipt.model_dump_json().encode(),
+            (("kind", receipt.kind.value.encode()),),
+        )
+        for receipt in receipts
+    ]
+    await routing.receipts.handle(lay_out(records, first_offset=offset))
+
+
+def about(alert: AlertRecord) -> dict[str, Any]:
+    return {
+        "alert_id": alert.alert_id,
+        "revision": 1,
+        "agency": alert.agency,
+        "case_ref": alert.case_ref,
+        "at": alert.decided_at,
+        "correlation_id": CORRELATION_ID,
+    }
+
+
+async def alert_of(rig: Rig, agency: str, escalation: int = 0) -> AlertRecord:
+    [row] = [row for row in await rungs(rig, escalation) if row["agency"] == agency]
+    [alert] = [a for a in await rig.published_alerts() if a.alert_id == row["alert_id"]]
+    return alert
+
+
+async def test_nobody_acknowledges_and_backup_coordinator_and_alternate_are_told_in_turn(
+    rig: Rig, routing: Routing
+) -> None:
+    await decide(rig, routing, a_tip())
+
+    await climb_to(rig, routing, 4)
+
+    told = [(c["agency"], c["escalation"], c["role"]) for c in await contents(rig)]
+    assert told[:5] == [
+        (SO, 0, "LEA_LEAD"),
+        (SO, 1, "LEA_LEAD"),
+        (TFC, 2, "TF_COORDINATOR"),
+        (BPD, 3, "LEA_LOCAL"),
+        (TFC, 4, "TF_COORDINATOR"),
+    ]
+
+
+async def test_the_backup_sees_the_values_of_the_original_and_the_coordinator_none(
+    rig: Rig, routing: Routing
+) -> None:
+    await decide(rig, routing, a_tip())
+
+    await climb_to(rig, routing, 2)
+
+    original, backup, coordinator = (await contents(rig))[:3]
+    assert backup["disclosed"] == original["disclosed"] != {}
+    assert (backup["event_type"], backup["replaces"]) == ("tip.received", None)
+    assert coordinator["disclosed"] == {}
+    contacts = [alert.contact for alert in await rig.published_alerts()]
+    assert contacts[:3] == ["primary", "backup", "primary"]
+
+
+async def test_an_acknowledgement_stops_the_ladder(rig: Rig, routing: Routing) -> None:
+    await decide(rig, routing, a_tip())
+    alert = await alert_of(rig, SO)
+
+    await receive(routing, Acknowledged.model_validate(about(alert)))
+
+    assert await rig.rows("ladder") == []
+    assert await routing.climber.climb_due() == 0
+
+
+async def test_the_backups_acknowledgement_stops_it_too_and_the_coordinators_does_not(
+    rig: Rig, routing: Routing
+) -> None:
+    await decide(rig, routing, a_tip())
+    await climb_to(rig, routing, 2)
+    coordinator, backup = await alert_of(rig, TFC, 2), await alert_of(rig, SO, 1)
+
+    await receive(routing, Acknowledged.model_validate(about(coordinator)))
+    await climb_to(rig, routing, 3)
+    await receive(routing, Acknowledged.model_validate(about(backup)), offset=1)
+    await wait_until_due(rig)
+    await routing.climber.climb_due()
+
+    assert await rungs(rig, 4) == []
+    assert await rig.rows("ladder") == []
+
+
+async def test_after_an_outage_each_recipient_is_told_once(rig: Rig, routing: Routing) -> None:
+    await decide(rig, routing, a_tip())
+    await rig.admin.execute("SELECT pg_sleep(1.3)")
+
+    assert await routing.climber.climb_due() == 1
+
+    [original, *after] = await contents(rig)
+    assert original["escalation"] == 0
+    assert sorted(content["agency"] for content in after) == sorted({BPD, SO, TFC})
+
+
+async def test_two_processes_climb_each_rung_once(rig: Rig, routing: Routing) -> None:
+    await decide(rig, routing, *[a_tip(f"e{n}", subject=f"case-{n % 3}") for n in range(9)])
+    async with quick_routing(rig) as other, asyncio.timeout(20):
+        while len(await rungs(rig, 1)) < 9:
+            await asyncio.gather(*(each.climber.climb_due() for each in (routing, other) for _ in range(2)))
+
+    assert len({row["event_id"] for row in await rungs(rig, 1)}) == len(await rungs(rig, 1)) == 9
+
+
+async def test_a_crash_between_commit_and_publish_leaves_the_rung_to_be_handed_over(
+    rig: Rig, routing: Routing
+) -> None:
+    await decide(rig, routing, a_tip())
+    await wait_until_due(rig)
+    async with quick_routing(rig, publisher=FailingPublisher()) as dying:  # type: ignore[arg-type]
+        with pytest.raises(PublishError):
+            await dying.climber.climb_due()
+    assert len(await rig.published_alerts()) == 1
+
+    await rig.admin.execute("UPDATE routing.outbox SET publish_after = now() - interval '1 second'")
+    await routing.hand_over.republish_late()
+
+    told = [content["escalation"] for content in await contents(rig)]
+    assert sorted(told) == [0, 0, 1]
+    assert len(await rungs(rig, 1)) == 1
+
+
+async def test_what_nobody_takes_up_to_the_last_rung_alarms_and_is_written_down(
+    rig: Rig, routing: Routing, logs: Lines
+) -> None:
+    await decide(rig, routing, a_tip())
+    alert = await alert_of(rig, SO)
+    await rig.admin.execute("SELECT pg_sleep(3.5)")
+
+    await routing.climber.climb_due()
+
+    assert await rig.rows("ladder") == []
+    [fact] = [row for row in await rig.rows("receipt") if row["kind"] == "exhausted"]
+    assert fact["alert_id"] == alert.alert_id
+    [line] = [line for line in logs if line["event"] == "alert.exhausted"]
+    assert (line["level"], line["alert_id"]) == ("error", str(alert.alert_id))
+
+
+async def test_a_late_acknowledgement_wakes_who_climbs(rig: Rig, routing: Routing) -> None:
+    await decide(rig, routing, a_tip())
+    alert = await alert_of(rig, SO)
+    climbing = asyncio.create_task(routing.climber.climb_for_ever())
+    try:
+        await receive(routing, Unacknowledged.model_validate(about(alert)))
+        async with asyncio.timeout(20):
+            while not await rungs(rig, 1):
+                pass
+    finally:
+        climbing.cancel()
+
+    assert [row["kind"] for row in await rig.rows("receipt")] == ["unacknowledged"]
+
+
+async def test_a_correction_takes_over_the_ladder_of_its_alert(rig: Rig, routing: Routing) -> None:
+    tip = a_tip()
+    await decide(rig, routing, tip)
+    await decide(rig, routing, tip | {"id": "e2", "data": {**tip["data"], "corrects": "e1"}}, first_offset=1)
+
+    await climb_to(rig, routing, 1)
+
+    assert {row["event_id"] for row in await rungs(rig, 1)} == {"e2"}
+
+
+async def test_an_update_of_what_the_alternate_was_told_names_that_rung(rig: Rig, routing: Routing) -> None:
+    tip = a_tip()
+    await decide(rig, routing, tip)
+    await climb_to(rig, routing, 3)
+    alternate = await alert_of(rig, BPD, 3)
+
+    retraction = tip | {"id": "e2", "type": "org.tocsin.event.retracted.v1"}
+    retraction["data"] = {"county": "06029", "retracts": "e1"}
+    await decide(rig, routing, retraction, first_offset=1)
+
+    cancels = [content for content in await contents(rig) if content["kind"] == "cancel"]
+    assert {c["agency"]: UUID(c["replaces"]) for c in cancels}[BPD] == alternate.alert_id
+
+
+async def test_a_reused_id_climbs_to_the_coordinators_backup(rig: Rig, routing: Routing) -> None:
+    await decide(rig, routing, a_tip(), a_tip(subject="case-2"))
+    [reuse] = [row for row in await rig.rows("ladder") if row["cause"] == "S-05"]
+    # The system's own times are no pack's, and an hour.
+    await rig.admin.execute("DELETE FROM routing.ladder WHERE cause <> 'S-05'")
+
+    assert reuse["case_ref"] == "case-1"
+    assert await routing.climber.climb_due() == 0
+
+
+async def test_the_ledger_explains_what_a_rung_showed(rig: Rig, routing: Routing) -> None:
+    await decide(rig, routing, a_tip())
+    await climb_to(rig, routing, 1)
+
+    explained = await routing.explainer.explain(event_id="e1", source=None, operator="0f" * 4)
+
+    original, backup = explained.decisions[0].alerts
+    assert (original.escalation, backup.escalation) == (0, 1)
+    assert backup.disclosed == original.disclosed
+    assert backup.withheld == original.withheld
+
+
+async def test_a_case_that_does_not_open_holds_up_no_other(rig: Rig, routing: Routing, logs: Lines) -> None:
+    await decide(rig, routing, a_tip("e1"), a_tip("e2", subject="case-2"))
+    await rig.admin.execute("UPDATE routing.case_state SET state = '\\x00' WHERE case_ref = 'case-1'")
+
+    await climb_to(rig, routing, 1)
+
+    assert {row["event_id"] for row in await rungs(rig, 1)} == {"e2"}
+    assert [line["event_id"] for line in logs if line["event"] == "ladder.failed"] == ["e1"]
