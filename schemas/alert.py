@@ -23,6 +23,7 @@ class Command(StrEnum):
     AMEND = "amend"
     STOP = "stop"
     REVIEW = "review"
+    """Delivers nothing: its content is a DutyReview, which names duties to be looked at again."""
 
 
 class AlertForm(StrEnum):
@@ -33,9 +34,9 @@ class AlertForm(StrEnum):
 
 
 class AlertRecord(WireModel):
-    """One alert on `tocsin.alerts`. Key: the case reference. `sealed` opens to AlertContent or DutyNotice.
+    """One alert on `tocsin.alerts`. Key: the case reference.
 
-    That of the command `review` opens to DutyReview.
+    `sealed` opens to the AlertContent or DutyNotice of its form, of a review to a DutyReview.
     """
 
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")

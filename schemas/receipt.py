@@ -1,7 +1,7 @@
 """Receipts: facts about an alert or an event, on `tocsin.receipts`. Key: the case reference."""
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
@@ -66,7 +66,7 @@ class Acknowledged(_AlertReceipt):
 
 
 class Unacknowledged(_AlertReceipt):
-    """At the alert's `acknowledge_by` nobody had taken responsibility; told once for an alert."""
+    """The time to acknowledge it has passed and nobody had; told once an alert, whatever comes later."""
 
     kind: Literal[ReceiptKind.UNACKNOWLEDGED] = ReceiptKind.UNACKNOWLEDGED
 
@@ -118,11 +118,8 @@ class Decided(WireModel):
     correlation_id: str
 
 
-Receipt = Annotated[
-    Stored | Delivered | Failed | Acknowledged | Unacknowledged | Evidence | Decided,
-    Field(discriminator="kind"),
-]
+AnyReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged | Unacknowledged | Evidence | Decided
 
-RECEIPT: Final[
-    TypeAdapter[Stored | Delivered | Failed | Acknowledged | Unacknowledged | Evidence | Decided]
-] = TypeAdapter(Receipt)
+Receipt = Annotated[AnyReceipt, Field(discriminator="kind")]
+
+RECEIPT: Final[TypeAdapter[AnyReceipt]] = TypeAdapter(Receipt)

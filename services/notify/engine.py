@@ -15,6 +15,7 @@ from services.notify.directory import Directory
 from services.notify.egress import Egress
 from services.notify.handlers.ports import Doubt, Outgoing
 from services.notify.postcard import PostcardForm
+from services.notify.repository.awaited import AwaitedRepository
 from services.notify.repository.deliveries import DeliveryRepository
 from services.notify.repository.outbox import OutboxRepository
 from services.notify.repository.rows import ReceiptBatch, Result
@@ -24,6 +25,7 @@ from services.notify.worker.attempts import Attempts
 from services.notify.worker.batching import Gatherer
 from services.notify.worker.handover import HandOver
 from services.notify.worker.lanes import Dispatcher, Limits
+from services.notify.worker.lateness import LatenessWatch
 from services.notify.worker.outbox import OutboxPublisher, OutboxSweeper
 from services.notify.worker.performing import Performer
 from services.notify.worker.recorder import Recorder
@@ -118,6 +120,7 @@ async def _running(works: "_Works", lifetime: Lifetime) -> AsyncIterator[None]:
                 works.retries.run(),
                 works.sweeper.sweep_for_ever(),
                 works.hand_over.tell_for_ever(),
+                works.lateness.watch_for_ever(),
                 _close_at_the_end(lifetime, works.dispatcher),
             ):
                 yield
@@ -137,6 +140,7 @@ class _Works:
     retries: RetryWorker
     sweeper: OutboxSweeper
     hand_over: HandOver
+    lateness: LatenessWatch
     results: Gatherer[Result]
     receipts: Gatherer[ReceiptBatch]
     publish: Outgoing
@@ -183,6 +187,12 @@ def _build_works(settings: NotifySettings, around: Surroundings, attempts: Attem
             clock=around.clock,
         ),
         hand_over=hand_over,
+        lateness=LatenessWatch(
+            awaited=AwaitedRepository(around.pool),
+            publish=receipts.add,
+            member=settings.member,
+            clock=around.clock,
+        ),
         results=results,
         receipts=receipts,
         publish=publish,

@@ -29,6 +29,14 @@ CATALOGUE: Catalogue = MappingProxyType(
             "A person took responsibility; only the first acknowledgement of an alert counts.",
             ("alert_id", "agency", "is_first"),
         ),
+        "alerts.unacknowledged": LogEntry(
+            "warning",
+            "The time to acknowledge these has passed and nobody had; routing is told, and decides.",
+            ("alert_count",),
+        ),
+        "alerts.not_watched": LogEntry(
+            "warning", "PostgreSQL was away when late acknowledgements were looked for; looking again."
+        ),
         "delivery.attempted": LogEntry(
             "info",
             "One try and how it ended. `endpoint_id` is the rung of the contact for an e-mail.",

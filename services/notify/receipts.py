@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 import orjson
@@ -19,6 +20,21 @@ class Receipt:
     key: bytes
     kind: bytes
     value: bytes
+
+
+class About(Protocol):
+    """What a receipt about an alert names: an alert record, or as much of one as was read."""
+
+    @property
+    def alert_id(self) -> UUID: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def agency(self) -> str: ...
+    @property
+    def case_ref(self) -> str: ...
+    @property
+    def correlation_id(self) -> str: ...
 
 
 def stored(record: AlertRecord, *, at: datetime) -> Receipt:
@@ -41,6 +57,10 @@ def acknowledged(record: AlertRecord, *, at: datetime) -> Receipt:
     return _receipt(ReceiptKind.ACKNOWLEDGED, record, at)
 
 
+def unacknowledged(alert: About, *, at: datetime) -> Receipt:
+    return _receipt(ReceiptKind.UNACKNOWLEDGED, alert, at)
+
+
 def pack(receipts: Iterable[Receipt]) -> bytes:
     """One JSON a line."""
     return b"\n".join(receipt.value for receipt in receipts)
@@ -50,7 +70,7 @@ def unpack(packed: bytes) -> Sequence[Receipt]:
     return [_read(line) for line in packed.split(b"\n") if line]
 
 
-def _receipt(kind: ReceiptKind, record: AlertRecord, at: datetime, **more: UUID | str) -> Receipt:
+def _receipt(kind: ReceiptKind, record: About, at: datetime, **more: UUID | str) -> Receipt:
     # Two for each alert: written without the models of `schemas.receipt`, which cost four times as much. The
     # tests read every kind with them.
     document = {

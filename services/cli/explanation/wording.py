@@ -33,6 +33,7 @@ _FACTS: Final = {
     "delivered": "delivered",
     "failed": "could not be delivered",
     "acknowledged": "acknowledged by a person",
+    "unacknowledged": "not acknowledged in time",
 }
 
 

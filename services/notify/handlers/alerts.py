@@ -25,6 +25,7 @@ from services.runtime.logs import get_logger
 log = get_logger()
 
 DIRECTORY_PATIENCE_SECONDS: Final = 5.0
+_DELIVERED: Final = frozenset({Command.DELIVER, Command.AMEND})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ class AlertHandler:
                 agency = view.find_agency(alert.agency)
                 paths[way] = plan_paths(agency, contact=alert.contact, channels=self.channels)
             deliveries = []
-            for path in paths[way] if alert.command is not Command.STOP else ():
+            for path in paths[way] if alert.command in _DELIVERED else ():
                 room = rooms[path.lane] if path.lane in rooms else self.deliveries.room(path.lane)
                 rooms[path.lane] = room - 1
                 deliveries.append(PlannedDelivery(self.new_id(), path, is_leased=room > 0))
@@ -142,7 +143,7 @@ class AlertHandler:
             duration_ms=milliseconds,
         )
         for plan in planned:
-            if not plan.deliveries and plan.record.command is not Command.STOP:
+            if not plan.deliveries and plan.record.command in _DELIVERED:
                 log.warning(
                     "alert.without_path",
                     alert_id=plan.record.alert_id,

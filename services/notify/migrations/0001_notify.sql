@@ -17,11 +17,12 @@ CREATE TABLE notify.feed (
     last_position bigint NOT NULL
 ) WITH (fillfactor = 50);
 
--- An alert as routing published it; its content stays sealed.
+-- An alert as routing published it; its content stays sealed. A revision that was passed over because a later one was
+-- stored before it has no content, and no place in the feed.
 CREATE TABLE notify.alert (
     alert_id uuid NOT NULL,
     revision integer NOT NULL,
-    feed_position bigint NOT NULL,
+    feed_position bigint CHECK ((feed_position IS NULL) = (command = 'passed_over')),
     command text NOT NULL,
     form text NOT NULL,
     agency text NOT NULL,
@@ -88,6 +89,15 @@ CREATE TABLE notify.acknowledgement (
     role_sealed bytea
 );
 
+-- Alerts whose time to acknowledge them runs, a row each until it is over: a row goes with the acknowledgement, with the
+-- alert's withdrawal, or with the receipt that says that nobody came. By the clock, so that whoever looks reads no more than
+-- is late, and so that the index is written at a few places; the alert knows the rest.
+CREATE TABLE notify.awaited (
+    acknowledge_by timestamptz NOT NULL,
+    alert_id uuid NOT NULL,
+    PRIMARY KEY (acknowledge_by, alert_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000);
+
 -- Receipts on their way to routing, a row for each published batch. A row goes when routing's group has committed past
 -- `next_offsets` of the cluster it was published to; one that was published to another cluster is published again.
 CREATE TABLE notify.outbox (
@@ -114,11 +124,12 @@ CREATE TABLE notify.unreadable (
 GRANT USAGE ON SCHEMA notify TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE ON notify.directory, notify.feed, notify.delivery TO tocsin_notify;
 GRANT SELECT, INSERT ON notify.alert, notify.attempt, notify.acknowledgement, notify.unreadable TO tocsin_notify;
-GRANT SELECT, INSERT, UPDATE, DELETE ON notify.outbox TO tocsin_notify;
+GRANT SELECT, INSERT, UPDATE, DELETE ON notify.awaited, notify.outbox TO tocsin_notify;
 
 -- migrate:down
 DROP TABLE notify.unreadable;
 DROP TABLE notify.outbox;
+DROP TABLE notify.awaited;
 DROP TABLE notify.acknowledgement;
 DROP TABLE notify.attempt;
 DROP TABLE notify.delivery;

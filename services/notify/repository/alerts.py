@@ -60,10 +60,12 @@ class AlertRepository:
         """One transaction: the alerts that are new with their deliveries, and these receipts."""
         packed = pack(receipts) if receipts else None
         arguments = (now, lease_until, member, packed, *_columns(alerts), *_delivery_columns(alerts))
-        if any(alert.record.revision > 1 for alert in alerts):
+        if any(_takes_a_place(alert.record) for alert in alerts):
             async with transaction(self._pool) as acquired:
                 rows = await acquired.fetch(_INSERT, *arguments)
+                await acquired.execute(_SKIP_EARLIER, *_revisions(alerts))
                 await acquired.execute(_SUPERSEDE, *_revisions(alerts))
+                await acquired.execute(_AWAIT_NO_MORE, _stopped(alerts))
         else:
             async with connection(self._pool) as acquired:
                 rows = await acquired.fetch(_INSERT, *arguments)
@@ -137,12 +139,25 @@ def _delivery_columns(alerts: Sequence[PlannedAlert]) -> tuple[list[object], ...
     )
 
 
+def _stopped(alerts: Sequence[PlannedAlert]) -> list[UUID]:
+    return [alert.record.alert_id for alert in alerts if alert.record.command is Command.STOP]
+
+
 def _revisions(alerts: Sequence[PlannedAlert]) -> tuple[list[UUID], list[int]]:
-    return [alert.record.alert_id for alert in alerts], [alert.record.revision for alert in alerts]
+    """The newest of each alert, of those that take the place of earlier ones."""
+    newest: dict[UUID, int] = {}
+    for record in (alert.record for alert in alerts if _takes_a_place(alert.record)):
+        newest[record.alert_id] = max(record.revision, newest.get(record.alert_id, 0))
+    return list(newest), list(newest.values())
+
+
+def _takes_a_place(record: AlertRecord) -> bool:
+    return record.revision > 1 and record.command is not Command.REVIEW
 
 
 # One statement, and so one round trip and one transaction. Advancing the feed locks the agencies' counters,
-# in order, until it commits: no position becomes visible before a lower one.
+# in order, until it commits: no position becomes visible before a lower one. Only the first revision of an
+# alert starts the clock of its acknowledgement.
 _INSERT: Final = """
 WITH batch AS (
     SELECT * FROM unnest(
@@ -170,7 +185,11 @@ WITH batch AS (
         acknowledge_by, exercise, decided_at, directory_version, correlation_id, key_id, sealed, $1
     FROM batch JOIN advanced USING (agency) JOIN counted USING (agency)
     ON CONFLICT (alert_id, revision) DO NOTHING
-    RETURNING alert_id, revision
+    RETURNING alert_id, revision, command, form, acknowledge_by
+), awaited AS (
+    INSERT INTO notify.awaited (acknowledge_by, alert_id)
+    SELECT acknowledge_by, alert_id FROM fresh
+    WHERE revision = 1 AND form = 'alert' AND command = 'deliver'
 ), made AS (
     INSERT INTO notify.delivery (
         delivery_id, alert_id, revision, channel, target, lane, state, attempts, due_at, leased_by
@@ -190,10 +209,42 @@ WITH batch AS (
 SELECT told.batch_id, fresh.alert_id, fresh.revision FROM told FULL JOIN fresh ON true
 """
 
+# A revision that has not come when a later one is stored shall never count: its place is taken, so that it is
+# known already if it comes, and the statement that stores alerts need not look for later ones. If none came
+# before, this one starts the clock.
+_SKIP_EARLIER: Final = """
+WITH newer AS (
+    SELECT a.*
+    FROM unnest($1::uuid[], $2::integer[]) AS given (alert_id, revision)
+    JOIN notify.alert a ON a.alert_id = given.alert_id AND a.revision = given.revision
+), passed AS (
+    INSERT INTO notify.alert (
+        alert_id, revision, command, form, agency, contact, case_ref, urgency, acknowledge_by, exercise,
+        decided_at, directory_version, correlation_id, key_id, sealed, stored_at
+    )
+    SELECT
+        alert_id, earlier, 'passed_over', form, agency, contact, case_ref, urgency, acknowledge_by, exercise,
+        decided_at, directory_version, correlation_id, key_id, '', stored_at
+    FROM newer CROSS JOIN generate_series(1, revision - 1) AS earlier
+    ON CONFLICT (alert_id, revision) DO NOTHING
+    RETURNING alert_id, revision
+)
+INSERT INTO notify.awaited (acknowledge_by, alert_id)
+SELECT newer.acknowledge_by, alert_id
+FROM newer JOIN passed USING (alert_id)
+WHERE passed.revision = 1 AND newer.form = 'alert' AND newer.command = 'amend'
+ON CONFLICT DO NOTHING
+"""
+
 _SUPERSEDE: Final = """
 UPDATE notify.delivery d SET state = 'superseded', due_at = NULL, leased_by = NULL
 FROM unnest($1::uuid[], $2::integer[]) AS newer (alert_id, revision)
 WHERE d.alert_id = newer.alert_id AND d.revision < newer.revision AND d.state = 'pending'
+"""
+
+_AWAIT_NO_MORE: Final = """
+DELETE FROM notify.awaited w USING notify.alert a
+WHERE a.alert_id = ANY ($1::uuid[]) AND w.acknowledge_by = a.acknowledge_by AND w.alert_id = a.alert_id
 """
 
 _INSERT_UNREADABLE: Final = """
@@ -205,13 +256,17 @@ ON CONFLICT DO NOTHING
 _SELECT_FEED: Final = f"""
 SELECT a.feed_position, {RECORD_COLUMNS}
 FROM notify.alert a
-WHERE a.agency = $1 AND a.feed_position > $2 AND a.command <> 'stop' AND NOT EXISTS (
-    SELECT FROM notify.alert newer WHERE newer.alert_id = a.alert_id AND newer.revision > a.revision
+WHERE a.agency = $1 AND a.feed_position > $2 AND a.command IN ('deliver', 'amend') AND NOT EXISTS (
+    SELECT FROM notify.alert newer
+    WHERE newer.alert_id = a.alert_id AND newer.revision > a.revision AND newer.command <> 'review'
 )
 ORDER BY a.feed_position
 LIMIT $3
 """  # noqa: S608 -- columns of ours
 
 _SELECT_NEWEST: Final = f"""
-SELECT {RECORD_COLUMNS} FROM notify.alert a WHERE a.alert_id = $1 ORDER BY a.revision DESC LIMIT 1
+SELECT {RECORD_COLUMNS} FROM notify.alert a
+WHERE a.alert_id = $1 AND a.command <> 'review'
+ORDER BY a.revision DESC
+LIMIT 1
 """  # noqa: S608 -- columns of ours

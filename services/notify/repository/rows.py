@@ -68,6 +68,17 @@ class ReceiptBatch:
     receipts: Sequence[Receipt]
 
 
+@dataclass(frozen=True, slots=True)
+class LateAlert:
+    """An alert that nobody acknowledged in time, as far as a receipt names it."""
+
+    alert_id: UUID
+    revision: int
+    agency: str
+    case_ref: str
+    correlation_id: str
+
+
 RECORD_COLUMNS: Final = (
     "a.alert_id, a.revision, a.command, a.form, a.agency, a.contact, a.case_ref, a.urgency, a.acknowledge_by,"
     " a.exercise, a.decided_at, a.directory_version, a.correlation_id, a.key_id, a.sealed"

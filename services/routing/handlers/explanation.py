@@ -32,7 +32,7 @@ class ExplainedRule(WireModel):
 
 
 class ExplainedFact(WireModel):
-    """What became of an alert: delivered, acknowledged, and the like."""
+    """What became of an alert: stored, delivered, failed, (un)acknowledged."""
 
     kind: str
     at: AwareDatetime

@@ -53,6 +53,9 @@ COORDINATOR = AgencyRecord(
     counties="*",
     contacts=[Contact(rung=Rung.PRIMARY, email="desk@tfc.example", phone="+1 661 555 0100")],
 )
+NOT_SOON = datetime(2126, 3, 4, 6, 55, tzinfo=UTC)
+"""Nothing is late in a test that is not about that."""
+
 _SECONDS = 20.0
 
 
@@ -65,6 +68,7 @@ class Given(TypedDict, total=False):
     form: AlertForm
     urgency: Urgency
     command: Command
+    acknowledge_by: datetime
 
 
 @dataclass
@@ -140,7 +144,13 @@ class Rig:
     async def seal_alert(self, *, for_operations: bool = False, **given: Unpack[Given]) -> AlertRecord:
         """An alert as routing would make it: sealed under its case's key."""
         key_id, key = await self._find_key("01JNF0Z6W3", for_operations=for_operations)
-        facts = {"alert_id": uuid4(), "key_id": key_id, "directory_version": self.version, **given}
+        facts = {
+            "alert_id": uuid4(),
+            "key_id": key_id,
+            "directory_version": self.version,
+            "acknowledge_by": NOT_SOON,
+            **given,
+        }
         plain = alert_record().model_copy(update=facts)
         is_alert = plain.form is AlertForm.ALERT
         content = alert_content(plain) if is_alert else duty_notice(plain)

@@ -171,7 +171,7 @@ async def test_the_page_shows_urgency_id_and_deadline_and_acknowledges_nothing(
         page = await notify.ask("GET", f"/a/{alert.alert_id}")
     assert page.status == 200
     assert page.headers["content-type"].startswith("text/html")
-    for shown in ("IMMEDIATE", alert.alert_id.hex[:8].upper(), "2026-03-03 22:55 PST (2026-03-04 06:55 UTC)"):
+    for shown in ("IMMEDIATE", alert.alert_id.hex[:8].upper(), "2126-03-03 22:55 PST (2126-03-04 06:55 UTC)"):
         assert shown in page.text
     assert not [word for word in PLANTED if word in page.text]
     assert "<script" not in page.text

@@ -76,7 +76,7 @@ async def test_the_email_is_a_postcard_and_holds_none_of_the_planted_words(
     assert message.get_content_type() == "multipart/alternative"
     assert mail.part("plain").replace("\r\n", "\n") == (
         f"IMMEDIATE notice {short}\n\n"
-        "A notice needs your acknowledgement by 2026-03-03 22:55 PST (2026-03-04 06:55 UTC).\n\n"
+        "A notice needs your acknowledgement by 2126-03-03 22:55 PST (2126-03-04 06:55 UTC).\n\n"
         f"Sign in: https://notify.example/a/{alert.alert_id}\n\n"
         "Do not reply with case details.\n"
         "If you cannot sign in, call the duty desk: +1 661 555 0100.\n"

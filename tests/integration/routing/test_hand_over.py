@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.receipt import Acknowledged, Delivered, Failed, ReceiptKind, Stored
+from schemas.receipt import Acknowledged, Delivered, Failed, ReceiptKind, Stored, Unacknowledged
 from schemas.topics import ALERTS, RECEIPTS
 from services.routing.handlers.positions import GapError
 from services.routing.repository.views import ViewRepository
@@ -33,7 +33,7 @@ class OnceFailingPublisher:
         return [(0, 0) for _ in records]
 
 
-def receipt_record(receipt: Stored | Delivered | Failed | Acknowledged) -> Record:
+def receipt_record(receipt: Stored | Delivered | Failed | Acknowledged | Unacknowledged) -> Record:
     return Record(
         RECEIPTS.name,
         receipt.case_ref.encode(),
@@ -84,7 +84,11 @@ def acknowledged(alert_id: UUID) -> Record:
     return receipt_record(Acknowledged.model_validate(about(alert_id)))
 
 
-@pytest.mark.parametrize("tell", [stored, delivered, failed, acknowledged])
+def unacknowledged(alert_id: UUID) -> Record:
+    return receipt_record(Unacknowledged.model_validate(about(alert_id)))
+
+
+@pytest.mark.parametrize("tell", [stored, delivered, failed, unacknowledged, acknowledged])
 async def test_what_notify_tells_of_leaves_the_outbox_for_it_has_it(
     rig: Rig, routing: Routing, tell: Callable[[UUID], Record]
 ) -> None:
@@ -192,16 +196,17 @@ async def test_a_new_clusters_log_starts_at_its_beginning(rig: Rig, routing: Rou
 
 async def test_a_fact_told_twice_is_shown_once(rig: Rig, routing: Routing) -> None:
     alert_id, *_ = await decide_one(rig, routing)
-    facts = [tell(alert_id) for tell in (stored, delivered, failed, acknowledged)]
+    facts = [tell(alert_id) for tell in (stored, delivered, failed, unacknowledged, acknowledged)]
 
     await routing.receipts.handle(lay_out([*facts, *facts]))
 
     view = await ViewRepository(routing.pool).read_event(event_id="e1", source=None)
-    assert len(view.facts) == 4
+    assert len(view.facts) == 5
     assert {fact.kind: (fact.channel, fact.outcome, fact.at) for fact in view.facts} == {
         "stored": (None, None, AT),
         "delivered": ("email", None, AT),
         "failed": ("webhook", "gone", AT),
+        "unacknowledged": (None, None, AT),
         "acknowledged": (None, None, AT),
     }
 

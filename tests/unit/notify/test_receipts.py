@@ -18,6 +18,7 @@ def every_kind() -> list[receipts.Receipt]:
         receipts.delivered(record, at=AT, delivery_id=delivery_id, channel=Channel.WEBHOOK),
         receipts.failed(record, at=AT, delivery_id=delivery_id, channel=Channel.EMAIL, outcome="refused"),
         receipts.acknowledged(record, at=AT),
+        receipts.unacknowledged(record, at=AT),
     ]
 
 

@@ -1,0 +1,45 @@
+"""Telling routing of alerts that nobody acknowledged in time; what follows from that, routing decides."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from services.notify.repository.awaited import AwaitedRepository
+from services.notify.repository.rows import ReceiptBatch
+from services.runtime.clock import Clock
+from services.runtime.database import TRANSIENT_ERRORS
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+WATCH_SECONDS: Final = 0.5
+MOST_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatenessWatch:
+    """Looks at the clock of every alert that waits for an acknowledgement."""
+
+    awaited: AwaitedRepository
+    publish: Callable[[ReceiptBatch], None]
+    member: str
+    clock: Clock
+
+    async def watch_for_ever(self) -> None:
+        while True:
+            try:
+                while await self.report() == MOST_AT_ONCE:
+                    pass
+            except TRANSIENT_ERRORS as error:
+                log.warning("alerts.not_watched", exc_info=error)
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def report(self) -> int:
+        """How many were found late."""
+        batch = await self.awaited.record_late(now=self.clock.now(), limit=MOST_AT_ONCE, member=self.member)
+        if batch is None:
+            return 0
+        self.publish(batch)
+        log.warning("alerts.unacknowledged", alert_count=len(batch.receipts))
+        return len(batch.receipts)
