@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from services.cli.backtesting.command import EPILOG as BACKTEST_EPILOG
+from services.cli.backtesting.command import backtest
+
 if TYPE_CHECKING:
     from schemas.pack import ProtocolPack
     from services.cli.authoring.checking import Roster
@@ -18,6 +21,8 @@ _EPILOG = (
     "  [cyan]tocsin protocol test my-county[/cyan]  does it say what was decided?\n\n"
     "  [cyan]tocsin protocol diff my-county/1.0.0.yaml my-county/1.1.0.yaml[/cyan]  "
     "what changes for whom?\n\n"
+    "  [cyan]tocsin protocol backtest my-county/1.1.0.yaml --from-ledger[/cyan]  "
+    "what would it have changed?\n\n"
     "The guide is docs/protocols.md, and every word a pack may use in docs/protocol-words.md."
 )
 
@@ -188,6 +193,9 @@ def diff(
 
     before, after = _load_pack("diff", old), _load_pack("diff", new)
     print(show_difference(before, after, compare_packs(before, after), as_json=as_json))
+
+
+app.command(epilog=BACKTEST_EPILOG)(backtest)
 
 
 def _load_pack(command: str, path: Path) -> "ProtocolPack":

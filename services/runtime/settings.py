@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsError
 
 from services.runtime.kafka_access import KafkaAccess, KafkaSecuritySettings
 from services.runtime.logs import LogFormat, LogLevel
-from services.runtime.secret_files import SecretFileError
+from services.runtime.secret_files import FileAwareSettings, SecretFileError
 
 BAD_CONFIGURATION: Final = 78
 """EX_CONFIG of sysexits.h: starting again will not help."""
@@ -101,15 +101,23 @@ class ServiceSettings(KafkaSecuritySettings):
     @classmethod
     def from_environment(cls) -> Self:
         """Reads the environment; ends the process with a line for each variable that is missing or wrong."""
-        try:
-            return cls()
-        except ValidationError as error:
-            lines = list(_describe(error))
-        except (SecretFileError, SettingsError) as error:
-            # The latter is of a variable whose parts cannot be told; its own text names the field alone.
-            lines = [str(error)]
-        sys.stderr.write("".join(f"{line}\n" for line in lines))
-        raise SystemExit(BAD_CONFIGURATION)
+        return read_environment(cls)
+
+
+_Settings = TypeVar("_Settings", bound=FileAwareSettings)
+
+
+def read_environment(settings: type[_Settings]) -> _Settings:
+    """Settings from the environment; ends the process with a line for each variable that is wrong."""
+    try:
+        return settings()
+    except ValidationError as error:
+        lines = list(_describe(error))
+    except (SecretFileError, SettingsError) as error:
+        # The latter is of a variable whose parts cannot be told; its own text names the field alone.
+        lines = [str(error)]
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    raise SystemExit(BAD_CONFIGURATION)
 
 
 def _describe(error: ValidationError) -> Iterator[str]:

@@ -10,6 +10,8 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from services.cli.main import COMMANDS
+from services.routing.packs import SHIPPED
+from services.runtime.crypto import hash_api_key
 from tests.support.command import Done, tocsin
 from tests.support.examples import EXAMPLES
 from tests.support.kafka_choice import DURABILITY
@@ -139,6 +141,59 @@ async def test_explain_of_an_unknown_event_ends_with_1(task_force: TaskForce) ->
     done = await tocsin("explain", "never-sent", "--data-dir", task_force.stack.data_dir)
     assert (done.exit_code, done.output) == (1, "")
     assert "never accepted" in done.errors
+
+
+def without_the_advocate(folder: Path) -> Path:
+    """A draft of the county pack that does not tell the advocate of a person found."""
+    text = (SHIPPED / "ca-kern-httf" / "2.2.0.yaml").read_text()
+    before, _, after = text.partition("  - id: K-07")
+    draft = folder / "draft.yaml"
+    draft.write_text(before + after[after.index("  - id: ") :])
+    return draft
+
+
+def lost_of(done: Done, event: CaseEvent) -> list[str]:
+    return [
+        entry["agency"]
+        for entry in done.json()["agencies"]
+        for alert in entry["alerts"]
+        if alert["effect"] == "lost" and alert["event"] == event["id"]
+    ]
+
+
+async def test_a_backtest_decides_what_was_really_processed_with_a_draft(
+    task_force: TaskForce, explained: CaseEvent, tmp_path: Path
+) -> None:
+    words = ("protocol", "backtest", without_the_advocate(tmp_path), "--from-ledger", "--json")
+    done = await tocsin(*words, "--data-dir", task_force.stack.data_dir)
+    assert (done.exit_code, done.errors) == (0, "")
+    assert lost_of(done, explained) == [ADVOCATE]
+    assert explained["data"]["name"]["full"] not in done.output
+    assert explained["data"]["narrative"]["text"] not in done.output
+    assert explained["subject"] not in done.output
+
+
+async def test_a_backtest_reads_the_deployment_that_the_environment_names(
+    task_force: TaskForce, explained: CaseEvent, tmp_path: Path
+) -> None:
+    stack = task_force.stack
+    operator = stack.keys["operator"]
+    environment = {
+        "TOCSIN_DATABASE_URL": stack.ready["postgres"],
+        "TOCSIN_KAFKA": stack.ready["kafka"],
+        "TOCSIN_KEK_FILE": str(stack.data_dir / "secrets" / "kek.json"),
+        "TOCSIN_ROUTING_OPERATOR_KEYS": hash_api_key(operator),
+        "TOCSIN_OPERATOR_KEY": operator,
+    }
+    words = ("protocol", "backtest", without_the_advocate(tmp_path), "--from-ledger", "--json")
+    done = await tocsin(*words, environment=environment)
+    assert (done.exit_code, lost_of(done, explained)) == (0, [ADVOCATE])
+    stranger = await tocsin(*words, environment=environment | {"TOCSIN_OPERATOR_KEY": "tco_another"})
+    assert (stranger.exit_code, stranger.output) == (2, "")
+    assert "TOCSIN_OPERATOR_KEY is no operator's key of this deployment" in stranger.errors
+    missing = await tocsin(*words, environment={"TOCSIN_DATABASE_URL": stack.ready["postgres"]})
+    assert missing.exit_code != 0
+    assert "TOCSIN_KAFKA: it is missing" in missing.errors
 
 
 async def test_simulate_passes_the_scenario_that_the_services_play() -> None:

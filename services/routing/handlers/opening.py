@@ -66,7 +66,7 @@ def open_event(envelope: Envelope, key: CaseKey | None) -> OpenedEvent | Unreada
         plaintext = key.cipher.open(sealed.data.sealed, context=sealed.seal_context)
         content = orjson.loads(plaintext)
         digest = digest_content(key, subject=sealed.subject, content=plaintext)
-        raw = _rebuild(sealed, content)
+        raw = rebuild_event(sealed, content)
     except (SealError, ValueError, LookupError, TypeError) as error:
         return UnreadableEvent(record, QuarantineReason.NOT_OPENED, sealed, key, error=error)
     data = content["data"]
@@ -98,7 +98,7 @@ def find_county(data: Mapping[str, Any]) -> str | None:
     return county if isinstance(county, str) and len(county) == len("06029") else None
 
 
-def _rebuild(sealed: SealedEvent, content: Mapping[str, Any]) -> bytes:
+def rebuild_event(sealed: SealedEvent, content: Mapping[str, Any]) -> bytes:
     """The event as its source sent it, for the one parser that every case event goes through."""
     return orjson.dumps(
         {

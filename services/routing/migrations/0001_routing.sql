@@ -173,15 +173,23 @@ CREATE TABLE routing.quarantine (
 );
 CREATE INDEX quarantine_of_event ON routing.quarantine (event_id, source);
 
+-- Every read of what cases are about, with who read. `detail` names no value of a case.
+CREATE TABLE routing.read (
+    at timestamptz NOT NULL,
+    operator text NOT NULL,
+    what text NOT NULL,
+    detail text NOT NULL
+);
+
 GRANT USAGE ON SCHEMA routing TO tocsin_routing;
 -- Append-only: what was decided, told and learned is never changed.
 GRANT SELECT, INSERT ON
-    routing.directory, routing.decision, routing.alert, routing.duty, routing.receipt, routing.evidence, routing.quarantine TO tocsin_routing;
+    routing.directory, routing.decision, routing.alert, routing.duty, routing.receipt, routing.evidence, routing.quarantine, routing.read TO tocsin_routing;
 GRANT UPDATE (due, status) ON routing.duty TO tocsin_routing;
 GRANT SELECT, INSERT, UPDATE ON routing.position, routing.case_state TO tocsin_routing;
 GRANT SELECT, INSERT, UPDATE, DELETE ON routing.outbox, routing.ladder TO tocsin_routing;
 
 -- migrate:down
-DROP TABLE routing.quarantine, routing.outbox, routing.evidence, routing.receipt, routing.ladder, routing.duty, routing.alert, routing.decision,
+DROP TABLE routing.read, routing.quarantine, routing.outbox, routing.evidence, routing.receipt, routing.ladder, routing.duty, routing.alert, routing.decision,
     routing.case_state, routing.position, routing.directory;
 REVOKE USAGE ON SCHEMA routing FROM tocsin_routing;

@@ -1,5 +1,6 @@
 """Reading a topic from its beginning to its present end, outside any group."""
 
+from collections.abc import Callable
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,10 +12,18 @@ from services.runtime.kafka_access import KafkaAddress, client_arguments
 POLL_MS: Final = 100
 
 
+def _keep_all(_: ReceivedRecord) -> bool:
+    return True
+
+
 async def read_topic_to_end(
-    address: KafkaAddress, topic: str, *, partitions: int = 1
+    address: KafkaAddress,
+    topic: str,
+    *,
+    partitions: int = 1,
+    keep: Callable[[ReceivedRecord], bool] = _keep_all,
 ) -> list[ReceivedRecord]:
-    """Every record the topic holds now, in order within each partition; the topic must exist."""
+    """The records to keep of those the topic holds now, in order within each partition; it must exist."""
     consumer = await start_patiently(
         lambda: AIOKafkaConsumer(
             **client_arguments(address), auto_offset_reset="earliest", enable_auto_commit=False
@@ -22,12 +31,15 @@ async def read_topic_to_end(
         AIOKafkaConsumer.stop,
     )
     try:
-        return await _read(consumer, [TopicPartition(topic, number) for number in range(partitions)])
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        return await _read(consumer, places, keep)
     finally:
         await consumer.stop()
 
 
-async def _read(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> list[ReceivedRecord]:
+async def _read(
+    consumer: AIOKafkaConsumer, places: list[TopicPartition], keep: Callable[[ReceivedRecord], bool]
+) -> list[ReceivedRecord]:
     consumer.assign(places)
     # At least: Tansu answers with the first offset of the last batch plus one. A fetch tells the true end.
     ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
@@ -36,5 +48,6 @@ async def _read(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> lis
         # By position, not by the last record's offset: compaction leaves holes, also at the end.
         while await consumer.position(place) < max(ends[place], consumer.highwater(place) or 0):
             batches = await consumer.getmany(place, timeout_ms=POLL_MS)
-            records += [receive(record) for batch in batches.values() for record in batch]
+            received = (receive(record) for batch in batches.values() for record in batch)
+            records += [record for record in received if keep(record)]
     return records
