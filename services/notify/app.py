@@ -10,7 +10,6 @@ from services.notify import logbook
 from services.notify.api import Door, Pages, build_app
 from services.notify.bodies import Links
 from services.notify.contents import Contents
-from services.notify.delivery import SCHEDULES, Schedules
 from services.notify.directory import Directory
 from services.notify.engine import Engine, Surroundings, open_engine
 from services.notify.handlers.alerts import AlertHandler
@@ -19,6 +18,7 @@ from services.notify.handlers.directory import DirectoryKeeper
 from services.notify.repository.acknowledgements import AcknowledgementRepository
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.directory import DirectoryRepository
+from services.notify.schedule import Schedules
 from services.notify.settings import NotifySettings
 from services.notify.subscribers import Subscriptions, subscribe_all
 from services.runtime.clock import SystemClock, new_ordered_id
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 async def run_notify(
-    settings: NotifySettings, lifetime: Lifetime, *, schedules: Schedules = SCHEDULES
+    settings: NotifySettings, lifetime: Lifetime, *, schedules: Schedules | None = None
 ) -> None:
     """Serves until the lifetime ends: liveness at once, the rest as soon as the servers behind it answer."""
     probes = Probes(clock=SystemClock())
@@ -93,7 +93,7 @@ async def open_notify(
     links: Links,
     lifetime: Lifetime,
     probes: Probes,
-    schedules: Schedules = SCHEDULES,
+    schedules: Schedules | None = None,
 ) -> AsyncIterator[AgencyDesk]:
     """Notify with everything it needs; waits for PostgreSQL and Kafka."""
     deployment_key = load_key_file(settings.deployment_key_file)
@@ -121,7 +121,7 @@ async def open_notify(
             contents=Contents(Keyring(pool, kek), operations_key=derive_key(deployment_key, "operations")),
             links=links,
             clock=SystemClock(),
-            schedules=schedules,
+            schedules=schedules or settings.schedules,
         )
         async with (
             open_engine(settings, around, lifetime=lifetime) as engine,

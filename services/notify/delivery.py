@@ -1,4 +1,4 @@
-"""What becomes of a delivery: paths, outcomes and schedules, decided without I/O and without a clock."""
+"""What becomes of a delivery: paths, outcomes and next steps, decided without I/O and without a clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Final, TypeAlias, assert_never
 
 from schemas.directory import AgencyRecord
-from schemas.vocabulary import Rung, Urgency
+from schemas.vocabulary import Rung
+from services.notify.schedule import Schedule
 
 
 class Channel(StrEnum):
@@ -23,6 +24,23 @@ class Outcome(StrEnum):
     DELIVERED = "delivered"
     REFUSED = "refused"
     UNAVAILABLE = "unavailable"
+
+
+class Trouble(StrEnum):
+    """Why there is no status to judge."""
+
+    FORBIDDEN = "forbidden"
+    """The directory names what may not be dialled: an address inside, or http."""
+    UNUSABLE = "unusable"
+    """The directory names what no request or letter can be made for."""
+    UNREACHED = "unreached"
+    """No connection: nobody listens, the name is not known, or not just now."""
+    UNTRUSTED = "untrusted"
+    """TLS did not come about: the certificate is expired or another's, or the version is too old."""
+    UNANSWERED = "unanswered"
+    """A connection and no answer in time, or none before it ended."""
+    GARBLED = "garbled"
+    """What came is not the protocol, or has no end."""
 
 
 class DeliveryState(StrEnum):
@@ -46,6 +64,7 @@ class Attempt:
     status_code: int | None = None
     detail: str | None = None
     retry_after: timedelta | None = None
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,41 +113,20 @@ def judge_status(channel: Channel, status: int) -> Outcome:
     return next((outcome for codes, outcome in STATUS_TABLE[channel] if status in codes), Outcome.UNAVAILABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """The wait before each attempt after the first; `repeat` goes on for ever, None gives up."""
-
-    delays: tuple[timedelta, ...]
-    repeat: timedelta | None
-
-    def find_delay(self, attempt: int) -> timedelta | None:
-        """The wait after this attempt (from 1), None when it was the last."""
-        return self.delays[attempt - 1] if attempt <= len(self.delays) else self.repeat
-
-
-def _seconds(*delays: int) -> tuple[timedelta, ...]:
-    return tuple(timedelta(seconds=delay) for delay in delays)
-
-
-_PERSISTENT: Final = Schedule(_seconds(5, 15, 30, 60, 120), repeat=timedelta(minutes=2))
-_HOUR: Final = 3600
-# The table that the Standard Webhooks specification suggests: ten attempts within some 75 hours.
-_PATIENT: Final = Schedule(
-    _seconds(5, 300, 1800, 2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 * _HOUR, 20 * _HOUR, 24 * _HOUR),
-    repeat=None,
-)
-
-Schedules: TypeAlias = Mapping[Urgency, Schedule]
-
-SCHEDULES: Final[Schedules] = {
-    Urgency.IMMEDIATE: _PERSISTENT,
-    Urgency.URGENT: _PERSISTENT,
-    Urgency.PRIORITY: _PATIENT,
-    Urgency.ROUTINE: _PATIENT,
+TROUBLE_TABLE: Final[Mapping[Trouble, Outcome]] = {
+    Trouble.FORBIDDEN: Outcome.REFUSED,
+    Trouble.UNUSABLE: Outcome.REFUSED,
+    Trouble.UNREACHED: Outcome.UNAVAILABLE,
+    Trouble.UNTRUSTED: Outcome.UNAVAILABLE,
+    Trouble.UNANSWERED: Outcome.UNAVAILABLE,
+    Trouble.GARBLED: Outcome.UNAVAILABLE,
 }
+"""What the directory says wrong stays wrong; what a network or a receiver does may pass."""
 
-JITTER: Final = 0.1
-"""The most that chance adds, as part of a delay: what failed together must not return together."""
+
+def judge_trouble(trouble: Trouble, detail: str) -> Attempt:
+    """How an attempt without a status ended; `detail` is a word of ours or an error's type."""
+    return Attempt(TROUBLE_TABLE[trouble], detail=detail, trouble=trouble)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +166,7 @@ def next_step(attempt: Attempt, *, number: int, schedule: Schedule, now: datetim
             if delay is None:
                 return GiveUp(DeliveryState.EXHAUSTED)
             asked_for = attempt.retry_after or timedelta(0)
-            latest = delay + (schedule.find_delay(number + 1) or delay * JITTER)
-            return RetryAt(now + min(max(delay * (1 + JITTER * chance), asked_for), latest))
+            latest = delay + (schedule.find_delay(number + 1) or delay * schedule.jitter)
+            return RetryAt(now + min(max(delay * (1 + schedule.jitter * chance), asked_for), latest))
         case _:
             assert_never(attempt.outcome)

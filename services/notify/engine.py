@@ -10,7 +10,7 @@ from services.notify.bodies import Links
 from services.notify.channels.email import EmailChannel, MailServer, open_email_channel
 from services.notify.channels.webhook import open_webhook_channel
 from services.notify.contents import Contents
-from services.notify.delivery import Channel, Schedules
+from services.notify.delivery import Channel
 from services.notify.directory import Directory
 from services.notify.egress import Egress
 from services.notify.handlers.ports import Doubt, Outgoing
@@ -19,6 +19,7 @@ from services.notify.repository.awaited import AwaitedRepository
 from services.notify.repository.deliveries import DeliveryRepository
 from services.notify.repository.outbox import OutboxRepository
 from services.notify.repository.rows import ReceiptBatch, Result
+from services.notify.schedule import Schedules
 from services.notify.settings import NotifySettings
 from services.notify.templates import load_template
 from services.notify.worker.attempts import Attempts

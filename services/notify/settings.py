@@ -6,10 +6,12 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from schemas.topics import ROUTING_RECEIPTS_GROUP
+from schemas.vocabulary import Urgency
+from services.notify.schedule import DEFAULTS, JITTER, NEVER_GIVEN_UP, Schedules, parse_schedule
 from services.runtime.settings import ServiceSettings
 
 BaseUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
@@ -40,6 +42,11 @@ class NotifySettings(ServiceSettings):
     notify_allow_cidrs: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     notify_allow_http: bool = False
     notify_timeout: timedelta = timedelta(seconds=15)
+    notify_schedule_immediate: str = DEFAULTS[Urgency.IMMEDIATE]
+    notify_schedule_urgent: str = DEFAULTS[Urgency.URGENT]
+    notify_schedule_priority: str = DEFAULTS[Urgency.PRIORITY]
+    notify_schedule_routine: str = DEFAULTS[Urgency.ROUTINE]
+    notify_jitter: float = Field(default=JITTER, ge=0, le=1)
     notify_most_attempts: int = Field(default=512, ge=1)
     notify_most_attempts_each: int = Field(default=32, ge=1)
     routing_receipts_group: str = ROUTING_RECEIPTS_GROUP
@@ -56,6 +63,16 @@ class NotifySettings(ServiceSettings):
     def _end_without_slash(cls, value: str | None) -> str | None:
         return None if value is None else value.rstrip("/")
 
+    @field_validator(*(f"notify_schedule_{urgency.value}" for urgency in Urgency))
+    @classmethod
+    def _go_on(cls, value: str, info: ValidationInfo) -> str:
+        schedule = parse_schedule(value)
+        if schedule.repeat is None and info.field_name in {
+            f"notify_schedule_{urgency.value}" for urgency in NEVER_GIVEN_UP
+        }:
+            raise ValueError("it must go on until the alert arrives: end it with ` ...`")
+        return value
+
     @field_validator("notify_timezone")
     @classmethod
     def _know_the_zone(cls, value: str) -> str:
@@ -64,6 +81,16 @@ class NotifySettings(ServiceSettings):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError("it is no time zone of the IANA database") from error
         return value
+
+    @property
+    def schedules(self) -> Schedules:
+        texts = {
+            Urgency.IMMEDIATE: self.notify_schedule_immediate,
+            Urgency.URGENT: self.notify_schedule_urgent,
+            Urgency.PRIORITY: self.notify_schedule_priority,
+            Urgency.ROUTINE: self.notify_schedule_routine,
+        }
+        return {urgency: parse_schedule(text, jitter=self.notify_jitter) for urgency, text in texts.items()}
 
     @property
     def zone(self) -> ZoneInfo:

@@ -24,11 +24,13 @@ class Certificates:
     """What a client must trust."""
 
 
-def make_certificates(folder: Path) -> Certificates:
+def make_certificates(folder: Path, *, is_expired: bool = False) -> Certificates:
+    """Good from an hour ago to an hour from now; expired, its end was a minute ago."""
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _sign(_build("test authority", authority_key.public_key(), is_authority=True), authority_key)
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    leaf = _build("127.0.0.1", key.public_key(), issuer="test authority").add_extension(
+    until = timedelta(minutes=-1) if is_expired else timedelta(hours=1)
+    leaf = _build("127.0.0.1", key.public_key(), issuer="test authority", until=until).add_extension(
         x509.SubjectAlternativeName(names), critical=False
     )
     chain = folder / "server.pem"
@@ -53,6 +55,7 @@ def _build(
     *,
     issuer: str | None = None,
     is_authority: bool = False,
+    until: timedelta = timedelta(hours=1),
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -62,7 +65,7 @@ def _build(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_after(now + until)
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
     )
 

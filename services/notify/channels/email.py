@@ -16,14 +16,16 @@ from typing import Final
 
 import aiosmtplib
 from aiosmtplib.errors import (
+    SMTPConnectError,
     SMTPDataError,
     SMTPException,
     SMTPRecipientsRefused,
     SMTPResponseException,
     SMTPSenderRefused,
+    SMTPServerDisconnected,
 )
 
-from services.notify.delivery import Attempt, Channel, Outcome, judge_status
+from services.notify.delivery import Attempt, Channel, Outcome, Trouble, judge_status, judge_trouble
 from services.notify.postcard import RenderedPostcard
 from services.notify.settings import StartTls
 from services.runtime.clock import Clock
@@ -84,11 +86,8 @@ class EmailChannel:
             return _judge(error.recipients[0])
         except (SMTPSenderRefused, SMTPDataError) as error:
             return _judge(error)
-        except (SMTPException, OSError) as error:
-            code = error.code if isinstance(error, SMTPResponseException) else None
-            return Attempt(Outcome.UNAVAILABLE, status_code=code, detail=error_type(error))
-        except ValueError as error:
-            return Attempt(Outcome.REFUSED, detail=error_type(error))
+        except (SMTPException, OSError, ValueError) as error:
+            return _judge_session(error)
         return Attempt(Outcome.DELIVERED, status_code=DELIVERED_CODE)
 
     async def close(self) -> None:
@@ -169,6 +168,30 @@ async def open_email_channel(
 
 def _judge(error: SMTPResponseException) -> Attempt:
     return Attempt(judge_status(Channel.EMAIL, error.code), status_code=error.code, detail=error_type(error))
+
+
+def _judge_session(error: Exception) -> Attempt:
+    """What the server says before it hears of a letter is about itself, and may pass."""
+    if isinstance(error, SMTPResponseException) and error.code > 0:
+        return Attempt(Outcome.UNAVAILABLE, status_code=error.code, detail=error_type(error))
+    return judge_trouble(_classify(error), error_type(error))
+
+
+def _classify(error: Exception) -> Trouble:
+    match error:
+        case SMTPResponseException():
+            return Trouble.GARBLED
+        case ssl.SSLError():
+            return Trouble.UNTRUSTED
+        case SMTPServerDisconnected() | TimeoutError() | ConnectionResetError() | BrokenPipeError():
+            return Trouble.UNANSWERED
+        case SMTPConnectError() | OSError():
+            return Trouble.UNREACHED
+        case SMTPException():
+            # Of the errors without a code, the one that is left: STARTTLS is required and not offered.
+            return Trouble.UNTRUSTED
+        case _:
+            return Trouble.UNUSABLE
 
 
 def _domain(address: str) -> str:

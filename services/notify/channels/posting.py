@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 from aiohappyeyeballs import AddrInfoType, start_connection
@@ -67,15 +68,26 @@ def read_target(url: str, head: str) -> Target:
     return Target(origin, ("\r\n".join(lines) + "\r\n" + head).encode())
 
 
+def build_tls_context(authorities: Path | None = None) -> ssl.SSLContext:
+    """TLS 1.2 or newer, certificate and name checked; trusts the system's authorities and these."""
+    context = ssl.create_default_context()
+    if authorities is not None:
+        context.load_verify_locations(authorities)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 class HttpClient:
     """Keeps connections for the next request to the same origin."""
 
-    def __init__(self, egress: Egress, *, patience: timedelta, clock: Clock) -> None:
+    def __init__(
+        self, egress: Egress, *, patience: timedelta, clock: Clock, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._guard = _Guard(egress)
         self._seconds = patience.total_seconds()
         self._clock = clock
-        self._tls = ssl.create_default_context()
-        self._tls.set_alpn_protocols(["http/1.1"])
+        self._tls = tls or build_tls_context()
         self._idle: defaultdict[Origin, deque[tuple[float, Connection]]] = defaultdict(deque)
         self._deadlines: dict[Connection, float] = {}
         self._lookups: dict[Origin, asyncio.Task[Sequence[AddrInfoType]]] = {}
@@ -167,8 +179,10 @@ class HttpClient:
 
 
 @asynccontextmanager
-async def open_http_client(egress: Egress, *, patience: timedelta, clock: Clock) -> AsyncIterator[HttpClient]:
-    client = HttpClient(egress, patience=patience, clock=clock)
+async def open_http_client(
+    egress: Egress, *, patience: timedelta, clock: Clock, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[HttpClient]:
+    client = HttpClient(egress, patience=patience, clock=clock, tls=tls)
     tidying = asyncio.create_task(client.tidy_for_ever())
     try:
         yield client

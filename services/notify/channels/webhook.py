@@ -1,5 +1,6 @@
 """Webhooks over HTTP: one try, no redirect, and no address that the operator does not allow."""
 
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -7,13 +8,15 @@ from typing import Final
 
 from services.notify.bodies import CONTENT_TYPE
 from services.notify.channels.connection import Answer, AnswerTooLargeError, AnswerUnreadableError
-from services.notify.channels.posting import HttpClient, UrlUnusableError, open_http_client, read_target
-from services.notify.delivery import Attempt, Channel, Outcome, judge_status
+from services.notify.channels.posting import HttpClient, open_http_client, read_target
+from services.notify.delivery import Attempt, Channel, Trouble, judge_status, judge_trouble
 from services.notify.egress import Egress, EgressRefusedError
 from services.notify.signing import sign
 from services.runtime.clock import Clock
 from services.runtime.faults import error_type
 
+# ValueError: what no request can be made of.
+TROUBLES: Final = (OSError, ValueError, AnswerTooLargeError, AnswerUnreadableError)
 LONGEST_RETRY_AFTER: Final = timedelta(days=1)
 
 _HEAD: Final = (
@@ -31,24 +34,39 @@ class WebhookChannel:
 
     async def send(self, url: str, keys: Sequence[bytes], *, webhook_id: str, body: bytes) -> Attempt:
         if not self._egress.permits_scheme(url):
-            return Attempt(Outcome.REFUSED, detail="https_required")
+            return judge_trouble(Trouble.FORBIDDEN, "https_required")
         signed = sign(keys, webhook_id=webhook_id, at=self._clock.now(), body=body)
         headers = "".join([f"{name}: {value}\r\n" for name, value in signed.items()])
         try:
             answer = await self._client.post(read_target(url, _HEAD), headers=headers.encode(), body=body)
-        except (EgressRefusedError, UrlUnusableError) as error:
-            return Attempt(Outcome.REFUSED, detail=type(error).__name__)
-        except (OSError, ValueError, AnswerTooLargeError, AnswerUnreadableError) as error:
-            # ValueError: a name that cannot be looked up as it is written, or a certificate for another.
-            return Attempt(Outcome.UNAVAILABLE, detail=error_type(error))
+        except TROUBLES as error:
+            return judge_trouble(_classify(error), error_type(error).removeprefix("services."))
         return _judge(answer)
+
+
+def _classify(error: Exception) -> Trouble:
+    match error:
+        case EgressRefusedError():
+            return Trouble.FORBIDDEN
+        case ssl.SSLError():
+            return Trouble.UNTRUSTED
+        case TimeoutError() | ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
+            return Trouble.UNANSWERED
+        case AnswerTooLargeError() | AnswerUnreadableError():
+            return Trouble.GARBLED
+        case OSError():
+            return Trouble.UNREACHED
+        case _:
+            # No URL, or a name that cannot be looked up as it is written.
+            return Trouble.UNUSABLE
 
 
 @asynccontextmanager
 async def open_webhook_channel(
-    egress: Egress, *, patience: timedelta, clock: Clock
+    egress: Egress, *, patience: timedelta, clock: Clock, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[WebhookChannel]:
-    async with open_http_client(egress, patience=patience, clock=clock) as client:
+    """Without `tls` receivers are trusted whose certificates the system trusts."""
+    async with open_http_client(egress, patience=patience, clock=clock, tls=tls) as client:
         yield WebhookChannel(client, egress, clock=clock)
 
 

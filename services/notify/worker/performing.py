@@ -13,12 +13,12 @@ from services.notify.delivery import (
     GiveUp,
     Outcome,
     RetryAt,
-    Schedules,
     Step,
     next_step,
 )
 from services.notify.receipts import Receipt
 from services.notify.repository.rows import Due, Result
+from services.notify.schedule import Schedules
 from services.runtime.clock import Clock
 from services.runtime.database import is_transient
 from services.runtime.faults import error_type

@@ -28,7 +28,7 @@ from schemas.topics import ALERTS, DIRECTORY, RECEIPTS, Topic
 from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung, Urgency
 from services.notify.app import run_notify
 from services.notify.contents import OPERATIONS_KEY_ID
-from services.notify.delivery import SCHEDULES, Schedule, Schedules
+from services.notify.schedule import SCHEDULES, Schedule, Schedules
 from services.notify.settings import NotifySettings, StartTls
 from services.runtime.crypto import Kek, derive_key, hash_api_key, load_key_file, seal
 from services.runtime.database import open_pool

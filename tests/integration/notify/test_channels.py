@@ -1,126 +1,29 @@
 """Every channel against the same kinds of trouble: whatever the other side does comes back as an outcome."""
 
 import asyncio
-import ipaddress
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 
-from services.notify.channels.email import EmailChannel, Letter, MailServer, open_email_channel
 from services.notify.channels.posting import Origin, Target, open_http_client, read_target
 from services.notify.channels.webhook import WebhookChannel, open_webhook_channel
-from services.notify.delivery import Attempt, Outcome
+from services.notify.delivery import Attempt, Outcome, Trouble
 from services.notify.egress import Egress
-from services.notify.postcard import RenderedPostcard
 from services.notify.settings import StartTls
-from services.notify.signing import parse_secret
 from services.runtime.clock import SystemClock
+from tests.integration.notify.sending import LETTER, LOOPBACK, PATIENCE, email_to, mail, post
 from tests.support.certificates import Certificates
 from tests.support.mailbox import Mailbox, open_mailbox
+from tests.support.peers import listening, say_http
 from tests.support.receivers import Receivers, status
-
-PATIENCE = timedelta(seconds=0.5)
-LOOPBACK = Egress((ipaddress.ip_network("127.0.0.0/8"),), allow_http=True)
-LETTER = Letter(
-    to="duty@cw.example", message_id="0a", postcard=RenderedPostcard("s", "text\n", "<p>text</p>\n")
-)
-KEY = parse_secret("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-
-Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @pytest.fixture
 async def webhook() -> AsyncIterator[WebhookChannel]:
     async with open_webhook_channel(LOOPBACK, patience=PATIENCE, clock=SystemClock()) as opened:
         yield opened
-
-
-async def post(channel: WebhookChannel, url: str) -> Attempt:
-    return await channel.send(url, [KEY], webhook_id="a_1", body=b"{}")
-
-
-async def mail(port: int, *, starttls: StartTls = StartTls.OFF, tls: ssl.SSLContext | None = None) -> Attempt:
-    async with email_to(port, starttls=starttls, tls=tls) as channel:
-        return await channel.send(LETTER)
-
-
-@asynccontextmanager
-async def email_to(
-    port: int, *, starttls: StartTls = StartTls.OFF, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[EmailChannel]:
-    server = MailServer("127.0.0.1", port, starttls, "Notices <notices@desk.example>", tls)
-    async with open_email_channel(server, patience=PATIENCE, clock=SystemClock()) as channel:
-        yield channel
-
-
-@asynccontextmanager
-async def listening(peer: Peer, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A raw server that does what it is told; its port."""
-
-    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await peer(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(meet, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-
-
-async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    while await reader.read(1024):
-        pass
-
-
-async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.close()
-
-
-async def talk_garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"\x00\xff garbage \r\n\r\n" * 100)
-    await writer.drain()
-    await reader.read(1024)
-
-
-async def greet_endlessly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while True:
-        writer.write(b"x" * 65536)
-        await writer.drain()
-
-
-def say_http(answer: bytes) -> Peer:
-    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(65536)
-        writer.write(answer)
-        await writer.drain()
-
-    return peer
-
-
-@pytest.mark.parametrize("peer", [say_nothing, hang_up, talk_garbage, greet_endlessly])
-async def test_a_peer_that_misbehaves_is_unavailable_on_every_channel(
-    peer: Peer, webhook: WebhookChannel
-) -> None:
-    async with listening(peer) as port:
-        attempts = [await post(webhook, f"http://127.0.0.1:{port}/"), await mail(port)]
-    assert [attempt.outcome for attempt in attempts] == [Outcome.UNAVAILABLE] * 2
-    assert all(attempt.detail for attempt in attempts)
-
-
-async def test_a_peer_that_is_not_there_is_unavailable_on_every_channel(webhook: WebhookChannel) -> None:
-    async with listening(hang_up) as port:
-        pass
-    attempts = [await post(webhook, f"http://127.0.0.1:{port}/"), await mail(port)]
-    assert [attempt.outcome for attempt in attempts] == [Outcome.UNAVAILABLE] * 2
 
 
 @pytest.mark.parametrize(
@@ -187,7 +90,7 @@ async def test_without_leave_only_https_is_spoken(receivers: Receivers) -> None:
     egress = Egress(LOOPBACK.allowed)
     async with open_webhook_channel(egress, patience=PATIENCE, clock=SystemClock()) as channel:
         attempt = await post(channel, receivers["one"].url)
-    assert attempt == Attempt(Outcome.REFUSED, detail="https_required")
+    assert attempt == Attempt(Outcome.REFUSED, detail="https_required", trouble=Trouble.FORBIDDEN)
     assert receivers["one"].arrivals == []
 
 
@@ -349,7 +252,8 @@ def test_a_url_says_where_to_dial_and_what_to_ask_for(url: str, origin: Origin, 
     "url", ["https://cw.example:99999/", "https://[x/", "ftp://cw.example/", "https:///a"]
 )
 async def test_a_url_of_which_no_request_can_be_made_is_refused(url: str, webhook: WebhookChannel) -> None:
-    assert await post(webhook, url) == Attempt(Outcome.REFUSED, detail="UrlUnusableError")
+    attempt = await post(webhook, url)
+    assert attempt == Attempt(Outcome.REFUSED, detail="UrlUnusableError", trouble=Trouble.UNUSABLE)
 
 
 async def test_several_letters_go_over_one_connection(mailbox: Mailbox) -> None:

@@ -1,15 +1,16 @@
 """What happens when a receiver does not do what one would like, or notify itself is cut off."""
 
 import asyncio
+from collections.abc import Collection
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from services.notify.delivery import SCHEDULES
+from services.notify.schedule import SCHEDULES
 from tests.integration.notify.rig import Rig, running_notify
 from tests.support.mailbox import Mailbox
-from tests.support.receivers import Gate, Receivers, status
+from tests.support.receivers import Answer, Gate, Receivers, status
 
 AGENCY = "ag-kern-cw"
 DELIVERIES = "SELECT state, attempts FROM notify.delivery ORDER BY target"
@@ -105,6 +106,53 @@ async def test_a_slow_receiver_does_not_hold_up_another(rig: Rig, receivers: Rec
         await receivers["slow"].wait_for(100)
         await rig.wait_for_receipts(*["delivered"] * 120)
     assert len({arrival.webhook_id for arrival in arrivals}) == 20
+
+
+async def test_an_alert_that_a_receiver_cannot_take_holds_up_no_other(rig: Rig, receivers: Receivers) -> None:
+    stuck = await rig.seal_alert()
+    receivers["one"].answer = failing_for({f"{stuck.alert_id}_1"})
+    await rig.add_agency(AGENCY, receivers["one"])
+    async with running_notify(rig, rig.settings(notify_most_attempts_each=1)):
+        await rig.publish_alerts(stuck)
+        await rig.wait_for_row("SELECT 1 FROM notify.attempt WHERE number = 3")
+        others = [await rig.seal_alert() for _ in range(20)]
+        await rig.publish_alerts(*others)
+        await rig.wait_for_receipts(*["stored"] * 21, *["delivered"] * 20)
+        assert await rig.query("SELECT alert_id FROM notify.delivery WHERE state = 'pending'") == [
+            {"alert_id": stuck.alert_id}
+        ]
+        receivers["one"].answer = None
+        await rig.wait_for_receipts(*["stored", "delivered"] * 21)
+
+
+async def test_a_new_alert_goes_before_a_backlog_of_old_retries(rig: Rig, receivers: Receivers) -> None:
+    old = [await rig.seal_alert() for _ in range(200)]
+    receivers["one"].answer = failing_for({f"{alert.alert_id}_1" for alert in old})
+    await rig.add_agency(AGENCY, receivers["one"])
+    # One at a time: there are always more retries due than can be made.
+    async with running_notify(rig, rig.settings(notify_most_attempts_each=1)):
+        await rig.publish_alerts(*old)
+        await rig.wait_for_row("SELECT 1 FROM notify.attempt WHERE number = 2")
+        new = await rig.send_alert()
+        await rig.wait_for_receipts(*["stored"] * 201, "delivered")
+    (row,) = await rig.query(MADE_BEFORE, new.alert_id)
+    assert row["attempt_count"] <= 4
+
+
+MADE_BEFORE = """
+SELECT count(*) AS attempt_count
+FROM notify.attempt other, notify.alert a JOIN notify.delivery d USING (alert_id) JOIN notify.attempt own
+    USING (delivery_id)
+WHERE a.alert_id = $1 AND other.started_at > a.stored_at AND other.started_at < own.started_at
+"""
+"""Attempts that began after this alert was there and before it was tried."""
+
+
+def failing_for(webhook_ids: Collection[str]) -> Answer:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=503 if request.headers["webhook-id"] in webhook_ids else 204)
+
+    return answer
 
 
 async def test_a_repeated_record_is_told_again_and_sent_never_again(rig: Rig, receivers: Receivers) -> None:

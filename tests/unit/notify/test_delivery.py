@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from schemas.directory import AgencyRecord, Contact, EndpointRecord
 from schemas.vocabulary import EndpointContent, Role, Rung, Urgency
 from services.notify.delivery import (
-    JITTER,
-    SCHEDULES,
     Attempt,
     Channel,
     Delivered,
@@ -19,11 +17,13 @@ from services.notify.delivery import (
     Outcome,
     Path,
     RetryAt,
-    Schedule,
+    Trouble,
     judge_status,
+    judge_trouble,
     next_step,
     plan_paths,
 )
+from services.notify.schedule import SCHEDULES, Schedule
 
 NOW = datetime(2026, 3, 4, 6, 40, tzinfo=UTC)
 EVERY_CHANNEL = frozenset(Channel)
@@ -34,16 +34,6 @@ waits = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=2))
 
 def unavailable(retry_after: timedelta | None = None) -> Attempt:
     return Attempt(Outcome.UNAVAILABLE, retry_after=retry_after)
-
-
-def delays(schedule: Schedule, *, attempts: int) -> list[timedelta]:
-    """What is waited after each attempt, without chance."""
-    found = []
-    for number in range(1, attempts + 1):
-        step = next_step(unavailable(), number=number, schedule=schedule, now=NOW, chance=0)
-        assert isinstance(step, RetryAt)
-        found.append(step.at - NOW)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -74,19 +64,12 @@ def test_a_status_says_whether_asking_again_can_help(
     assert judged == {outcome: (outcome,) * len(codes) for outcome, codes in outcomes.items()}
 
 
-@pytest.mark.parametrize("urgency", [Urgency.IMMEDIATE, Urgency.URGENT])
-def test_what_is_urgent_is_tried_again_for_ever(urgency: Urgency) -> None:
-    seconds = [delay.total_seconds() for delay in delays(SCHEDULES[urgency], attempts=8)]
-    assert seconds == [5, 15, 30, 60, 120, 120, 120, 120]
-
-
-@pytest.mark.parametrize("urgency", [Urgency.PRIORITY, Urgency.ROUTINE])
-def test_the_rest_follows_the_table_of_standard_webhooks_and_ends(urgency: Urgency) -> None:
-    hours = [delay / timedelta(hours=1) for delay in delays(SCHEDULES[urgency], attempts=9)]
-    assert hours[3:] == [2, 5, 10, 14, 20, 24]
-    assert hours[:3] == [5 / 3600, 5 / 60, 30 / 60]
-    last = next_step(unavailable(), number=10, schedule=SCHEDULES[urgency], now=NOW, chance=0)
-    assert last == GiveUp(DeliveryState.EXHAUSTED)
+@pytest.mark.parametrize("trouble", Trouble)
+def test_only_what_the_directory_says_wrong_is_refused_without_a_status(trouble: Trouble) -> None:
+    attempt = judge_trouble(trouble, "word")
+    is_refused = trouble in {Trouble.FORBIDDEN, Trouble.UNUSABLE}
+    assert attempt.outcome is (Outcome.REFUSED if is_refused else Outcome.UNAVAILABLE)
+    assert (attempt.detail, attempt.status_code, attempt.trouble) == ("word", None, trouble)
 
 
 @given(schedule=schedules, number=st.integers(1, 500), chance=chances, retry_after=st.none() | waits)
@@ -107,7 +90,7 @@ def test_a_retry_is_never_early_and_never_later_than_the_attempt_after_next(
 ) -> None:
     delay = schedule.find_delay(number)
     assert delay is not None
-    following = schedule.find_delay(number + 1) or delay * JITTER
+    following = schedule.find_delay(number + 1) or delay * schedule.jitter
     step = next_step(unavailable(retry_after), number=number, schedule=schedule, now=NOW, chance=chance)
     assert isinstance(step, RetryAt)
     assert NOW + delay <= step.at <= NOW + delay + following

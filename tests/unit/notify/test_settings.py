@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.vocabulary import Urgency
 from services.notify.egress import Egress
+from services.notify.schedule import SCHEDULES, parse_schedule
 from services.notify.settings import NotifySettings, StartTls
 
 REQUIRED = {
@@ -69,6 +71,10 @@ def test_links_have_one_slash(read: type[Reader]) -> None:
         ("allow_cidrs", "10.0.0.1/8"),
         ("public_url", "ftp://desk.example"),
         ("public_url", "https://desk.example/?a=b"),
+        ("schedule_routine", "now and then"),
+        ("schedule_immediate", "PT7S PT9S"),
+        ("schedule_urgent", "PT7S PT9S"),
+        ("jitter", "-0.5"),
     ],
 )
 def test_what_is_no_setting_is_refused_by_its_name(
@@ -84,3 +90,10 @@ def test_what_is_no_setting_is_refused_by_its_name(
 def test_the_database_password_does_not_print(read: type[Reader]) -> None:
     settings = read.settings()
     assert "secret-word" not in repr(settings) + str(settings)
+
+
+def test_schedules_and_their_jitter_are_configuration(read: type[Reader]) -> None:
+    settings = read.settings(schedule_immediate="PT1S PT2S ...", schedule_routine="PT3S", jitter="0.25")
+    assert settings.schedules[Urgency.IMMEDIATE] == parse_schedule("PT1S PT2S ...", jitter=0.25)
+    assert settings.schedules[Urgency.ROUTINE] == parse_schedule("PT3S", jitter=0.25)
+    assert settings.schedules[Urgency.URGENT].delays == SCHEDULES[Urgency.URGENT].delays

@@ -1,0 +1,194 @@
+"""One table of outcomes, held by every channel over real connections: delivered, refused, unavailable."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from services.notify.channels.posting import build_tls_context
+from services.notify.delivery import Attempt, Channel, Outcome, Trouble
+from services.notify.egress import Egress
+from services.notify.settings import StartTls
+from tests.integration.notify.sending import mail, post_once
+from tests.support.certificates import Certificates, make_certificates
+from tests.support.mailbox import open_mailbox
+from tests.support.peers import (
+    Peer,
+    greet_endlessly,
+    hang_up,
+    listening,
+    say_http,
+    say_nothing,
+    talk_garbage,
+)
+from tests.support.servers import free_port
+
+STATUSES: Mapping[Channel, Mapping[Outcome, tuple[int, ...]]] = {
+    Channel.WEBHOOK: {
+        Outcome.DELIVERED: (200, 201, 202, 204, 206, 299),
+        Outcome.REFUSED: (
+            300,
+            301,
+            302,
+            303,
+            304,
+            307,
+            308,
+            400,
+            401,
+            403,
+            404,
+            405,
+            409,
+            410,
+            413,
+            422,
+            451,
+        ),
+        Outcome.UNAVAILABLE: (408, 425, 429, 500, 501, 502, 503, 504, 507, 520, 599),
+    },
+    Channel.EMAIL: {
+        Outcome.DELIVERED: (250, 251, 252),
+        Outcome.REFUSED: (500, 501, 521, 530, 550, 551, 552, 553, 554),
+        Outcome.UNAVAILABLE: (421, 450, 451, 452, 454, 471),
+    },
+}
+
+
+async def answer_over_http(code: int) -> Attempt:
+    async with listening(say_http(b"HTTP/1.1 %d Said\r\ncontent-length: 0\r\n\r\n" % code)) as port:
+        return await post_once(f"http://127.0.0.1:{port}/")
+
+
+async def answer_over_smtp(code: int) -> Attempt:
+    async with open_mailbox() as mailbox:
+        mailbox.data_answer = f"{code} 0.0.0 said"
+        return await mail(mailbox.port)
+
+
+ANSWERS: Mapping[Channel, Callable[[int], Awaitable[Attempt]]] = {
+    Channel.WEBHOOK: answer_over_http,
+    Channel.EMAIL: answer_over_smtp,
+}
+
+
+@pytest.mark.parametrize(
+    ("channel", "code", "outcome"),
+    [
+        (channel, code, outcome)
+        for channel, outcomes in STATUSES.items()
+        for outcome, codes in outcomes.items()
+        for code in codes
+    ],
+)
+async def test_a_status_says_whether_asking_again_can_help(
+    channel: Channel, code: int, outcome: Outcome
+) -> None:
+    attempt = await ANSWERS[channel](code)
+    assert attempt.outcome is outcome
+    if channel is Channel.WEBHOOK or outcome is not Outcome.DELIVERED:
+        assert attempt.status_code == code
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the other side's certificates come from."""
+
+    good: Certificates
+    expired: Certificates
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    folder: Callable[[str], Path] = tmp_path_factory.mktemp
+    return Site(make_certificates(folder("good")), make_certificates(folder("expired"), is_expired=True))
+
+
+async def post_to(peer: Peer) -> Attempt:
+    async with listening(peer) as port:
+        return await post_once(f"http://127.0.0.1:{port}/")
+
+
+async def mail_to(peer: Peer) -> Attempt:
+    async with listening(peer) as port:
+        return await mail(port)
+
+
+async def post_over_tls(certificates: Certificates, *, authority: Path | None) -> Attempt:
+    answer = say_http(b"HTTP/1.1 204 No Content\r\n\r\n")
+    async with listening(answer, tls=certificates.server) as port:
+        return await post_once(f"https://localhost:{port}/", tls=build_tls_context(authority))
+
+
+async def mail_over_tls(certificates: Certificates, *, authority: Path | None) -> Attempt:
+    async with open_mailbox(tls=certificates.server) as mailbox:
+        return await mail(mailbox.port, starttls=StartTls.REQUIRED, tls=build_tls_context(authority))
+
+
+async def mail_to_a_server_without_tls(_: Site) -> Attempt:
+    async with open_mailbox() as mailbox:
+        return await mail(mailbox.port, starttls=StartTls.REQUIRED)
+
+
+Meeting = Callable[[Site], Awaitable[Attempt]]
+MEETINGS: list[tuple[str, Trouble, Meeting]] = [
+    ("webhook-nobody-listens", Trouble.UNREACHED, lambda _: post_once(f"http://127.0.0.1:{free_port()}/")),
+    ("email-nobody-listens", Trouble.UNREACHED, lambda _: mail(free_port())),
+    ("webhook-no-such-name", Trouble.UNREACHED, lambda _: post_once("http://nobody.invalid/")),
+    ("webhook-no-name", Trouble.UNUSABLE, lambda _: post_once(f"http://{'a' * 70}.example/")),
+    ("webhook-no-url", Trouble.UNUSABLE, lambda _: post_once("http:///")),
+    ("webhook-inside", Trouble.FORBIDDEN, lambda _: post_once("https://127.0.0.1/", egress=Egress())),
+    ("webhook-in-clear", Trouble.FORBIDDEN, lambda _: post_once("http://8.8.8.8/", egress=Egress())),
+    ("webhook-speaks-unasked", Trouble.UNANSWERED, lambda _: post_to(greet_endlessly)),
+    ("webhook-silent", Trouble.UNANSWERED, lambda _: post_to(say_nothing)),
+    ("email-silent", Trouble.UNANSWERED, lambda _: mail_to(say_nothing)),
+    ("webhook-hangs-up", Trouble.UNANSWERED, lambda _: post_to(hang_up)),
+    ("email-hangs-up", Trouble.UNREACHED, lambda _: mail_to(hang_up)),
+    ("webhook-garbage", Trouble.GARBLED, lambda _: post_to(say_http(b"\x00\xff garbage \r\n\r\n"))),
+    ("email-garbage", Trouble.GARBLED, lambda _: mail_to(talk_garbage)),
+    (
+        "webhook-endless",
+        Trouble.GARBLED,
+        lambda _: post_to(say_http(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 1_000_000)),
+    ),
+    ("email-endless", Trouble.GARBLED, lambda _: mail_to(greet_endlessly)),
+    ("webhook-unknown-authority", Trouble.UNTRUSTED, lambda site: post_over_tls(site.good, authority=None)),
+    ("email-unknown-authority", Trouble.UNTRUSTED, lambda site: mail_over_tls(site.good, authority=None)),
+    (
+        "webhook-expired",
+        Trouble.UNTRUSTED,
+        lambda site: post_over_tls(site.expired, authority=site.expired.authority),
+    ),
+    (
+        "email-expired",
+        Trouble.UNTRUSTED,
+        lambda site: mail_over_tls(site.expired, authority=site.expired.authority),
+    ),
+    ("email-without-tls", Trouble.UNTRUSTED, mail_to_a_server_without_tls),
+]
+REFUSED = {Trouble.FORBIDDEN, Trouble.UNUSABLE}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "meet"), [pytest.param(trouble, meet, id=name) for name, trouble, meet in MEETINGS]
+)
+async def test_trouble_without_a_status_says_whether_asking_again_can_help(
+    trouble: Trouble, meet: Meeting, site: Site
+) -> None:
+    attempt = await meet(site)
+    expected = Outcome.REFUSED if trouble in REFUSED else Outcome.UNAVAILABLE
+    assert (attempt.trouble, attempt.outcome, attempt.status_code) == (trouble, expected, None)
+    assert attempt.detail
+
+
+async def test_with_the_right_certificate_both_channels_deliver(site: Site) -> None:
+    attempts = [
+        await post_over_tls(site.good, authority=site.good.authority),
+        await mail_over_tls(site.good, authority=site.good.authority),
+    ]
+    assert {attempt.outcome for attempt in attempts} == {Outcome.DELIVERED}
+
+
+def test_every_trouble_is_met() -> None:
+    assert {trouble for _, trouble, _ in MEETINGS} == set(Trouble)
