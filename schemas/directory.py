@@ -1,13 +1,21 @@
 """The directory: agencies, their roles, contacts, endpoints and keys, and the sources that may emit."""
 
-import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from schemas.base import Instant, Opt, WireModel
+from schemas.credentials import (
+    AgencyKey,
+    KeyHash,
+    SecretFile,
+    SourceKey,
+    WebhookPublicKey,
+    WebhookSecret,
+    WebhookSigningKey,
+)
 from schemas.vocabulary import (
     ROLE_CONFIDENTIALITY,
     AgencyId,
@@ -31,20 +39,6 @@ Email = Annotated[
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s]*$", max_length=2000)]
 
 
-def _check_secret(value: str) -> str:
-    """A secret that cannot be decoded would fail at the first alert, not at the desk that typed it."""
-    try:
-        base64.b64decode(value.removeprefix("whsec_"), validate=True)
-    except ValueError:
-        raise ValueError("must be whsec_ and base64 of 24 bytes or more") from None
-    return value
-
-
-WebhookSecret = Annotated[
-    str, StringConstraints(pattern=r"^whsec_[A-Za-z0-9+/]{32,}={0,2}$"), AfterValidator(_check_secret)
-]
-AgencyKey = Annotated[str, StringConstraints(pattern=r"^tca_[A-Za-z0-9_-]{16,}$")]
-SourceKey = Annotated[str, StringConstraints(pattern=r"^tcs_[A-Za-z0-9_-]{16,}$")]
 SampleDirectory = Literal["sample"]
 
 _LAXEST_FIRST: Final = tuple(Confidentiality)
@@ -88,10 +82,14 @@ class AgencyProfile(WireModel):
 
 
 class Endpoint(WireModel):
-    """A system of the agency that receives signed webhooks."""
+    """A system of the agency that receives signed webhooks. A secret that is not given stays in force."""
 
     url: Url
-    secret: WebhookSecret
+    secret: Opt[WebhookSecret] = None
+    secret_file: Opt[SecretFile] = None
+    signing_key: Opt[WebhookSigningKey] = None
+    """Given, attempts carry a `v1a` signature too."""
+    signing_key_file: Opt[SecretFile] = None
     content: EndpointContent = EndpointContent.POINTER
 
 
@@ -100,14 +98,22 @@ class Agency(AgencyProfile):
 
     endpoints: list[Endpoint] = Field(default=[])
     keys: list[AgencyKey] = Field(default=[])
+    key_hashes: list[KeyHash] = Field(default=[])
+    """SHA-256 of further keys: whoever writes the file need not have them."""
 
 
 class Source(WireModel):
-    """A member system that may emit: its URN, its key, and the event types it may send (`*` for all)."""
+    """A member system that may emit: its URN, its key or the key's SHA-256, and the types it may send."""
 
     source: SourceUrn
-    key: SourceKey
+    key: Opt[SourceKey] = None
+    key_hash: Opt[KeyHash] = None
     types: Annotated[list[Literal["*"] | EventType], Field(min_length=1)]
+
+    @property
+    def hash(self) -> str | None:
+        """The key's SHA-256, however it was given."""
+        return self.key_hash if self.key is None else hashlib.sha256(self.key.encode()).hexdigest()
 
     @property
     def agency(self) -> AgencyId:
@@ -123,8 +129,17 @@ class DirectoryFile(WireModel):
     sources: list[Source] = Field(default=[])
 
 
+class RetiringSecret(WireModel):
+    """A secret or signing key that was replaced and signs beside its successor until this instant."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    sealed: bytes
+    until: Instant
+
+
 class EndpointRecord(WireModel):
-    """An endpoint as services keep it: the secret sealed under the key-encryption key."""
+    """An endpoint as services keep it: what signs is sealed under a key of the deployment."""
 
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
@@ -132,6 +147,12 @@ class EndpointRecord(WireModel):
     url: str
     content: EndpointContent
     secret_sealed: bytes
+    signing_key_sealed: Opt[bytes] = None
+    public_key: Opt[WebhookPublicKey] = None
+    """Verifies what the signing key signs."""
+    retiring: list[RetiringSecret] = Field(default=[])
+    replaced: list[str] = Field(default=[])
+    """Keyed digests of what was replaced: an old file must not bring it back."""
 
 
 class AgencyRecord(AgencyProfile):
@@ -168,6 +189,11 @@ def endpoint_seal_context(*, agency: str, endpoint: str) -> tuple[str, ...]:
     return ("endpoint-secret", agency, endpoint)
 
 
+def endpoint_key_context(*, agency: str, endpoint: str) -> tuple[str, ...]:
+    """Additional data when an endpoint's signing key is sealed."""
+    return ("endpoint-signing-key", agency, endpoint)
+
+
 def merge_directories(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """Merge raw directories per agency id and field, and per source; a given list replaces (DESIGN 7)."""
     return {
@@ -195,16 +221,22 @@ def find_directory_errors(
             yield f"/agencies/{index}/id", "this agency appears twice"
         seen.add(agency.id)
         yield from _agency_errors(agency, f"/agencies/{index}")
+    yield from _source_errors(sources, agencies=seen)
+
+
+def _source_errors(sources: Sequence[Source], *, agencies: Collection[str]) -> Iterator[tuple[str, str]]:
     urns: set[str] = set()
-    keys: set[str] = set()
+    hashes: set[str] = set()
     for index, source in enumerate(sources):
         if source.source in urns:
             yield f"/sources/{index}/source", "this source appears twice"
-        if source.key in keys:
+        if (source.key is None) == (source.key_hash is None):
+            yield f"/sources/{index}/key", "give either the key or key_hash, its SHA-256"
+        if source.hash is not None and source.hash in hashes:
             yield f"/sources/{index}/key", "another source has this key; each needs its own"
         urns.add(source.source)
-        keys.add(source.key)
-        if source.agency not in seen:
+        hashes.update({source.hash} if source.hash is not None else ())
+        if source.agency not in agencies:
             yield f"/sources/{index}/source", f"agency {source.agency} is not in the directory"
 
 
@@ -219,3 +251,12 @@ def _agency_errors(agency: AgencyProfile, path: str) -> Iterator[tuple[str, str]
         urls = [endpoint.url for endpoint in agency.endpoints]
         if len(set(urls)) < len(urls):
             yield f"{path}/endpoints", "the same URL appears twice"
+        for index, endpoint in enumerate(agency.endpoints):
+            yield from _endpoint_errors(endpoint, f"{path}/endpoints/{index}")
+
+
+def _endpoint_errors(endpoint: Endpoint, path: str) -> Iterator[tuple[str, str]]:
+    if endpoint.secret is not None and endpoint.secret_file is not None:
+        yield f"{path}/secret_file", "give either secret or secret_file"
+    if endpoint.signing_key is not None and endpoint.signing_key_file is not None:
+        yield f"{path}/signing_key_file", "give either signing_key or signing_key_file"

@@ -14,6 +14,7 @@ from schemas.directory import DirectoryFile, find_directory_errors, merge_direct
 from schemas.pointer import locate
 from services.devstack.errors import DirectoryRefusedError
 from services.devstack.keys import Keys, complete
+from services.devstack.secret_files import read_secret_files
 
 SAMPLE_FILE = Path(__file__).with_name("sample_directory.yaml")
 
@@ -56,7 +57,7 @@ def read_directory(path: Path | None, keys: Keys) -> DirectoryFile:
 
     *keys* must be complete for the sample. Raises DirectoryRefusedError, which names places and never values.
     """
-    given = raw = build_sample(keys) if path is None else _load_yaml(path)
+    given = raw = build_sample(keys) if path is None else read_secret_files(path, _load_yaml(path))
     name = str(path or SAMPLE_FILE.name)
     if given.get("extends") == "sample":
         if repeated := list(_find_repeated(given)):

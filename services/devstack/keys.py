@@ -87,10 +87,10 @@ def with_directory(keys: Keys, directory: DirectoryFile) -> Keys:
     """The keys that a directory, once applied, gives out; the operator's stays."""
     return keys.model_copy(
         update={
-            "sources": {source.source: source.key for source in directory.sources},
+            "sources": {source.source: source.key for source in directory.sources if source.key is not None},
             "agencies": {agency.id: agency.keys[0] for agency in directory.agencies if agency.keys},
             "endpoints": {
-                agency.id: [endpoint.secret for endpoint in agency.endpoints]
+                agency.id: [endpoint.secret for endpoint in agency.endpoints if endpoint.secret is not None]
                 for agency in directory.agencies
                 if agency.endpoints
             },

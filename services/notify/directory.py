@@ -4,13 +4,22 @@ import asyncio
 import hmac
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
-from schemas.directory import AgencyRecord, Contact, DirectorySnapshot, EndpointRecord, endpoint_seal_context
+from schemas.directory import (
+    AgencyRecord,
+    Contact,
+    DirectorySnapshot,
+    EndpointRecord,
+    endpoint_key_context,
+    endpoint_seal_context,
+)
 from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung
-from services.notify.signing import SecretError, parse_secret
-from services.runtime.crypto import SealError, hash_api_key, open_sealed
+from services.notify.signing import Key, SecretError, parse_secret, parse_signing_key
+from services.runtime.crypto import Cipher, SealError, hash_api_key
 
 
 class DirectoryBehindError(TimeoutError):
@@ -24,7 +33,13 @@ class Endpoint:
     endpoint_id: str
     url: str = field(repr=False)
     content: EndpointContent
-    keys: tuple[bytes, ...] = field(repr=False)
+    keys: tuple[Key, ...] = field(repr=False)
+    retiring: tuple[tuple[Key, datetime], ...] = field(default=(), repr=False)
+    """Replaced: what signs beside `keys` until an instant, for a receiver that has not changed over."""
+
+    def keys_at(self, now: datetime) -> tuple[Key, ...]:
+        """The newest first."""
+        return (*self.keys, *(key for key, until in self.retiring if now < until))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +108,38 @@ def build_view(snapshot: DirectorySnapshot, *, directory_key: bytes) -> Director
 
 
 def _open_endpoint(agency: str, record: EndpointRecord, directory_key: bytes) -> Endpoint:
-    context = endpoint_seal_context(agency=agency, endpoint=record.endpoint_id)
-    try:
-        secret = open_sealed(directory_key, record.secret_sealed, context=context)
-        keys: tuple[bytes, ...] = (parse_secret(secret.decode()),)
-    except (SealError, SecretError, UnicodeDecodeError):
-        keys = ()
-    return Endpoint(record.endpoint_id, record.url, record.content, keys)
+    """One that does not open leaves it without keys: half of its signatures might be the wrong half."""
+    opener = _Opener(agency, record.endpoint_id, Cipher(directory_key))
+    sealed = [part for part in (record.secret_sealed, record.signing_key_sealed) if part is not None]
+    keys = tuple(opener.open(part) for part in sealed)
+    found = tuple(key for key in keys if key is not None)
+    retiring = ((opener.open(kept.sealed), kept.until) for kept in record.retiring)
+    return Endpoint(
+        record.endpoint_id,
+        record.url,
+        record.content,
+        found if len(found) == len(keys) else (),
+        tuple((key, until) for key, until in retiring if key is not None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    """Opens what an endpoint signs with."""
+
+    agency: str
+    endpoint_id: str
+    cipher: Cipher
+
+    def open(self, sealed: bytes) -> Key | None:
+        for context, parse in (
+            (endpoint_seal_context, parse_secret),
+            (endpoint_key_context, parse_signing_key),
+        ):
+            with suppress(SealError, SecretError, UnicodeDecodeError):
+                names = context(agency=self.agency, endpoint=self.endpoint_id)
+                return parse(self.cipher.open(sealed, context=names).decode())
+        return None
 
 
 def _find_duty_desk_phone(snapshot: DirectorySnapshot) -> str | None:

@@ -98,6 +98,7 @@ async def open_engine(
             email=email,
             links=around.links,
             form=build_form(settings),
+            clock=clock,
         )
         works = _build_works(settings, around, attempts)
         await works.recover()

@@ -21,6 +21,8 @@ from services.routing.handlers.protocols import announce_packs
 from services.routing.handlers.read_back import ReadBack
 from services.routing.handlers.receipts import ReceiptBatches
 from services.routing.handlers.recording import Recorder
+from services.routing.handlers.rotating import Rotator
+from services.routing.handlers.snapshots import derive_directory_key
 from services.routing.handlers.stopping import Brake
 from services.routing.packs import load_packs
 from services.routing.repository.directories import DirectoryRepository
@@ -165,6 +167,7 @@ def _build_parts(
     clock = SystemClock()
     outbox, brake = OutboxRepository(pool), Brake(lifetime)
     directories = Directories(DirectoryRepository(pool))
+    directory_desk = DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key)
     kafka = settings.kafka_settings.in_cluster(watch.cluster_id)
     read_back = ReadBack(
         outbox, find_read=lambda: find_committed(admin, kafka, settings.intake_receipts_group, RECEIPTS)
@@ -187,8 +190,9 @@ def _build_parts(
         outbox=outbox,
         directories=directories,
         desk=Desk(
-            DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key),
+            directory_desk,
             Explainer(ViewRepository(pool), keyring, operations_key=operations_key),
+            Rotator(directory_desk, directory_key=derive_directory_key(deployment_key)),
         ),
         hand_over=HandOver(outbox, publisher, cluster_id=watch.cluster_id),
         events=CaseEventBatches(means, brake),

@@ -112,6 +112,11 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
             "An operator applied a directory; `changed` is false if it is the version in force.",
             ("directory_version", "agency_count", "source_count", "changed", "operator"),
         ),
+        "endpoint.rotated": LogEntry(
+            "info",
+            "An operator gave an endpoint a fresh secret or signing key; the old one signs on for a while.",
+            ("directory_version", "agency", "endpoint_id", "kind", "operator"),
+        ),
         "directory.loaded": LogEntry(
             "info",
             "Decisions use this version of the directory from now on.",

@@ -15,6 +15,7 @@ from typing import Self
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -27,6 +28,10 @@ TAG_BYTES = 16
 
 class SealError(Exception):
     """The seal does not open: another key, another context, or altered content."""
+
+
+class SigningKeyError(Exception):
+    """A signing key whose public half belongs to another key."""
 
 
 class KeyFileError(Exception):
@@ -99,6 +104,22 @@ def new_api_key(prefix: str) -> str:
 def new_webhook_secret() -> str:
     """In the form of the Standard Webhooks specification."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def new_signing_key() -> str:
+    """An ed25519 key (`whsk_…`) in the form of the Standard Webhooks specification: seed and public key."""
+    key = Ed25519PrivateKey.generate()
+    raw = key.private_bytes_raw() + key.public_key().public_bytes_raw()
+    return "whsk_" + base64.b64encode(raw).decode()
+
+
+def public_key_of(signing_key: str) -> str:
+    """The `whpk_…` that verifies what this `whsk_…` signs. Raises SigningKeyError."""
+    raw = base64.b64decode(signing_key.removeprefix("whsk_"), validate=True)
+    public = Ed25519PrivateKey.from_private_bytes(raw[:KEY_BYTES]).public_key().public_bytes_raw()
+    if raw[KEY_BYTES:] not in {b"", public}:
+        raise SigningKeyError("its public half is another key's")
+    return "whpk_" + base64.b64encode(public).decode()
 
 
 class _KekFile(BaseModel):

@@ -1,5 +1,6 @@
 """The directory changes while everything runs: once `tocsin directory apply` returns, it counts."""
 
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import orjson
 import pytest
 import pytest_asyncio
+from nacl.signing import VerifyKey
+from standardwebhooks import Webhook
 
 from services.runtime.crypto import new_api_key
 from tests.support.command import Done, tocsin
@@ -19,6 +22,7 @@ from tests.support.story import (
     found_by_police,
 )
 from tests.support.task_force import SERVICES, TaskForce, build_directory, build_endpoint
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -138,3 +142,39 @@ async def test_a_file_that_is_not_there_is_said_to_be_missing(task_force: TaskFo
     done = await tocsin("directory", "apply", tmp_path / "none.yaml", "--data-dir", task_force.stack.data_dir)
     assert done.exit_code == 2
     assert "none.yaml" in done.errors
+
+
+async def test_an_endpoint_is_rotated_and_old_and_new_secret_verify(task_force: TaskForce) -> None:
+    receiver = task_force.receivers[CHILD_WELFARE]
+    words = ("endpoint", "rotate", CHILD_WELFARE, receiver.url, "--json")
+    data_dir = ("--data-dir", task_force.stack.data_dir)
+    rotated = (await tocsin(*words, *data_dir)).json()
+    keyed = (await tocsin(*words, "--signing-key", *data_dir)).json()
+
+    async def is_in_force() -> bool:
+        return all(version >= keyed["version"] for version in await versions(task_force))
+
+    await eventually(is_in_force, what="every service uses the rotated secret")
+    event = found_by_police(name="rotated")
+    await task_force.accept(event)
+    arrival = await task_force.hears(CHILD_WELFARE, event)
+    assert arrival.is_verified
+    headers = dict(arrival.headers)
+    assert Webhook(rotated["secret"]).verify(arrival.body, headers)
+    (signature,) = [
+        part.removeprefix("v1a,")
+        for part in headers["webhook-signature"].split(" ")
+        if part.startswith("v1a,")
+    ]
+    content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + arrival.body
+    public = base64.b64decode(keyed["public_key"].removeprefix("whpk_"))
+    VerifyKey(public).verify(content, base64.b64decode(signature))
+
+
+async def test_what_cannot_be_rotated_is_refused_with_1(task_force: TaskForce) -> None:
+    words = ("endpoint", "rotate", CHILD_WELFARE, "https://nobody.example/")
+    done = await tocsin(*words, "--data-dir", task_force.stack.data_dir)
+    assert (done.exit_code, done.output) == (1, "")
+    assert "no such endpoint" in done.errors
+    wrong = await tocsin(*words, "--overlap", "a while", "--data-dir", task_force.stack.data_dir)
+    assert wrong.exit_code == 2

@@ -11,7 +11,7 @@ from services.notify.channels.connection import Answer, AnswerTooLargeError, Ans
 from services.notify.channels.posting import HttpClient, open_http_client, read_target
 from services.notify.delivery import Attempt, Channel, Trouble, judge_status, judge_trouble
 from services.notify.egress import Egress, EgressRefusedError
-from services.notify.signing import sign
+from services.notify.signing import Key, sign
 from services.runtime.clock import Clock
 from services.runtime.faults import error_type
 
@@ -32,7 +32,7 @@ class WebhookChannel:
         self._egress = egress
         self._clock = clock
 
-    async def send(self, url: str, keys: Sequence[bytes], *, webhook_id: str, body: bytes) -> Attempt:
+    async def send(self, url: str, keys: Sequence[Key], *, webhook_id: str, body: bytes) -> Attempt:
         if not self._egress.permits_scheme(url):
             return judge_trouble(Trouble.FORBIDDEN, "https_required")
         signed = sign(keys, webhook_id=webhook_id, at=self._clock.now(), body=body)

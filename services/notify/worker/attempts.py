@@ -13,6 +13,7 @@ from services.notify.delivery import Attempt, Channel, Outcome
 from services.notify.directory import Directory, Endpoint
 from services.notify.postcard import Postcard, PostcardForm
 from services.notify.repository.rows import Due
+from services.runtime.clock import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Attempts:
     email: EmailChannel | None
     links: Links
     form: PostcardForm
+    clock: Clock
 
     async def attempt(self, due: Due) -> Attempt:
         # Asked anew for each attempt: what was planned for an agency that has left since must not reach it.
@@ -50,7 +52,7 @@ class Attempts:
             return Attempt(Outcome.REFUSED, detail=str(error))
         return await self.webhook.send(
             endpoint.url,
-            endpoint.keys,
+            endpoint.keys_at(self.clock.now()),
             webhook_id=name_webhook(due.record),
             body=build_body(due.record, data),
         )

@@ -1,16 +1,18 @@
 """The OpenAPI document: what operators may ask. Generated from the wire models."""
 
-from typing import Any, Final
+from datetime import timedelta
+from typing import Annotated, Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from schemas.base import WireModel
+from schemas.base import Length, Opt, WireModel
 from schemas.directory import AgencyProfile, DirectoryFile
 from schemas.problem import Problem
 from schemas.vocabulary import EndpointContent, SourceUrn
+from services.routing.handlers.endpoint_secrets import OVERLAP, SecretKind
 from services.routing.handlers.explanation import Explanations
 from services.runtime.problems import MEDIA_TYPE as PROBLEM_TYPE
 
@@ -21,6 +23,8 @@ DESCRIPTION: Final = """\
 Every request carries an operator's key. Problems are RFC 9457 documents; `errors` names every fault by JSON
 Pointer, never by value. A directory is applied whole: agencies that it does not name any more are offboarded.
 """
+
+LONGEST_OVERLAP: Final = timedelta(days=30)
 
 _REF: Final = "#/components/schemas/{model}"
 
@@ -35,12 +39,31 @@ class AppliedDirectory(WireModel):
     warnings: list[str]
 
 
+class RotateRequest(WireModel):
+    """Which secret to replace, and how long the one before goes on signing."""
+
+    kind: SecretKind = SecretKind.SECRET
+    overlap: Annotated[Length, Field(le=LONGEST_OVERLAP)] = OVERLAP
+
+
+class RotatedEndpoint(WireModel):
+    """What the agency needs now: the secret, shown this once, or the public key of its new signing key."""
+
+    version: int
+    endpoint_id: str
+    kind: SecretKind
+    retires_at: AwareDatetime
+    secret: Opt[str] = None
+    public_key: Opt[str] = None
+
+
 class ShownEndpoint(WireModel):
-    """An endpoint without its secret."""
+    """An endpoint without its secrets."""
 
     endpoint_id: str
     url: str
     content: EndpointContent
+    public_key: Opt[str] = None
 
 
 class ShownAgency(AgencyProfile):
@@ -70,6 +93,8 @@ _MODELS: Final[tuple[type[BaseModel], ...]] = (
     DirectoryFile,
     Explanations,
     Problem,
+    RotatedEndpoint,
+    RotateRequest,
     ShownDirectory,
 )
 
@@ -158,6 +183,25 @@ GET_DIRECTORY: Final[dict[str, Any]] = {
     "response_description": "The newest version.",
     "responses": {**_COMMON, 200: _json(ShownDirectory), 404: _problem("No directory was applied yet.")},
     "openapi_extra": {"security": _SECURITY},
+}
+
+ROTATE_ENDPOINT: Final[dict[str, Any]] = {
+    "operation_id": "rotateEndpoint",
+    "summary": "Rotate what an endpoint is signed with",
+    "description": "A fresh secret or signing key. The one before signs beside it until `retires_at`; a "
+    "directory file that still gives it does not bring it back.",
+    "response_description": "In force and published. The secret is not shown again.",
+    "responses": {
+        **_COMMON,
+        200: _json(RotatedEndpoint),
+        404: _problem("The agency has no such endpoint."),
+        413: _problem("The body is too large."),
+        422: _problem("The body is not what this describes."),
+    },
+    "openapi_extra": {
+        "security": _SECURITY,
+        "requestBody": {"required": True, **_json(RotateRequest)},
+    },
 }
 
 GET_DECISIONS: Final[dict[str, Any]] = {

@@ -4,20 +4,28 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas.directory import DirectorySnapshot
-from services.routing.api.documents import AppliedDirectory, ShownDirectory
-from services.routing.handlers.directories import DirectoryDesk
+from services.routing.api.documents import (
+    LONGEST_OVERLAP,
+    AppliedDirectory,
+    RotatedEndpoint,
+    RotateRequest,
+    ShownDirectory,
+)
+from services.routing.handlers.directories import DirectoryDesk, NoDirectoryError
 from services.routing.handlers.directory_files import (
     MAX_DIRECTORY_BYTES,
     InvalidDirectoryError,
     parse_directory,
 )
+from services.routing.handlers.endpoint_secrets import SecretKind
 from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.operators import Operators
+from services.routing.handlers.rotating import Rotator, UnknownEndpointError
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.kafka import PublishError
 from services.runtime.logs import get_logger
@@ -27,6 +35,8 @@ log = get_logger()
 
 RETRY_SECONDS: Final = 1
 
+_SEALED: Final = {"secret_sealed", "signing_key_sealed", "retiring", "replaced"}
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -34,6 +44,7 @@ class Desk:
 
     directory: DirectoryDesk
     explainer: Explainer
+    rotator: Rotator
 
 
 class RefusedRequestError(Exception):
@@ -61,6 +72,9 @@ class RoutingApi:
             raise RefusedRequestError(_unprocessable(invalid)) from None
         try:
             applied = await self._connected().directory.apply(file, operator=operator)
+        except InvalidDirectoryError as invalid:
+            log.info("directory.refused", error_count=len(invalid.errors), operator=operator)
+            raise RefusedRequestError(_unprocessable(invalid)) from None
         except PublishError as error:
             raise RefusedRequestError(_unavailable("Stored, but not published. Apply it again.")) from error
         except TRANSIENT_ERRORS as error:
@@ -84,6 +98,37 @@ class RoutingApi:
         if snapshot is None:
             raise RefusedRequestError(Problem(status=404, detail="No directory was applied yet."))
         return _respond(_show(snapshot))
+
+    async def rotate_endpoint(self, request: Request, agency: str, endpoint_id: str) -> Response:
+        operator = self._authenticate(request)
+        try:
+            asked = RotateRequest.model_validate_json(await _read_body(request))
+        except ValidationError:
+            detail = (
+                f"Send `overlap` (a length such as PT24H, {LONGEST_OVERLAP.days} days at most) and `kind`."
+            )
+            raise RefusedRequestError(Problem(status=422, detail=detail)) from None
+        try:
+            rotation = await self._connected().rotator.rotate(
+                agency, endpoint_id, asked.kind, overlap=asked.overlap, operator=operator
+            )
+        except (UnknownEndpointError, NoDirectoryError):
+            raise RefusedRequestError(Problem(status=404, detail="There is no such endpoint.")) from None
+        except PublishError as error:
+            raise RefusedRequestError(_unavailable("Rotated, but not published. Rotate it again.")) from error
+        except TRANSIENT_ERRORS as error:
+            raise RefusedRequestError(_unavailable("Perhaps rotated. Rotate it again.")) from error
+        return _respond(
+            RotatedEndpoint.model_validate(
+                {
+                    "version": rotation.version,
+                    "endpoint_id": rotation.endpoint_id,
+                    "kind": rotation.kind,
+                    "retires_at": rotation.retires_at,
+                    "secret" if rotation.kind is SecretKind.SECRET else "public_key": rotation.shown,
+                }
+            )
+        )
 
     async def get_decisions(
         self,
@@ -134,7 +179,7 @@ def _show(snapshot: DirectorySnapshot) -> ShownDirectory:
             "applied_at": snapshot.applied_at,
             "agencies": [
                 agency.model_dump(
-                    exclude={"key_hashes": True, "endpoints": {"__all__": {"secret_sealed"}}},
+                    exclude={"key_hashes": True, "endpoints": {"__all__": _SEALED}},
                     exclude_none=True,
                 )
                 for agency in snapshot.agencies

@@ -32,6 +32,12 @@ def build_app(api: RoutingApi, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
     app.add_api_route("/v1/directory", api.put_directory, methods=["PUT"], **documents.PUT_DIRECTORY)
     app.add_api_route("/v1/directory", api.get_directory, methods=["GET"], **documents.GET_DIRECTORY)
     app.add_api_route(
+        "/v1/agencies/{agency}/endpoints/{endpoint_id}/rotate",
+        api.rotate_endpoint,
+        methods=["POST"],
+        **documents.ROTATE_ENDPOINT,
+    )
+    app.add_api_route(
         "/v1/decisions/{event_id}", api.get_decisions, methods=["GET"], **documents.GET_DECISIONS
     )
     app.openapi = lambda: documents.build_openapi(app)  # type: ignore[method-assign] # FastAPI's way to extend it

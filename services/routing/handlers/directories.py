@@ -1,11 +1,13 @@
 """The directory: the version decisions use, and applying another."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Final, TypeAlias
 
-from schemas.directory import DirectoryFile, DirectorySnapshot
+from schemas.directory import AgencyRecord, DirectoryFile, DirectorySnapshot
 from schemas.topics import DIRECTORY
 from services.routing.decision import Directory
 from services.routing.handlers.snapshots import (
@@ -93,6 +95,13 @@ class Applied:
     changed: bool
 
 
+class NoDirectoryError(Exception):
+    """None was applied yet."""
+
+
+Change: TypeAlias = Callable[[DirectorySnapshot, datetime], list[AgencyRecord]]
+
+
 class DirectoryDesk:
     """Applies directory files."""
 
@@ -107,7 +116,8 @@ class DirectoryDesk:
     async def apply(self, file: DirectoryFile, *, operator: str) -> Applied:
         """Publish also what did not change: applying again mends a publishing that failed.
 
-        Raises one of database.TRANSIENT_ERRORS, or PublishError (it is stored: apply it again).
+        Raises one of database.TRANSIENT_ERRORS, PublishError (it is stored: apply it again) or
+        InvalidDirectoryError.
         """
         applied = await self._store(file, operator=operator)
         self._directories.use(applied.snapshot)
@@ -121,6 +131,27 @@ class DirectoryDesk:
         )
         await self._publish(applied.snapshot)
         return applied
+
+    async def amend(self, change: Change, *, operator: str) -> DirectorySnapshot:
+        """The newest version changed in one place, in force and published; the file it came from stays known.
+
+        Raises as `apply`, what `change` raises, and NoDirectoryError.
+        """
+        async with transaction(self._pool) as connection:
+            now = await lock_directory(connection)
+            newest = await find_newest(connection)
+            if newest is None:
+                raise NoDirectoryError
+            previous = DirectorySnapshot.model_validate_json(newest.snapshot)
+            agencies = change(previous, now)
+            snapshot = previous.model_copy(
+                update={"version": previous.version + 1, "applied_at": now, "agencies": agencies}
+            )
+            stored = StoredDirectory(snapshot.version, render_snapshot(snapshot), newest.content_digest)
+            await insert_directory(connection, stored, applied_at=now, applied_by=operator)
+        self._directories.use(snapshot)
+        await self._publish(snapshot)
+        return snapshot
 
     async def find_newest(self) -> DirectorySnapshot | None:
         """Raises one of database.TRANSIENT_ERRORS."""
@@ -144,16 +175,17 @@ class DirectoryDesk:
                 return Applied(
                     snapshot=previous, warnings=tuple(find_warnings(previous, previous)), changed=False
                 )
-            snapshot = build_snapshot(
+            built = build_snapshot(
                 file,
                 previous,
                 version=1 if previous is None else previous.version + 1,
                 applied_at=now,
                 directory_key=self._directory_key,
             )
-            stored = StoredDirectory(snapshot.version, render_snapshot(snapshot), digest)
+            stored = StoredDirectory(built.snapshot.version, render_snapshot(built.snapshot), digest)
             await insert_directory(connection, stored, applied_at=now, applied_by=operator)
-        return Applied(snapshot=snapshot, warnings=tuple(find_warnings(snapshot, previous)), changed=True)
+        warnings = (*find_warnings(built.snapshot, previous), *built.warnings)
+        return Applied(snapshot=built.snapshot, warnings=warnings, changed=True)
 
     async def _publish(self, snapshot: DirectorySnapshot) -> None:
         value = render_snapshot(snapshot).encode()

@@ -1,7 +1,7 @@
 """Reading a directory file as an operator sends it: every fault at once, by path, never by value."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pydantic import ValidationError
@@ -34,9 +34,23 @@ def parse_directory(raw: bytes) -> DirectoryFile:
     ]
     if file.extends is not None:
         faults.append(FieldError("/extends", "send the merged file; `tocsin directory apply` does"))
+    faults += [
+        FieldError(path, "send what is in the file; `tocsin directory apply` does")
+        for path in _list_files(file)
+    ]
     if faults:
         raise InvalidDirectoryError(faults)
     return file
+
+
+def _list_files(file: DirectoryFile) -> Iterator[str]:
+    """A file of whoever wrote the directory is none of ours."""
+    for place, agency in enumerate(file.agencies):
+        for index, endpoint in enumerate(agency.endpoints):
+            if endpoint.secret_file is not None:
+                yield f"/agencies/{place}/endpoints/{index}/secret_file"
+            if endpoint.signing_key_file is not None:
+                yield f"/agencies/{place}/endpoints/{index}/signing_key_file"
 
 
 def _list_faults(error: ValidationError) -> list[FieldError]:

@@ -1,23 +1,23 @@
 """From a directory file to the version that services keep: keys hashed, secrets sealed, nobody forgotten."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 
+from schemas.case_event import FieldError
 from schemas.directory import (
     Agency,
     AgencyRecord,
     DirectoryFile,
     DirectorySnapshot,
-    Endpoint,
-    EndpointRecord,
     SourceRecord,
-    endpoint_id,
-    endpoint_seal_context,
 )
 from schemas.vocabulary import AgencyStatus, Role
-from services.runtime.crypto import derive_key, hash_api_key, keyed_digest, seal
+from services.routing.handlers.directory_files import InvalidDirectoryError
+from services.routing.handlers.endpoint_secrets import Renewed, SecretKeeper, SecretMissingError
+from services.runtime.crypto import SigningKeyError, derive_key, hash_api_key, keyed_digest
 
 PURPOSE = "directory"
 """What the key of the endpoints' secrets is derived for."""
@@ -33,6 +33,14 @@ def digest_file(file: DirectoryFile, *, directory_key: bytes) -> bytes:
     return keyed_digest(directory_key, canonical)
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A version, and what of the file it passes over."""
+
+    snapshot: DirectorySnapshot
+    warnings: tuple[str, ...]
+
+
 def build_snapshot(
     file: DirectoryFile,
     previous: DirectorySnapshot | None,
@@ -40,22 +48,24 @@ def build_snapshot(
     version: int,
     applied_at: datetime,
     directory_key: bytes,
-) -> DirectorySnapshot:
-    """Agencies that the file does not name any more stay, offboarded."""
+) -> Built:
+    """Agencies that the file does not name any more stay, offboarded. Raises InvalidDirectoryError."""
+    endpoints = _renew_endpoints(file, previous, keeper=SecretKeeper(directory_key), now=applied_at)
     named = {agency.id for agency in file.agencies}
     left = [] if previous is None else [agency for agency in previous.agencies if agency.id not in named]
-    return DirectorySnapshot(
+    snapshot = DirectorySnapshot(
         version=version,
         applied_at=applied_at,
         agencies=[
-            *(_agency_record(agency, directory_key) for agency in file.agencies),
+            *(_agency_record(agency, endpoints[agency.id]) for agency in file.agencies),
             *(_offboard(agency) for agency in left),
         ],
         sources=[
-            SourceRecord(source=source.source, key_hash=hash_api_key(source.key), types=source.types)
+            SourceRecord(source=source.source, key_hash=source.hash or "", types=source.types)
             for source in file.sources
         ],
     )
+    return Built(snapshot, tuple(_list_stale(endpoints)))
 
 
 def render_snapshot(snapshot: DirectorySnapshot) -> str:
@@ -87,23 +97,49 @@ def _agency_warnings(agency: AgencyRecord, now: datetime) -> Iterator[str]:
         yield f"{agency.id} has no endpoint, no contact and no key: nothing can reach it"
 
 
-def _agency_record(agency: Agency, directory_key: bytes) -> AgencyRecord:
-    profile = agency.model_dump(exclude={"endpoints", "keys"}, exclude_none=True)
+def _renew_endpoints(
+    file: DirectoryFile, previous: DirectorySnapshot | None, *, keeper: SecretKeeper, now: datetime
+) -> dict[str, list[Renewed]]:
+    before = {
+        (agency.id, endpoint.url): endpoint
+        for agency in ([] if previous is None else previous.agencies)
+        for endpoint in agency.endpoints
+    }
+    renewed: dict[str, list[Renewed]] = {agency.id: [] for agency in file.agencies}
+    faults = []
+    for place, agency in enumerate(file.agencies):
+        for index, endpoint in enumerate(agency.endpoints):
+            path = f"/agencies/{place}/endpoints/{index}"
+            try:
+                renewed[agency.id].append(
+                    keeper.renew(agency.id, endpoint, before.get((agency.id, endpoint.url)), now=now)
+                )
+            except SecretMissingError:
+                faults.append(FieldError(f"{path}/secret", "a new endpoint needs its secret"))
+            except SigningKeyError as error:
+                faults.append(FieldError(f"{path}/signing_key", str(error)))
+    if faults:
+        raise InvalidDirectoryError(faults)
+    return renewed
+
+
+def _list_stale(endpoints: Mapping[str, Sequence[Renewed]]) -> Iterator[str]:
+    for agency, renewed in endpoints.items():
+        for each in renewed:
+            for kind in each.stale:
+                yield (
+                    f"{agency}: the {kind.value} of {each.record.endpoint_id} was replaced before; what"
+                    " replaced it stays in force"
+                )
+
+
+def _agency_record(agency: Agency, endpoints: Sequence[Renewed]) -> AgencyRecord:
+    profile = agency.model_dump(exclude={"endpoints", "keys", "key_hashes"}, exclude_none=True)
+    hashes = [*(hash_api_key(key) for key in agency.keys), *agency.key_hashes]
     return AgencyRecord(
         **profile,
-        endpoints=[_endpoint_record(agency.id, endpoint, directory_key) for endpoint in agency.endpoints],
-        key_hashes=[hash_api_key(key) for key in agency.keys],
-    )
-
-
-def _endpoint_record(agency: str, endpoint: Endpoint, directory_key: bytes) -> EndpointRecord:
-    name = endpoint_id(agency=agency, url=endpoint.url)
-    context = endpoint_seal_context(agency=agency, endpoint=name)
-    return EndpointRecord(
-        endpoint_id=name,
-        url=endpoint.url,
-        content=endpoint.content,
-        secret_sealed=seal(directory_key, endpoint.secret.encode(), context=context),
+        endpoints=[each.record for each in endpoints],
+        key_hashes=list(dict.fromkeys(hashes)),
     )
 
 

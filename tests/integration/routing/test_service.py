@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
+from schemas.directory import Endpoint, endpoint_id
 from schemas.topics import ALERTS, CASE_EVENTS
 from services.routing import logbook
+from services.runtime.crypto import new_webhook_secret
 from services.runtime.kafka import read_topic_to_end
 from services.runtime.lifecycle import ExitCode
 from services.runtime.logs import capture_logs
@@ -75,6 +77,68 @@ async def test_before_the_first_directory_it_is_not_ready_but_takes_one(rig: Rig
         answer = await service.ask("PUT", "/v1/directory", body=body)
         assert answer.status == 200
         await wait_for(service.is_ready)
+
+
+async def test_an_operator_rotates_an_endpoint_and_the_file_does_not_undo_it(
+    rig: Rig, service: RunningService
+) -> None:
+    url, secret = "https://cw.example/tocsin", new_webhook_secret()
+    sample = sample_directory()
+    agencies = [
+        agency.model_copy(update={"endpoints": [Endpoint(url=url, secret=secret)]})
+        if agency.id == "ag-kern-cw"
+        else agency
+        for agency in sample.agencies
+    ]
+    file = sample.model_copy(update={"agencies": agencies}).model_dump_json(exclude_none=True).encode()
+    assert (await service.ask("PUT", "/v1/directory", body=file)).json()["version"] == 2
+    path = f"/v1/agencies/ag-kern-cw/endpoints/{endpoint_id(agency='ag-kern-cw', url=url)}/rotate"
+
+    rotated = (await service.ask("POST", path, body=b'{"overlap": "PT48H"}')).json()
+    keyed = (await service.ask("POST", path, body=b'{"kind": "signing_key"}')).json()
+
+    assert (rotated["version"], keyed["version"]) == (3, 4)
+    assert rotated["secret"].startswith("whsec_")
+    assert "secret" not in keyed
+    again = (await service.ask("PUT", "/v1/directory", body=file)).json()
+    assert (again["version"], again["changed"]) == (4, False)
+    shown = await service.ask("GET", "/v1/directory")
+    (endpoint,) = [
+        endpoint
+        for agency in shown.json()["agencies"]
+        for endpoint in agency["endpoints"]
+        if agency["id"] == "ag-kern-cw"
+    ]
+    assert endpoint["public_key"] == keyed["public_key"]
+    assert endpoint.keys() == {"endpoint_id", "url", "content", "public_key"}
+    stored = repr(await rig.rows("directory"))
+    assert not [word for word in (secret, rotated["secret"]) if word in stored]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "status"),
+    [
+        ("ep_0000000000000000", b"{}", 404),
+        ("ep_0000000000000000", b'{"overlap": "P31D"}', 422),
+        ("ep_0000000000000000", b'{"overlap": "24h"}', 422),
+        ("ep_0000000000000000", b'{"kind": "password"}', 422),
+        ("ep_0000000000000000", b"no json", 422),
+    ],
+)
+async def test_what_cannot_be_rotated_is_refused(
+    service: RunningService, endpoint: str, body: bytes, status: int
+) -> None:
+    answer = await service.ask("POST", f"/v1/agencies/ag-kern-cw/endpoints/{endpoint}/rotate", body=body)
+    assert answer.status == status
+
+
+async def test_a_new_endpoint_without_a_secret_is_refused_by_its_path(service: RunningService) -> None:
+    sample = sample_directory()
+    first = sample.agencies[0].model_copy(update={"endpoints": [Endpoint(url="https://new.example/")]})
+    file = sample.model_copy(update={"agencies": [first, *sample.agencies[1:]]})
+    answer = await service.ask("PUT", "/v1/directory", body=file.model_dump_json(exclude_none=True).encode())
+    assert answer.status == 422
+    assert [error["path"] for error in answer.json()["errors"]] == ["/agencies/0/endpoints/0/secret"]
 
 
 async def test_it_may_be_stopped_while_it_waits_for_a_directory(rig: Rig) -> None:

@@ -9,6 +9,7 @@ from schemas.vocabulary import Role, Rung
 from services.devstack.directory import build_sample, complete_keys, read_directory
 from services.devstack.errors import DirectoryRefusedError
 from services.devstack.keys import Keys, with_directory
+from services.runtime.crypto import hash_api_key, new_signing_key, new_webhook_secret
 
 COUNTY = ["06029"]
 
@@ -157,3 +158,66 @@ def test_an_error_is_where_the_file_has_it_not_where_the_merged_sample_has_it(
     with pytest.raises(DirectoryRefusedError) as refusal:
         read_directory(path, keys)
     assert "  /agencies/0/counties/0: " in str(refusal.value)
+
+
+ENDPOINT = """
+agencies:
+  - id: ag-cw
+    name: Child welfare
+    roles: [CHILD_WELFARE]
+    counties: ["06029"]
+    key_hashes: [{key_hash}]
+    endpoints:
+      - {{url: "https://cw.example/", {given}}}
+sources:
+  - {{source: "urn:tocsin:agency:ag-cw:cms", key_hash: {key_hash}, types: ["*"]}}
+"""
+
+
+def test_secrets_may_lie_in_files_beside_the_directory_and_keys_be_given_by_hash(
+    tmp_path: Path, keys: Keys
+) -> None:
+    secret, signing_key, key_hash = new_webhook_secret(), new_signing_key(), hash_api_key("tca_of_somebody")
+    (tmp_path / "cw.secret").write_text(f"{secret}\n")
+    (tmp_path / "cw.key").write_text(signing_key)
+    given = "secret_file: cw.secret, signing_key_file: cw.key"
+    file = write(tmp_path, ENDPOINT.format(given=given, key_hash=key_hash))
+    directory = read_directory(file, keys)
+    (agency,) = directory.agencies
+    (endpoint,) = agency.endpoints
+    assert (endpoint.secret, endpoint.signing_key) == (secret, signing_key)
+    assert (endpoint.secret_file, endpoint.signing_key_file) == (None, None)
+    assert (agency.key_hashes, directory.sources[0].hash) == ([key_hash], key_hash)
+    assert with_directory(keys, directory).endpoints == {"ag-cw": [secret]}
+    assert with_directory(keys, directory).sources == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("secret_file: nowhere", "/agencies/0/endpoints/0/secret_file"),
+        ("secret_file: .", "/agencies/0/endpoints/0/secret_file"),
+        ("secret_file: bad.secret", "/agencies/0/endpoints/0/secret"),
+        ("secret_file: bad.secret, secret: {secret}", "/agencies/0/endpoints/0/secret_file"),
+        ("signing_key: whsk_c2hvcnQ=", "/agencies/0/endpoints/0/signing_key"),
+    ],
+)
+def test_a_secret_that_cannot_be_had_is_refused_by_its_place(
+    tmp_path: Path, keys: Keys, given: str, path: str
+) -> None:
+    (tmp_path / "bad.secret").write_text("open sesame")
+    secret = new_webhook_secret()
+    file = write(tmp_path, ENDPOINT.format(given=given.format(secret=secret), key_hash="a" * 64))
+    with pytest.raises(DirectoryRefusedError) as refused:
+        read_directory(file, keys)
+    assert path in str(refused.value)
+    assert not [word for word in ("open sesame", secret) if word in str(refused.value)]
+
+
+def test_a_source_has_a_key_or_its_hash_and_not_both(tmp_path: Path, keys: Keys) -> None:
+    text = ENDPOINT.format(given="content: pointer", key_hash="a" * 64)
+    both = text.replace("key_hash: aaaa", "key: tcs_0123456789abcdef, key_hash: aaaa")
+    neither = text.replace(f"key_hash: {'a' * 64}, types", "types")
+    for wrong in (both, neither):
+        with pytest.raises(DirectoryRefusedError, match="/sources/0/key"):
+            read_directory(write(tmp_path, wrong), keys)

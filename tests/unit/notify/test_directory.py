@@ -1,14 +1,23 @@
 """The directory in memory."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.directory import AgencyRecord, Contact, DirectorySnapshot, EndpointRecord, endpoint_seal_context
+from schemas.directory import (
+    AgencyRecord,
+    Contact,
+    DirectorySnapshot,
+    EndpointRecord,
+    RetiringSecret,
+    endpoint_key_context,
+    endpoint_seal_context,
+)
 from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung
 from services.notify.directory import Directory, DirectoryBehindError, build_view
-from services.runtime.crypto import hash_api_key, new_key, new_webhook_secret, seal
+from services.notify.signing import parse_secret
+from services.runtime.crypto import hash_api_key, new_key, new_signing_key, new_webhook_secret, seal
 
 KEY = new_key()
 SECRET = new_webhook_secret()
@@ -113,3 +122,32 @@ async def test_a_version_that_does_not_come_is_passing_trouble() -> None:
     with pytest.raises(DirectoryBehindError) as caught:
         await Directory().wait_for(1, seconds=0)
     assert isinstance(caught.value, TimeoutError)
+
+
+def test_what_was_replaced_signs_beside_its_successor_until_its_time_is_over() -> None:
+    now = datetime(2026, 3, 4, tzinfo=UTC)
+    old, key = new_webhook_secret(), new_signing_key()
+    context = endpoint_seal_context(agency="ag-one", endpoint="ep_1")
+    key_context = endpoint_key_context(agency="ag-one", endpoint="ep_1")
+    record = endpoint("ag-one").model_copy(
+        update={
+            "signing_key_sealed": seal(KEY, key.encode(), context=key_context),
+            "retiring": [
+                RetiringSecret(sealed=seal(KEY, old.encode(), context=context), until=now),
+                RetiringSecret(sealed=b"does not open" * 4, until=now + timedelta(hours=1)),
+            ],
+        }
+    )
+    view = build_view(snapshot(agency("ag-one", endpoints=[record])), directory_key=KEY)
+    found = view.find_endpoint("ag-one", "ep_1")
+    assert found is not None
+    assert view.keyless_endpoints == []
+    before, after = found.keys_at(now - timedelta(seconds=1)), found.keys_at(now)
+    assert before == (*after, parse_secret(old))
+    assert (len(after), after[0]) == (2, parse_secret(SECRET))
+
+
+def test_an_endpoint_whose_signing_key_does_not_open_signs_nothing() -> None:
+    record = endpoint("ag-one").model_copy(update={"signing_key_sealed": b"sealed by somebody else" * 3})
+    view = build_view(snapshot(agency("ag-one", endpoints=[record])), directory_key=KEY)
+    assert view.keyless_endpoints == ["ep_1"]

@@ -1,0 +1,96 @@
+"""`tocsin endpoint`: what an agency's webhooks are signed with."""
+
+import asyncio
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+app = typer.Typer(
+    add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True
+)
+
+_ROTATE = "endpoint rotate"
+_OVERLAP = re.compile(r"(\d{1,4})(d|h|m)")
+
+# One line a paragraph: the terminal wraps it.
+_EPILOG = (
+    "[bold]Examples[/bold]\n\n"
+    "  [cyan]tocsin endpoint rotate ag-kern-cw https://cw.example/tocsin[/cyan]  a fresh secret; both sign "
+    "for 24 hours\n\n"
+    "  [cyan]tocsin endpoint rotate ag-kern-cw https://cw.example/tocsin --signing-key[/cyan]  a fresh "
+    "ed25519 key: the agency gets the public key, and needs no secret\n\n"
+    "The secret is printed this once: hand it to the agency over a channel that you trust. Until the overlap "
+    "ends, every attempt carries a signature of each. A directory file that still gives the old one does not "
+    "bring it back; leave [cyan]secret[/cyan] out of the file, or give the new one.\n\n"
+    "Exit code: 0 rotated, 1 refused, 2 the command could not be carried out."
+)
+
+
+@app.callback()
+def endpoint() -> None:
+    """Systems of agencies that receive webhooks."""
+
+
+@app.command(epilog=_EPILOG)
+def rotate(  # noqa: PLR0913 -- an option each, by keyword
+    agency: Annotated[str, typer.Argument(metavar="AGENCY", help="The agency's id.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="The endpoint's URL, as in the directory.")],
+    *,
+    overlap: Annotated[
+        str, typer.Option(metavar="LENGTH", help="How long the old one goes on signing: 30m, 24h, 7d.")
+    ] = "24h",
+    signing_key: Annotated[
+        bool, typer.Option("--signing-key", help="Rotate the ed25519 key (v1a), or give it its first.")
+    ] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Of the stack, if several are running.")] = None,
+    routing: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where routing is, if not on a stack of this machine.")
+    ] = None,
+    operator_key: Annotated[
+        str | None,
+        typer.Option(envvar="TOCSIN_OPERATOR_KEY", show_default=False, help="The operator's key (tco_…)."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Give an endpoint a fresh secret, and let the old one sign beside it for a while."""
+    from schemas.directory import endpoint_id
+    from services.cli.operating import USAGE_ERROR, fail, find_operated
+
+    length = _read_overlap(overlap)
+    if length is None:
+        fail(_ROTATE, "--overlap is a length such as 30m, 24h or 7d", USAGE_ERROR)
+    routing_desk = find_operated(
+        _ROTATE, "routing", data_dir=data_dir, url=routing, operator_key=operator_key
+    )
+    name = endpoint_id(agency=agency, url=url)
+    rotated = asyncio.run(
+        routing_desk.ask(
+            "POST",
+            f"/v1/agencies/{quote(agency, safe='')}/endpoints/{name}/rotate",
+            body={"kind": "signing_key" if signing_key else "secret", "overlap": length},
+        )
+    )
+    print(json.dumps(rotated) if as_json else "\n".join(_render(rotated)))
+
+
+def _read_overlap(text: str) -> str | None:
+    """As an ISO 8601 duration."""
+    match = _OVERLAP.fullmatch(text)
+    if match is None:
+        return None
+    number, unit = match.groups()
+    return f"P{number}D" if unit == "d" else f"PT{number}{unit.upper()}"
+
+
+def _render(rotated: dict[str, Any]) -> list[str]:
+    until = datetime.fromisoformat(rotated["retires_at"]).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    shown = rotated.get("secret") or rotated.get("public_key")
+    return [
+        str(shown),
+        f"In force as directory version {rotated['version']}; the one before signs until {until}.",
+    ]

@@ -1,0 +1,66 @@
+"""Asking a service as an operator: where it is, with which key, and what to say when it refuses."""
+
+import json
+import sys
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import typer
+
+REFUSED = 1
+USAGE_ERROR = 2
+
+Service = Literal["routing", "notify"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operated:
+    """A service, and the command that asks it."""
+
+    command: str
+    service: Service
+    url: str
+    key: str
+
+    async def ask(self, method: str, path: str, *, body: object = None) -> dict[str, Any]:
+        """What it answers. Ends the command with 1 if it refuses, and with 2 if it does not answer."""
+        from services.devstack.ask import ask
+
+        sent = None if body is None else json.dumps(body).encode()
+        answer = await ask(method, f"{self.url}{path}", key=self.key, body=sent)
+        if answer is None:
+            fail(self.command, f"{self.service} does not answer; is the stack running?", USAGE_ERROR)
+        said = answer.json()
+        if answer.status != HTTPStatus.OK:
+            text = str(said.get("detail") or said.get("title") or f"HTTP {answer.status}")
+            fail(
+                self.command,
+                text,
+                REFUSED if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else USAGE_ERROR,
+            )
+        return said
+
+
+def find_operated(
+    command: str, service: Service, *, data_dir: Path | None, url: str | None, operator_key: str | None
+) -> Operated:
+    """At this address, else on the stack of this machine. Ends the command with 2 if there is none."""
+    from services.cli.stack_state import NoStackError, find_stack
+
+    if url is not None:
+        if operator_key is None:
+            fail(command, f"--{service} needs the operator's key in TOCSIN_OPERATOR_KEY", USAGE_ERROR)
+        return Operated(command=command, service=service, url=url.rstrip("/"), key=operator_key)
+    try:
+        stack = find_stack(data_dir)
+    except NoStackError as error:
+        fail(command, str(error), USAGE_ERROR)
+    found = stack.state.routing if service == "routing" else stack.state.notify
+    return Operated(command=command, service=service, url=found, key=operator_key or stack.keys.operator)
+
+
+def fail(command: str, message: str, exit_code: int) -> NoReturn:
+    print(f"tocsin {command}: {message}", file=sys.stderr)
+    raise typer.Exit(exit_code)
