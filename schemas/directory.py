@@ -16,6 +16,7 @@ from schemas.credentials import (
     WebhookSecret,
     WebhookSigningKey,
 )
+from schemas.operator import Operator
 from schemas.vocabulary import (
     ROLE_CONFIDENTIALITY,
     AgencyId,
@@ -127,6 +128,7 @@ class DirectoryFile(WireModel):
     extends: Opt[SampleDirectory] = None
     agencies: list[Agency]
     sources: list[Source] = Field(default=[])
+    operators: list[Operator] = Field(default=[])
 
 
 class RetiringSecret(WireModel):
@@ -177,6 +179,7 @@ class DirectorySnapshot(WireModel):
     applied_at: Instant
     agencies: list[AgencyRecord]
     sources: list[SourceRecord]
+    operators: list[Operator] = Field(default=[])
 
 
 def endpoint_id(*, agency: str, url: str) -> str:
@@ -195,10 +198,11 @@ def endpoint_key_context(*, agency: str, endpoint: str) -> tuple[str, ...]:
 
 
 def merge_directories(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge raw directories per agency id and field, and per source; a given list replaces (DESIGN 7)."""
+    """Merge raw directories per agency, source and operator, and field; a given list replaces (DESIGN 7)."""
     return {
         "agencies": _merge(base.get("agencies", []), patch.get("agencies", []), key="id"),
         "sources": _merge(base.get("sources", []), patch.get("sources", []), key="source"),
+        "operators": _merge(base.get("operators", []), patch.get("operators", []), key="id"),
     }
 
 
@@ -212,7 +216,7 @@ def _merge(
 
 
 def find_directory_errors(
-    agencies: Sequence[AgencyProfile], sources: Sequence[Source]
+    agencies: Sequence[AgencyProfile], sources: Sequence[Source], operators: Sequence[Operator] = ()
 ) -> Iterator[tuple[str, str]]:
     """Yield (JSON Pointer, what to do) for everything that shape alone cannot tell."""
     seen: set[str] = set()
@@ -222,6 +226,7 @@ def find_directory_errors(
         seen.add(agency.id)
         yield from _agency_errors(agency, f"/agencies/{index}")
     yield from _source_errors(sources, agencies=seen)
+    yield from _operator_errors(operators)
 
 
 def _source_errors(sources: Sequence[Source], *, agencies: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -238,6 +243,18 @@ def _source_errors(sources: Sequence[Source], *, agencies: Collection[str]) -> I
         hashes.update({source.hash} if source.hash is not None else ())
         if source.agency not in agencies:
             yield f"/sources/{index}/source", f"agency {source.agency} is not in the directory"
+
+
+def _operator_errors(operators: Sequence[Operator]) -> Iterator[tuple[str, str]]:
+    ids: set[str] = set()
+    keys: set[str] = set()
+    for index, operator in enumerate(operators):
+        if operator.id in ids:
+            yield f"/operators/{index}/id", "this operator appears twice"
+        if operator.public_key in keys:
+            yield f"/operators/{index}/public_key", "another operator has this key; each person needs an own"
+        ids.add(operator.id)
+        keys.add(operator.public_key)
 
 
 def _agency_errors(agency: AgencyProfile, path: str) -> Iterator[tuple[str, str]]:

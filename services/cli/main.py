@@ -41,7 +41,10 @@ COMMANDS = (
     Command(
         name="simulate", summary="Run a scenario through the protocol packs, without a server.", panel=_WRITE
     ),
-    Command(name="protocol", summary="Write, check, test and compare protocol packs.", panel=_WRITE),
+    Command(name="protocol", summary="Write, check, test, compare and publish protocol packs.", panel=_WRITE),
+    Command(
+        name="operator", summary="Make keys of the people who publish, approve and read.", panel=_OPERATE
+    ),
     Command(
         name="deployment-secrets",
         summary="Make the passwords and keys that compose.yaml reads.",

@@ -15,8 +15,11 @@ from schemas.pointer import locate
 from services.devstack.errors import DirectoryRefusedError
 from services.devstack.keys import Keys, complete
 from services.devstack.secret_files import read_secret_files
+from services.runtime.ed25519 import SigningKey
 
 SAMPLE_FILE = Path(__file__).with_name("sample_directory.yaml")
+
+_NAMED_BY = {"agencies": "id", "sources": "source", "operators": "id"}
 
 RawDirectory = Mapping[str, object]
 
@@ -27,12 +30,13 @@ def load_sample() -> RawDirectory:
 
 
 def complete_keys(keys: Keys) -> Keys:
-    """Keys for every source of the sample and every agency of it that is not external."""
+    """Keys for every source and operator of the sample and every agency of it that is not external."""
     sample = load_sample()
     return complete(
         keys,
         sources=[str(source["source"]) for source in _entries(sample, "sources")],
         agencies=[str(agency["id"]) for agency in _entries(sample, "agencies") if not agency.get("external")],
+        operators=[str(operator["id"]) for operator in _entries(sample, "operators")],
     )
 
 
@@ -48,6 +52,10 @@ def build_sample(keys: Keys) -> RawDirectory:
         ],
         "sources": [
             {**source, "key": keys.sources[str(source["source"])]} for source in _entries(sample, "sources")
+        ],
+        "operators": [
+            {**operator, "public_key": SigningKey.parse(keys.operators[str(operator["id"])]).public}
+            for operator in _entries(sample, "operators")
         ],
     }
 
@@ -65,7 +73,7 @@ def read_directory(path: Path | None, keys: Keys) -> DirectoryFile:
         raw = merge_directories(build_sample(keys), given)
     try:
         directory = DirectoryFile.model_validate(raw)
-        troubles = list(find_directory_errors(directory.agencies, directory.sources))
+        troubles = list(find_directory_errors(directory.agencies, directory.sources, directory.operators))
     except ValidationError as error:
         troubles = list(_list_troubles(raw, error))
     else:
@@ -76,7 +84,7 @@ def read_directory(path: Path | None, keys: Keys) -> DirectoryFile:
 
 def _find_repeated(given: RawDirectory) -> Iterator[tuple[str, str]]:
     """What a merge would hide: the later of two entries would win."""
-    for part, key in (("agencies", "id"), ("sources", "source")):
+    for part, key in _NAMED_BY.items():
         names = [entry.get(key) for entry in _entries(given, part)]
         for index, name in enumerate(names):
             if name in names[:index]:
@@ -91,8 +99,8 @@ def _list_troubles(raw: RawDirectory, error: ValidationError) -> Iterator[tuple[
 def _place_in_file(given: RawDirectory, merged: RawDirectory, place: str) -> str:
     """Where the file says what was merged into the sample; the place as it is if the file is silent."""
     match place.split("/"):
-        case ["", ("agencies" | "sources") as part, index, *rest] if index.isdecimal():
-            key = "id" if part == "agencies" else "source"
+        case ["", part, index, *rest] if part in _NAMED_BY and index.isdecimal():
+            key = _NAMED_BY[part]
             name = _entries(merged, part)[int(index)].get(key)
             own = [number for number, entry in enumerate(_entries(given, part)) if entry.get(key) == name]
             return "/".join(["", part, str(own[0]), *rest]) if own else place

@@ -12,6 +12,7 @@ from services.devstack.database import ROLES
 from services.devstack.datadir import DataDirectory, write_atomically
 from services.devstack.errors import DataDirectoryError
 from services.runtime.crypto import Kek, generate_key_file, new_api_key
+from services.runtime.ed25519 import SigningKey
 
 
 class Keys(BaseModel):
@@ -26,6 +27,8 @@ class Keys(BaseModel):
     """Agency id → key for the agency API."""
     endpoints: dict[str, list[str]] = Field(default={}, repr=False)
     """Agency id → webhook secrets."""
+    operators: dict[str, str] = Field(default={}, repr=False)
+    """Operator id → private key as PEM."""
 
 
 def ensure_key_files(directory: DataDirectory) -> None:
@@ -71,20 +74,28 @@ def write_keys(path: Path, keys: Keys) -> None:
     write_atomically(path, keys.model_dump_json(indent=2) + "\n")
 
 
-def complete(keys: Keys, *, sources: Iterable[str], agencies: Iterable[str]) -> Keys:
+def complete(
+    keys: Keys, *, sources: Iterable[str], agencies: Iterable[str], operators: Iterable[str] = ()
+) -> Keys:
     """The same keys, and new ones for whoever has none."""
     new_sources = {urn: new_api_key("tcs") for urn in sources if urn not in keys.sources}
     new_agencies = {name: new_api_key("tca") for name in agencies if name not in keys.agencies}
+    new_operators = {name: SigningKey.generate().render() for name in operators if name not in keys.operators}
     return keys.model_copy(
         update={
             "sources": {**keys.sources, **new_sources},
             "agencies": {**keys.agencies, **new_agencies},
+            "operators": {**keys.operators, **new_operators},
         }
     )
 
 
 def with_directory(keys: Keys, directory: DirectoryFile) -> Keys:
-    """The keys that a directory, once applied, gives out; the operator's stays."""
+    """The keys that a directory, once applied, gives out; the operator's API key stays.
+
+    Of the operators' private keys those stay whose public ones the directory has.
+    """
+    public_keys = {operator.public_key for operator in directory.operators}
     return keys.model_copy(
         update={
             "sources": {source.source: source.key for source in directory.sources if source.key is not None},
@@ -93,6 +104,11 @@ def with_directory(keys: Keys, directory: DirectoryFile) -> Keys:
                 agency.id: [endpoint.secret for endpoint in agency.endpoints if endpoint.secret is not None]
                 for agency in directory.agencies
                 if agency.endpoints
+            },
+            "operators": {
+                name: pem
+                for name, pem in keys.operators.items()
+                if SigningKey.parse(pem).public in public_keys
             },
         }
     )

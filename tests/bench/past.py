@@ -96,7 +96,7 @@ def _seal(
 
 def _render_directory() -> str:
     file = DirectoryFile.model_validate(build_sample(complete_keys(Keys(operator="tco_" + "x" * 16))))
-    snapshot = build_snapshot(
+    built = build_snapshot(
         file, None, version=DIRECTORY_VERSION, applied_at=_BEGINNING, directory_key=new_key()
     )
-    return render_snapshot(snapshot)
+    return render_snapshot(built.snapshot)

@@ -36,7 +36,7 @@ def errors_of_document(example: Refused) -> list[str]:
     except ValidationError as error:
         return [locate(example.document, detail) for detail in error.errors(include_url=False)]
     if isinstance(parsed, DirectoryFile):
-        return [path for path, _ in find_directory_errors(parsed.agencies, parsed.sources)]
+        return [path for path, _ in find_directory_errors(parsed.agencies, parsed.sources, parsed.operators)]
     return []
 
 

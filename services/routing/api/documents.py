@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from schemas.base import Length, Opt, WireModel
 from schemas.directory import AgencyProfile, DirectoryFile
+from schemas.operator import Operator
 from schemas.problem import Problem
 from schemas.vocabulary import EndpointContent, SourceUrn
 from services.routing.handlers.endpoint_secrets import OVERLAP, SecretKind
@@ -86,6 +87,7 @@ class ShownDirectory(WireModel):
     applied_at: AwareDatetime
     agencies: list[ShownAgency]
     sources: list[ShownSource]
+    operators: list[Operator]
 
 
 _MODELS: Final[tuple[type[BaseModel], ...]] = (

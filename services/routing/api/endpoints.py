@@ -188,6 +188,7 @@ def _show(snapshot: DirectorySnapshot) -> ShownDirectory:
                 {"source": source.source, "types": [str(kind) for kind in source.types]}
                 for source in snapshot.sources
             ],
+            "operators": [operator.model_dump() for operator in snapshot.operators],
         }
     )
 

@@ -1,7 +1,7 @@
 """The directory: the version decisions use, and applying another."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +41,7 @@ class Directories:
     def __init__(self, repository: DirectoryRepository) -> None:
         self._repository = repository
         self._current: Directory | None = None
+        self._operators: Mapping[str, str] = {}
         self._is_loaded = asyncio.Event()
 
     @property
@@ -65,6 +66,12 @@ class Directories:
                     await self.get(version)
             await asyncio.sleep(FOLLOW_SECONDS)
 
+    async def find_operator(self, public_key: str) -> str | None:
+        """Whose key it is in the newest version. Raises one of database.TRANSIENT_ERRORS."""
+        if version := await self._repository.find_newest_version():
+            await self.get(version)
+        return self._operators.get(public_key)
+
     async def get(self, version: int) -> Directory:
         """A directory at least as new. Raises one of database.TRANSIENT_ERRORS."""
         if self._current is None or self.version < version:
@@ -77,6 +84,7 @@ class Directories:
         if self._current is not None and self.version >= snapshot.version:
             return self._current
         self._current = Directory(snapshot.agencies, version=snapshot.version)
+        self._operators = {operator.public_key: operator.id for operator in snapshot.operators}
         self._is_loaded.set()
         log.info(
             "directory.loaded",

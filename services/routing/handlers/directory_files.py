@@ -30,7 +30,8 @@ def parse_directory(raw: bytes) -> DirectoryFile:
     except ValidationError as error:
         raise InvalidDirectoryError(_list_faults(error)) from None
     faults = [
-        FieldError(path, message) for path, message in find_directory_errors(file.agencies, file.sources)
+        FieldError(path, message)
+        for path, message in find_directory_errors(file.agencies, file.sources, file.operators)
     ]
     if file.extends is not None:
         faults.append(FieldError("/extends", "send the merged file; `tocsin directory apply` does"))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import orjson
 
@@ -21,6 +22,9 @@ from services.runtime.crypto import SigningKeyError, derive_key, hash_api_key, k
 
 PURPOSE = "directory"
 """What the key of the endpoints' secrets is derived for."""
+
+_PUBLISHING_TAKES: Final = 2
+"""One who publishes, and another who approves."""
 
 
 def derive_directory_key(deployment_key: bytes) -> bytes:
@@ -64,6 +68,7 @@ def build_snapshot(
             SourceRecord(source=source.source, key_hash=source.hash or "", types=source.types)
             for source in file.sources
         ],
+        operators=file.operators,
     )
     return Built(snapshot, tuple(_list_stale(endpoints)))
 
@@ -82,6 +87,8 @@ def find_warnings(snapshot: DirectorySnapshot, previous: DirectorySnapshot | Non
             yield f"{agency.id} is offboarded now: it is told nothing more"
     if not any(Role.TF_COORDINATOR in agency.roles for agency in active):
         yield "no active agency is TF_COORDINATOR: of a problem nobody could be told"
+    if len(snapshot.operators) < _PUBLISHING_TAKES:
+        yield "fewer than two operators: a protocol that one publishes nobody else can approve"
     for agency in active:
         yield from _agency_warnings(agency, snapshot.applied_at)
 

@@ -10,6 +10,7 @@ from services.devstack.directory import build_sample, complete_keys, read_direct
 from services.devstack.errors import DirectoryRefusedError
 from services.devstack.keys import Keys, with_directory
 from services.runtime.crypto import hash_api_key, new_signing_key, new_webhook_secret
+from services.runtime.ed25519 import SigningKey
 
 COUNTY = ["06029"]
 
@@ -58,7 +59,20 @@ def test_every_member_of_the_sample_can_be_reached_emit_and_pull(keys: Keys) -> 
 
 def test_the_sample_has_no_contradictions(keys: Keys) -> None:
     sample = read_directory(None, keys)
-    assert list(find_directory_errors(sample.agencies, sample.sources)) == []
+    assert list(find_directory_errors(sample.agencies, sample.sources, sample.operators)) == []
+
+
+def test_the_sample_has_two_operators_each_with_the_key_that_is_in_the_keys(keys: Keys) -> None:
+    public = {operator.id: operator.public_key for operator in read_directory(None, keys).operators}
+    assert len(set(public.values())) == 2
+    assert public == {name: SigningKey.parse(pem).public for name, pem in keys.operators.items()}
+
+
+def test_of_the_operators_keys_those_stay_that_the_directory_knows(keys: Keys) -> None:
+    sample = read_directory(None, keys)
+    ana = sample.model_copy(update={"operators": sample.operators[:1]})
+    assert with_directory(keys, sample).operators == keys.operators
+    assert list(with_directory(keys, ana).operators) == [sample.operators[0].id]
 
 
 def test_keys_once_made_stay(keys: Keys) -> None:
