@@ -16,7 +16,7 @@ from schemas.credentials import (
     WebhookSecret,
     WebhookSigningKey,
 )
-from schemas.operator import Operator
+from schemas.operator import DEPLOYMENT, Operator
 from schemas.vocabulary import (
     ROLE_CONFIDENTIALITY,
     AgencyId,
@@ -251,6 +251,8 @@ def _operator_errors(operators: Sequence[Operator]) -> Iterator[tuple[str, str]]
     for index, operator in enumerate(operators):
         if operator.id in ids:
             yield f"/operators/{index}/id", "this operator appears twice"
+        if operator.id == DEPLOYMENT:
+            yield f"/operators/{index}/id", "nobody may be called so: the deployment itself is"
         if operator.public_key in keys:
             yield f"/operators/{index}/public_key", "another operator has this key; each person needs an own"
         ids.add(operator.id)

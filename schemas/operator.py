@@ -19,6 +19,9 @@ PublicKey = Annotated[str, StringConstraints(pattern=r"^ed25519:[A-Za-z0-9+/]{42
 SIGNATURE_HEADER: Final = "Tocsin-Signature"
 """Of a request: the public key, the instant and the base64 of the signature, with a space between."""
 
+DEPLOYMENT: Final = "deployment"
+"""Who published and approved what came with the installation; no operator may be called so."""
+
 _SCHEME: Final = "tocsin-operator-v1"
 
 

@@ -1,4 +1,4 @@
-"""`tocsin protocol`: for authors of protocol packs. Needs no server."""
+"""`tocsin protocol`: for authors of protocol packs. Only publishing needs a running system."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from services.cli.backtesting.command import EPILOG as BACKTEST_EPILOG
 from services.cli.backtesting.command import backtest
+from services.cli.publishing.commands import add_commands
 
 if TYPE_CHECKING:
     from schemas.pack import ProtocolPack
@@ -23,6 +24,8 @@ _EPILOG = (
     "what changes for whom?\n\n"
     "  [cyan]tocsin protocol backtest my-county/1.1.0.yaml --from-ledger[/cyan]  "
     "what would it have changed?\n\n"
+    "  [cyan]tocsin protocol publish my-county/1.1.0.yaml --key ana.pem[/cyan]  "
+    "and another operator: [cyan]approve[/cyan]\n\n"
     "The guide is docs/protocols.md, and every word a pack may use in docs/protocol-words.md."
 )
 
@@ -99,7 +102,7 @@ _DIFF_EPILOG = (
 
 @app.callback()
 def protocol() -> None:
-    """Write, check, test and compare protocol packs, without a server."""
+    """Write, check, test and compare protocol packs, without a server; publish and approve them on one."""
 
 
 @app.command(epilog=_NEW_EPILOG)
@@ -235,3 +238,6 @@ def _load_roster(command: str, file: Path | None) -> "Roster":
 def _fail(command: str, message: str) -> NoReturn:
     print(f"tocsin protocol {command}: {message}", file=sys.stderr)
     raise typer.Exit(_USAGE_ERROR)
+
+
+add_commands(app)

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -26,18 +27,24 @@ class Answer:
         return cast("dict[str, Any]", read) if isinstance(read, dict) else {}
 
 
-async def ask(method: str, url: str, *, key: str | None = None, body: bytes | None = None) -> Answer | None:
+async def ask(
+    method: str,
+    url: str,
+    *,
+    key: str | None = None,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer | None:
     """None when nobody answers, which during a start is no surprise."""
-    return await asyncio.to_thread(_ask, method, url, key, body)
+    given = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return await asyncio.to_thread(_ask, method, url, body, {**given, **(headers or {})})
 
 
-def _ask(method: str, url: str, key: str | None, body: bytes | None) -> Answer | None:
+def _ask(method: str, url: str, body: bytes | None, given: Mapping[str, str]) -> Answer | None:
     parts = urlsplit(url)
     scheme = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = scheme(parts.hostname or "", parts.port, timeout=_SECONDS)
-    headers = {"Content-Type": "application/json"} if body is not None else {}
-    if key is not None:
-        headers["Authorization"] = f"Bearer {key}"
+    headers = {**({"Content-Type": "application/json"} if body is not None else {}), **given}
     try:
         connection.request(
             method, parts._replace(scheme="", netloc="").geturl() or "/", body=body, headers=headers

@@ -110,7 +110,11 @@ def build_environment(name: str, context: ServiceContext) -> dict[str, str]:
 
 def _extras(name: str, context: ServiceContext) -> dict[str, str]:
     if name == ROUTING:
-        return {"TOCSIN_ROUTING_OPERATOR_KEYS": context.operator_key_hash}
+        return {
+            "TOCSIN_ROUTING_OPERATOR_KEYS": context.operator_key_hash,
+            # Whoever tries a pack of their own here lays it in the folder and starts again.
+            "TOCSIN_ROUTING_SEEDING": "always",
+        }
     if name != NOTIFY:
         return {}
     return {

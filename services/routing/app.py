@@ -10,6 +10,7 @@ from schemas.topics import CASE_EVENTS, DIRECTORY, RECEIPTS, TOPICS
 from services.routing import logbook
 from services.routing.api import Desk, RoutingApi, build_app
 from services.routing.handlers.acknowledging import Acknowledgements
+from services.routing.handlers.attesting import Attestor
 from services.routing.handlers.batch import CaseEventBatches, Means
 from services.routing.handlers.climbing import Climber
 from services.routing.handlers.directories import Directories, DirectoryDesk
@@ -17,18 +18,21 @@ from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.hand_over import HandOver
 from services.routing.handlers.identities import Identities, build_operations_key
 from services.routing.handlers.operators import Operators
-from services.routing.handlers.protocols import announce_packs
+from services.routing.handlers.protocols import Protocols
+from services.routing.handlers.publishing import ProtocolDesk
 from services.routing.handlers.read_back import ReadBack
 from services.routing.handlers.receipts import ReceiptBatches
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.rotating import Rotator
+from services.routing.handlers.seeding import check_seeds, seed_packs
+from services.routing.handlers.signatures import Signatures
 from services.routing.handlers.snapshots import derive_directory_key
 from services.routing.handlers.stopping import Brake
-from services.routing.packs import load_packs
+from services.routing.packs import ReadPacks, read_folder
 from services.routing.repository.directories import DirectoryRepository
 from services.routing.repository.outbox import OutboxRepository
+from services.routing.repository.packs import PackRepository
 from services.routing.repository.views import ViewRepository
-from services.routing.rules import PackSet
 from services.routing.settings import RoutingSettings
 from services.routing.subscribers import EVENTS_GROUP, RECEIPTS_GROUP, subscribe_all
 from services.runtime.clock import SystemClock
@@ -76,8 +80,7 @@ def main() -> int:
 
 async def run_routing(settings: RoutingSettings, lifetime: Lifetime) -> None:
     """Serves until the lifetime ends: liveness at once, decisions once there is a directory."""
-    packs = load_packs(settings.routing_protocols)
-    announce_packs(packs)
+    seeds = check_seeds(read_folder(settings.routing_protocols))
     probes = Probes(clock=SystemClock())
     api = RoutingApi(Operators(settings.routing_operator_keys))
     probes.add_check("connected", lambda: _check_connected(api))
@@ -95,7 +98,7 @@ async def run_routing(settings: RoutingSettings, lifetime: Lifetime) -> None:
             durability=settings.durability,
         )
         opening = resources.enter_async_context(
-            open_routing(settings, packs, api=api, probes=probes, lifetime=lifetime)
+            open_routing(settings, seeds, api=api, probes=probes, lifetime=lifetime)
         )
         await _unless_stopped(lifetime, opening)
         await lifetime.wait()
@@ -103,7 +106,7 @@ async def run_routing(settings: RoutingSettings, lifetime: Lifetime) -> None:
 
 @asynccontextmanager
 async def open_routing(
-    settings: RoutingSettings, packs: PackSet, *, api: RoutingApi, probes: Probes, lifetime: Lifetime
+    settings: RoutingSettings, seeds: ReadPacks, *, api: RoutingApi, probes: Probes, lifetime: Lifetime
 ) -> AsyncIterator[None]:
     """Routing with everything it needs; waits for PostgreSQL, Kafka and the first directory.
 
@@ -117,14 +120,19 @@ async def open_routing(
     ):
         kafka = settings.kafka_settings.in_cluster(watch.cluster_id)
         parts = _build_parts(
-            settings, packs, pool=pool, watch=watch, publisher=publisher, admin=admin, lifetime=lifetime
+            settings, pool=pool, watch=watch, publisher=publisher, admin=admin, lifetime=lifetime
         )
+        await seed_packs(pool, parts.attestor, seeds, seeding=settings.routing_seeding)
+        await parts.protocols.load_first()
         await check_topics(kafka, TOPICS, durability=settings.durability)
         await _prepare_cluster(parts, kafka)
         parts.connect(api)
         _add_probes(probes, parts)
         async with background(
-            lifetime, stop_on_cluster_change(watch, lifetime), parts.directories.follow_for_ever()
+            lifetime,
+            stop_on_cluster_change(watch, lifetime),
+            parts.directories.follow_for_ever(),
+            parts.protocols.follow_for_ever(),
         ):
             await parts.directories.wait_for_first()
             async with _open_consumers(kafka, parts, probes=probes, lifetime=lifetime):
@@ -139,6 +147,8 @@ class Parts:
     watch: ClusterWatch
     outbox: OutboxRepository
     directories: Directories
+    attestor: Attestor
+    protocols: Protocols
     desk: Desk
     hand_over: HandOver
     read_back: ReadBack
@@ -153,7 +163,6 @@ class Parts:
 
 def _build_parts(
     settings: RoutingSettings,
-    packs: PackSet,
     *,
     pool: Pool,
     watch: ClusterWatch,
@@ -166,8 +175,8 @@ def _build_parts(
     keyring = Keyring(pool, Kek.load(settings.kek_file), size=KEYS_IN_MEMORY)
     clock = SystemClock()
     outbox, brake = OutboxRepository(pool), Brake(lifetime)
-    directories = Directories(DirectoryRepository(pool))
-    directory_desk = DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key)
+    directories, attestor = Directories(DirectoryRepository(pool)), Attestor(deployment_key)
+    protocols = Protocols(PackRepository(pool), attestor, clock=clock)
     kafka = settings.kafka_settings.in_cluster(watch.cluster_id)
     read_back = ReadBack(
         outbox, find_read=lambda: find_committed(admin, kafka, settings.intake_receipts_group, RECEIPTS)
@@ -177,7 +186,7 @@ def _build_parts(
         keyring=keyring,
         publisher=publisher,
         directories=directories,
-        packs=packs,
+        protocols=protocols,
         recorder=Recorder(Identities(deployment_key)),
         operations_key=operations_key,
         cluster_id=watch.cluster_id,
@@ -189,11 +198,9 @@ def _build_parts(
         watch=watch,
         outbox=outbox,
         directories=directories,
-        desk=Desk(
-            directory_desk,
-            Explainer(ViewRepository(pool), keyring, operations_key=operations_key),
-            Rotator(directory_desk, directory_key=derive_directory_key(deployment_key)),
-        ),
+        attestor=attestor,
+        protocols=protocols,
+        desk=_build_desk(means, attestor, deployment_key=deployment_key),
         hand_over=HandOver(outbox, publisher, cluster_id=watch.cluster_id),
         events=CaseEventBatches(means, brake),
         read_back=read_back,
@@ -212,6 +219,18 @@ def _build_receipts(means: Means, climber: Climber, *, read_back: ReadBack, brak
         cluster_id=means.cluster_id,
         clock=means.clock,
         brake=brake,
+    )
+
+
+def _build_desk(means: Means, attestor: Attestor, *, deployment_key: bytes) -> Desk:
+    pool, clock, directories = means.pool, means.clock, means.directories
+    directory_desk = DirectoryDesk(pool, means.publisher, directories, deployment_key=deployment_key)
+    return Desk(
+        directory_desk,
+        Explainer(ViewRepository(pool), means.keyring, operations_key=means.operations_key),
+        Rotator(directory_desk, directory_key=derive_directory_key(deployment_key)),
+        ProtocolDesk(pool, means.protocols, attestor, clock=clock),
+        Signatures(directories, clock),
     )
 
 
@@ -263,6 +282,7 @@ def _add_probes(probes: Probes, parts: Parts) -> None:
     probes.add_check("directory", parts.directories.check)
     probes.add_check("decidable", parts.brake.check)
     probes.add_fact("directory_version", lambda: parts.directories.version)
+    probes.add_fact("pack_revision", lambda: parts.protocols.revision)
 
 
 async def _check_connected(api: RoutingApi) -> None:

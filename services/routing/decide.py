@@ -105,6 +105,7 @@ def _decide_by(edition: Edition, situation: Situation, earlier: EventRecord | No
         notices=tuple(plan_notices(duties.all, rows, settlements, situation)),
         considered=(*[settlement.considered for settlement in settlements], *not_matched),
         packs=edition.labels,
+        pack_hashes=edition.hashes,
         duties=duties.all,
         undeliverable=find_undeliverable(untold, situation),
         case=situation.case,

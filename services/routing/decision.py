@@ -155,7 +155,7 @@ class RuleConsidered:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What routing concluded from one event.
+    """What routing concluded from one event, by these packs with these contents (SHA-256).
 
     `duties` are all duties it created, each once, those that nobody holds included. `conflicts` are the
     agencies this event names as conflicted: they belong into the case's state. `undeliverable` says what no
@@ -169,6 +169,7 @@ class Decision:
     notices: tuple[PlannedNotice, ...] = ()
     considered: tuple[RuleConsidered, ...] = ()
     packs: tuple[str, ...] = ()
+    pack_hashes: tuple[str, ...] = ()
     duties: tuple[PlannedDuty, ...] = ()
     errors: tuple[FieldError, ...] = ()
     conflicts: frozenset[AgencyId] = frozenset()

@@ -104,6 +104,41 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
         "messages.not_republished": LogEntry(
             "warning", "What is not taken over could not be published again; it is tried later.", ("reason",)
         ),
+        "packs.loaded": LogEntry(
+            "info",
+            "Decisions use these protocol packs from now on; `revision` counts the approvals.",
+            ("revision", "pack_count"),
+        ),
+        "packs.not_loaded": LogEntry(
+            "error",
+            "What was approved cannot be loaded, or was altered. The packs in force before go on.",
+            ("revision",),
+        ),
+        "pack.seeded": LogEntry(
+            "info",
+            "A pack of the folder was published and approved by the deployment itself.",
+            ("pack", "sha256"),
+        ),
+        "pack.not_seeded": LogEntry(
+            "warning",
+            "A pack of the folder decides nothing: packs are published, but where a deployment begins.",
+            ("pack", "reason"),
+        ),
+        "pack.published": LogEntry(
+            "info",
+            "An operator published a version; it decides nothing before another approves it.",
+            ("pack", "sha256", "operator"),
+        ),
+        "pack.approved": LogEntry(
+            "info",
+            "Another operator approved a version; it comes into force when it says, or now.",
+            ("pack", "sha256", "operator"),
+        ),
+        "pack.refused": LogEntry(
+            "info",
+            "A pack was not published or not approved; nothing changed.",
+            ("pack", "reason", "error_count", "operator"),
+        ),
         "pack.loaded": LogEntry(
             "info", "A protocol pack is ready to decide by.", ("pack", "rule_count", "sha256")
         ),

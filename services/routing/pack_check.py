@@ -147,9 +147,17 @@ def _find_duty_problems(document: PackDocument, index: int, duties: object) -> I
 def find_clashes(packs: Sequence[tuple[str, PackDocument, ProtocolPack]]) -> Iterator[PackProblem]:
     """Sound packs that cannot stand side by side."""
     for number, (file, document, pack) in enumerate(packs):
-        for other_file, _, other in packs[:number]:
-            for path, message in _find_clashes(pack, other, other_file):
-                yield build_problem(file, document, Finding(path, document.place_of(path), message))
+        others = [(other_file, other) for other_file, _, other in packs[:number]]
+        yield from find_clashes_with(others, file, document, pack)
+
+
+def find_clashes_with(
+    others: Sequence[tuple[str, ProtocolPack]], file: str, document: PackDocument, pack: ProtocolPack
+) -> Iterator[PackProblem]:
+    """Why a sound pack cannot stand beside others, each by what to call it."""
+    for other_file, other in others:
+        for path, message in _find_clashes(pack, other, other_file):
+            yield build_problem(file, document, Finding(path, document.place_of(path), message))
 
 
 def _find_clashes(pack: ProtocolPack, other: ProtocolPack, file: str) -> Iterator[tuple[Path, str]]:

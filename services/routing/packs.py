@@ -1,7 +1,9 @@
 """Protocol packs as files: read, checked and compiled, or refused whole with every problem and its place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -32,18 +34,44 @@ class ReadPacks:
     problems: tuple[PackProblem, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PackSource:
+    """A pack before it is read: what to call it in problems, and its bytes.
+
+    `in_force_from` when it came into force later than it says, since it was approved later.
+    """
+
+    name: str
+    raw: bytes = field(repr=False)
+    in_force_from: datetime | None = None
+
+
 def load_packs(folder: Path = SHIPPED) -> PackSet:
     """Load every pack below a folder.
 
     Raises PackErrors with every problem of every file: nothing is loaded by half.
     """
+    return build_pack_set(read_folder(folder))
+
+
+def read_folder(folder: Path) -> list[PackSource]:
+    """Every file below a folder that is to be a pack. Raises PackErrors if there is none."""
     files = find_pack_files(folder)
     if not files:
         raise PackErrors([PackProblem(str(folder), 1, 1, None, "no protocol pack (*.yaml) here")])
-    read = read_packs(files)
+    return [PackSource(str(path), path.read_bytes()) for path in files]
+
+
+def build_pack_set(sources: Sequence[PackSource]) -> PackSet:
+    """Raises PackErrors with every problem of all: nothing is loaded by half."""
+    read = read_sources(sources)
     if read.problems:
         raise PackErrors(read.problems)
-    return PackSet([PackVersion(pack) for _, _, pack in read.packs])
+    return PackSet([PackVersion(pack, sha256=_digest(document)) for _, document, pack in read.packs])
+
+
+def _digest(document: PackDocument) -> str:
+    return sha256(document.text.encode()).hexdigest()
 
 
 def find_pack_files(folder: Path) -> list[Path]:
@@ -53,22 +81,30 @@ def find_pack_files(folder: Path) -> list[Path]:
 
 def read_packs(files: Sequence[Path]) -> ReadPacks:
     """Read and check files, each alone and all beside one another."""
+    return read_sources([PackSource(str(path), path.read_bytes()) for path in files])
+
+
+def read_sources(sources: Sequence[PackSource]) -> ReadPacks:
+    """Read and check packs, each alone and all beside one another."""
     packs: list[tuple[str, PackDocument, ProtocolPack]] = []
     problems: list[PackProblem] = []
-    for path in files:
-        name = str(path)
-        found, own_problems = _read(path, name)
+    for source in sources:
+        found, own_problems = _read(source)
         problems += own_problems
-        packs += ((name, document, pack) for document, pack in found)
+        packs += ((source.name, document, pack) for document, pack in found)
     problems += find_clashes(packs)
     in_order = sorted(problems, key=lambda p: (p.file, p.line, p.column))
     return ReadPacks(tuple(packs), tuple(in_order))
 
 
-def _read(path: Path, name: str) -> tuple[list[tuple[PackDocument, ProtocolPack]], list[PackProblem]]:
+def _read(source: PackSource) -> tuple[list[tuple[PackDocument, ProtocolPack]], list[PackProblem]]:
     try:
-        document = read_pack_file(path.read_bytes())
+        document = read_pack_file(source.raw)
     except PackFileError as error:
-        return [], [PackProblem(name, error.place.line, error.place.column, None, error.message)]
-    pack, problems = check_pack(name, document)
-    return ([] if pack is None else [(document, pack)]), problems
+        return [], [PackProblem(source.name, error.place.line, error.place.column, None, error.message)]
+    pack, problems = check_pack(source.name, document)
+    if pack is None:
+        return [], problems
+    if source.in_force_from is not None:
+        pack = pack.model_copy(update={"in_force_from": source.in_force_from.astimezone(UTC)})
+    return [(document, pack)], problems

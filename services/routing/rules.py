@@ -69,10 +69,11 @@ class Candidates:
 class PackVersion:
     """One version of one pack, its rules ready and indexed by event type."""
 
-    def __init__(self, pack: ProtocolPack) -> None:
-        """Make a checked pack ready; its conditions must be sound."""
+    def __init__(self, pack: ProtocolPack, *, sha256: str = "") -> None:
+        """Make a checked pack ready; its conditions must be sound. `sha256` is that of its file."""
         self.pack: Final = pack
         self.label: Final = pack.label
+        self.sha256: Final = sha256
         self.zone: Final = ZoneInfo(pack.timezone)
         self.counties: Final = None if pack.applies_in is None else frozenset(pack.applies_in)
         self.rules_on: Final = _index(pack)
@@ -89,7 +90,13 @@ class Edition:
     def __init__(self, versions: Sequence[PackVersion]) -> None:
         self.versions: Final = tuple(versions)
         self.labels: Final = tuple(version.label for version in versions)
+        self.hashes: Final = tuple(version.sha256 for version in versions)
         self._candidates: Final[dict[EventType, tuple[Candidates, ...]]] = {}
+
+    def prepare(self) -> None:
+        """Compile what every event type needs, before somebody waits for it."""
+        for event_type in {on for version in self.versions for on in version.rules_on}:
+            self.candidates(event_type)
 
     def candidates(self, event_type: EventType) -> tuple[Candidates, ...]:
         """The rules an event of this type can match: compiled together, but for packs of other time zones."""
@@ -129,6 +136,16 @@ class PackSet:
             return _NOTHING_IN_FORCE
         editions = self._editions[place - 1]
         return editions.get(county) or editions[None]
+
+    def prepare(self, now: datetime) -> None:
+        """Compile what is in force at an instant, for every county."""
+        place = bisect_right(self._changes, now)
+        for edition in self._editions[place - 1].values() if place else ():
+            edition.prepare()
+
+    def find_version(self, label: str) -> PackVersion | None:
+        """A loaded version, in force or not."""
+        return self._by_label.get(label)
 
     def find_rule(self, label: str, rule_id: str) -> ReadyRule | None:
         """A rule of a loaded version, in force or not; None when that version is no longer loaded."""

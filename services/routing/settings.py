@@ -1,5 +1,6 @@
 """What routing reads from the environment beside what every service reads."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -13,8 +14,19 @@ from services.runtime.settings import ServiceSettings
 KeyHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
+class Seeding(StrEnum):
+    """When the packs of the folder count as published and approved by the deployment itself."""
+
+    FIRST = "first"
+    """Where no pack was ever published: a deployment begins with them."""
+    ALWAYS = "always"
+    """At every start, if they are new: for trying."""
+
+
 class RoutingSettings(ServiceSettings):
-    """`TOCSIN_ROUTING_PROTOCOLS`: the folder of packs.
+    """`TOCSIN_ROUTING_PROTOCOLS`: the folder of packs that come with the installation.
+
+    `TOCSIN_ROUTING_SEEDING`: when they are taken.
 
     `TOCSIN_ROUTING_OPERATOR_KEYS`: SHA-256 of each operator's key in hexadecimal, separated by commas.
     """
@@ -22,6 +34,7 @@ class RoutingSettings(ServiceSettings):
     service: ClassVar[str] = "routing"
 
     routing_protocols: Path = SHIPPED
+    routing_seeding: Seeding = Seeding.FIRST
     routing_operator_keys: Annotated[tuple[KeyHash, ...], NoDecode] = Field(default=())
     intake_receipts_group: str = INTAKE_RECEIPTS_GROUP
 

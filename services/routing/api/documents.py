@@ -10,19 +10,24 @@ from pydantic.json_schema import models_json_schema
 
 from schemas.base import Length, Opt, WireModel
 from schemas.directory import AgencyProfile, DirectoryFile
-from schemas.operator import Operator
+from schemas.operator import SIGNATURE_HEADER, Operator
 from schemas.problem import Problem
 from schemas.vocabulary import EndpointContent, SourceUrn
+from services.routing.api.pack_models import ApprovalRequest, ShownPack, ShownPacks
 from services.routing.handlers.endpoint_secrets import OVERLAP, SecretKind
 from services.routing.handlers.explanation import Explanations
 from services.runtime.problems import MEDIA_TYPE as PROBLEM_TYPE
 
 TITLE: Final = "Tocsin routing"
 VERSION: Final = "1"
-SUMMARY: Final = "Operators apply the directory and ask why agencies were told, or not."
+SUMMARY: Final = (
+    "Operators apply the directory, put protocols in force and ask why agencies were told, or not."
+)
 DESCRIPTION: Final = """\
-Every request carries an operator's key. Problems are RFC 9457 documents; `errors` names every fault by JSON
-Pointer, never by value. A directory is applied whole: agencies that it does not name any more are offboarded.
+A request carries an operator's API key, or the signature of an operator of the directory: `Tocsin-Signature`
+is a public key, an instant and the base64 of the signature, with a space between. Problems are RFC 9457
+documents; `errors` names every fault by JSON Pointer, never by value. A directory is applied whole: agencies
+that it does not name any more are offboarded.
 """
 
 LONGEST_OVERLAP: Final = timedelta(days=30)
@@ -92,12 +97,15 @@ class ShownDirectory(WireModel):
 
 _MODELS: Final[tuple[type[BaseModel], ...]] = (
     AppliedDirectory,
+    ApprovalRequest,
     DirectoryFile,
     Explanations,
     Problem,
     RotatedEndpoint,
     RotateRequest,
     ShownDirectory,
+    ShownPack,
+    ShownPacks,
 )
 
 
@@ -118,7 +126,13 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
                 "type": "http",
                 "scheme": "bearer",
                 "description": "The key of an operator (`tco_…`).",
-            }
+            },
+            "operatorSignature": {
+                "type": "apiKey",
+                "in": "header",
+                "name": SIGNATURE_HEADER,
+                "description": "The signature of an operator of the directory (docs/protocols.md).",
+            },
         }
         app.openapi_schema = document
     return app.openapi_schema
@@ -154,8 +168,9 @@ _RETRY: Final = {
     }
 }
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"operatorKey": []}]
+_SIGNED: Final[list[dict[str, list[str]]]] = [{"operatorSignature": []}]
 _COMMON: Final[dict[int | str, dict[str, Any]]] = {
-    401: _problem("The key is missing or unknown.", headers=_CHALLENGE),
+    401: _problem("The key or the signature is missing, unknown or too old.", headers=_CHALLENGE),
     503: _problem("Not just now: a server behind routing does not answer.", headers=_RETRY),
     "default": _problem("A fault of ours."),
 }
@@ -214,4 +229,60 @@ GET_DECISIONS: Final[dict[str, Any]] = {
     "response_description": "The decision of each source that used this id, and refused records with it.",
     "responses": {**_COMMON, 200: _json(Explanations), 404: _problem("No event with this id was decided.")},
     "openapi_extra": {"security": _SECURITY},
+}
+
+_PACK: Final[dict[int | str, dict[str, Any]]] = {
+    200: _json(ShownPack),
+    409: _problem("It contradicts what was published or approved before."),
+    413: _problem("The body is too large."),
+    422: _problem("Refused: `errors` lists every fault at once. Nothing changed."),
+}
+_PACK_FILE: Final[dict[str, Any]] = {"application/yaml": {"schema": {"type": "string"}}}
+
+PUT_PACK: Final[dict[str, Any]] = {
+    "operation_id": "putPack",
+    "summary": "Publish a version of a protocol pack",
+    "description": "The pack as YAML; signed for `protocol.publish`, the subject `name@version` and the "
+    "SHA-256 of the body. Nothing decides by it before another operator approves it. A published version "
+    "never changes.",
+    "response_description": "Stored; the same content again changes nothing.",
+    "responses": {**_COMMON, **_PACK},
+    "openapi_extra": {"security": _SIGNED, "requestBody": {"required": True, "content": _PACK_FILE}},
+}
+
+APPROVE_PACK: Final[dict[str, Any]] = {
+    "operation_id": "approvePack",
+    "summary": "Approve a published version",
+    "description": "By another operator than its author, with another key; signed for `protocol.approve`, "
+    "the subject `name@version` and the SHA-256 of the pack. It comes into force when it says, or at once if "
+    "that is past.",
+    "response_description": "Approved; every routing process takes it up without a restart.",
+    "responses": {**_COMMON, **_PACK, 404: _problem("No such version was published.")},
+    "openapi_extra": {
+        "security": _SIGNED,
+        "requestBody": {"required": True, **_json(ApprovalRequest)},
+    },
+}
+
+LIST_PACKS: Final[dict[str, Any]] = {
+    "operation_id": "listPacks",
+    "summary": "Which versions there are, and which is in force",
+    "description": "By an API key, or signed for `protocol.read`.",
+    "response_description": "Every version ever published.",
+    "responses": {**_COMMON, 200: _json(ShownPacks)},
+    "openapi_extra": {"security": [*_SECURITY, *_SIGNED]},
+}
+
+GET_PACK: Final[dict[str, Any]] = {
+    "operation_id": "getPack",
+    "summary": "Read a published version",
+    "description": "By an API key, or signed for `protocol.read`.",
+    "response_description": "As its author sent it.",
+    "responses": {
+        **_COMMON,
+        200: {"content": _PACK_FILE},
+        404: _problem("No such version was published."),
+        422: _problem("Not a `name@version`."),
+    },
+    "openapi_extra": {"security": [*_SECURITY, *_SIGNED]},
 }

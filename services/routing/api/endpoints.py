@@ -1,5 +1,7 @@
 """What each request does: who asks, hand to the handlers, answer."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -9,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas.directory import DirectorySnapshot
+from schemas.operator import SIGNATURE_HEADER, Purpose
 from services.routing.api.documents import (
     LONGEST_OVERLAP,
     AppliedDirectory,
@@ -25,7 +28,9 @@ from services.routing.handlers.directory_files import (
 from services.routing.handlers.endpoint_secrets import SecretKind
 from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.operators import Operators
+from services.routing.handlers.publishing import ProtocolDesk
 from services.routing.handlers.rotating import Rotator, UnknownEndpointError
+from services.routing.handlers.signatures import SignatureRefusedError, Signatures, Signed
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.kafka import PublishError
 from services.runtime.logs import get_logger
@@ -34,6 +39,7 @@ from services.runtime.problems import FieldError, Problem, problem_response
 log = get_logger()
 
 RETRY_SECONDS: Final = 1
+MAX_ROTATION_BYTES: Final = 1024
 
 _SEALED: Final = {"secret_sealed", "signing_key_sealed", "retiring", "replaced"}
 
@@ -45,6 +51,8 @@ class Desk:
     directory: DirectoryDesk
     explainer: Explainer
     rotator: Rotator
+    protocols: ProtocolDesk
+    signatures: Signatures
 
 
 class RefusedRequestError(Exception):
@@ -63,23 +71,23 @@ class RoutingApi:
         self._operators = operators
 
     async def put_directory(self, request: Request) -> Response:
-        operator = self._authenticate(request)
-        raw = await _read_body(request)
+        operator = self.authenticate(request)
+        raw = await read_body(request, at_most=MAX_DIRECTORY_BYTES)
         try:
             file = parse_directory(raw)
         except InvalidDirectoryError as invalid:
             log.info("directory.refused", error_count=len(invalid.errors), operator=operator)
             raise RefusedRequestError(_unprocessable(invalid)) from None
         try:
-            applied = await self._connected().directory.apply(file, operator=operator)
+            applied = await self.connected().directory.apply(file, operator=operator)
         except InvalidDirectoryError as invalid:
             log.info("directory.refused", error_count=len(invalid.errors), operator=operator)
             raise RefusedRequestError(_unprocessable(invalid)) from None
         except PublishError as error:
-            raise RefusedRequestError(_unavailable("Stored, but not published. Apply it again.")) from error
+            raise RefusedRequestError(unavailable("Stored, but not published. Apply it again.")) from error
         except TRANSIENT_ERRORS as error:
-            raise RefusedRequestError(_unavailable("Perhaps stored. Apply it again.")) from error
-        return _respond(
+            raise RefusedRequestError(unavailable("Perhaps stored. Apply it again.")) from error
+        return respond(
             AppliedDirectory(
                 version=applied.snapshot.version,
                 changed=applied.changed,
@@ -90,35 +98,35 @@ class RoutingApi:
         )
 
     async def get_directory(self, request: Request) -> Response:
-        self._authenticate(request)
+        self.authenticate(request)
         try:
-            snapshot = await self._connected().directory.find_newest()
+            snapshot = await self.connected().directory.find_newest()
         except TRANSIENT_ERRORS as error:
-            raise RefusedRequestError(_unavailable("The directory cannot be read just now.")) from error
+            raise RefusedRequestError(unavailable("The directory cannot be read just now.")) from error
         if snapshot is None:
             raise RefusedRequestError(Problem(status=404, detail="No directory was applied yet."))
-        return _respond(_show(snapshot))
+        return respond(_show(snapshot))
 
     async def rotate_endpoint(self, request: Request, agency: str, endpoint_id: str) -> Response:
-        operator = self._authenticate(request)
+        operator = self.authenticate(request)
         try:
-            asked = RotateRequest.model_validate_json(await _read_body(request))
+            asked = RotateRequest.model_validate_json(await read_body(request, at_most=MAX_ROTATION_BYTES))
         except ValidationError:
             detail = (
                 f"Send `overlap` (a length such as PT24H, {LONGEST_OVERLAP.days} days at most) and `kind`."
             )
             raise RefusedRequestError(Problem(status=422, detail=detail)) from None
         try:
-            rotation = await self._connected().rotator.rotate(
+            rotation = await self.connected().rotator.rotate(
                 agency, endpoint_id, asked.kind, overlap=asked.overlap, operator=operator
             )
         except (UnknownEndpointError, NoDirectoryError):
             raise RefusedRequestError(Problem(status=404, detail="There is no such endpoint.")) from None
         except PublishError as error:
-            raise RefusedRequestError(_unavailable("Rotated, but not published. Rotate it again.")) from error
+            raise RefusedRequestError(unavailable("Rotated, but not published. Rotate it again.")) from error
         except TRANSIENT_ERRORS as error:
-            raise RefusedRequestError(_unavailable("Perhaps rotated. Rotate it again.")) from error
-        return _respond(
+            raise RefusedRequestError(unavailable("Perhaps rotated. Rotate it again.")) from error
+        return respond(
             RotatedEndpoint.model_validate(
                 {
                     "version": rotation.version,
@@ -136,39 +144,63 @@ class RoutingApi:
         event_id: Annotated[str, Path(description="The event's `id`, as its source sent it.")],
         source: Annotated[str | None, Query(description="Only of this source (its URN).")] = None,
     ) -> Response:
-        operator = self._authenticate(request)
+        operator = self.authenticate(request)
         try:
-            found = await self._connected().explainer.explain(
+            found = await self.connected().explainer.explain(
                 event_id=event_id, source=source, operator=operator
             )
         except TRANSIENT_ERRORS as error:
-            raise RefusedRequestError(_unavailable("The ledger cannot be read just now.")) from error
+            raise RefusedRequestError(unavailable("The ledger cannot be read just now.")) from error
         if not (found.decisions or found.refusals):
             detail = "No event with this id was decided: not yet, or never accepted, or another source's."
             raise RefusedRequestError(Problem(status=404, detail=detail))
-        return _respond(found)
+        return respond(found)
 
-    def _authenticate(self, request: Request) -> str:
+    def authenticate(self, request: Request) -> str:
+        """By an API key. Raises RefusedRequestError."""
         operator = self._operators.find(request.headers.get("authorization"))
         if operator is None:
             log.warning("operator.refused", path=request.scope["route"].path)
             raise RefusedRequestError(Problem(status=401, detail="Send an operator's key as bearer token."))
         return operator
 
-    def _connected(self) -> Desk:
+    async def expect_signature(self, request: Request) -> None:
+        """Before a body is read: strangers do not fill our memory. Raises RefusedRequestError."""
+        async with self._signature_refusals(request) as header:
+            await self.connected().signatures.expect(header)
+
+    async def identify(self, request: Request, *, purpose: Purpose, subject: str, digest: str) -> Signed:
+        """By a signature under just this. Raises RefusedRequestError."""
+        async with self._signature_refusals(request) as header:
+            return await self.connected().signatures.check(
+                header, purpose=purpose, subject=subject, digest=digest
+            )
+        raise AssertionError("a refusal is raised")
+
+    @asynccontextmanager
+    async def _signature_refusals(self, request: Request) -> AsyncIterator[str | None]:
+        try:
+            yield request.headers.get(SIGNATURE_HEADER)
+        except SignatureRefusedError as refused:
+            log.warning("operator.refused", path=request.scope["route"].path)
+            raise RefusedRequestError(Problem(status=401, detail=str(refused))) from None
+        except TRANSIENT_ERRORS as error:
+            raise RefusedRequestError(unavailable("The directory cannot be read just now.")) from error
+
+    def connected(self) -> Desk:
+        """Raises RefusedRequestError."""
         if self.desk is None:
-            raise RefusedRequestError(_unavailable("Waiting for PostgreSQL and Kafka."))
+            raise RefusedRequestError(unavailable("Waiting for PostgreSQL and Kafka."))
         return self.desk
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request, *, at_most: int) -> bytes:
+    """Raises RefusedRequestError when it is larger."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_DIRECTORY_BYTES:
-            raise RefusedRequestError(
-                Problem(status=413, detail=f"A directory has {MAX_DIRECTORY_BYTES} bytes at most.")
-            )
+        if len(body) > at_most:
+            raise RefusedRequestError(Problem(status=413, detail=f"{at_most} bytes at most."))
     return bytes(body)
 
 
@@ -193,7 +225,8 @@ def _show(snapshot: DirectorySnapshot) -> ShownDirectory:
     )
 
 
-def _respond(model: BaseModel) -> Response:
+def respond(model: BaseModel) -> Response:
+    """200 with the model as JSON."""
     return Response(model.model_dump_json(), media_type="application/json")
 
 
@@ -206,7 +239,8 @@ def _unprocessable(invalid: InvalidDirectoryError) -> Problem:
     )
 
 
-def _unavailable(detail: str) -> Problem:
+def unavailable(detail: str) -> Problem:
+    """503, to be asked again."""
     return Problem(status=503, detail=detail, retry_after=RETRY_SECONDS)
 
 

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from services.routing.api import documents
 from services.routing.api.endpoints import RefusedRequestError, RoutingApi, refuse
+from services.routing.api.protocols import ProtocolApi
 from services.routing.handlers.operators import Operators
 from services.runtime.logs import get_logger
 from services.runtime.problems import Problem, problem_response
@@ -39,6 +40,13 @@ def build_app(api: RoutingApi, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
     )
     app.add_api_route(
         "/v1/decisions/{event_id}", api.get_decisions, methods=["GET"], **documents.GET_DECISIONS
+    )
+    protocols = ProtocolApi(api)
+    app.add_api_route("/v1/protocols", protocols.list_packs, methods=["GET"], **documents.LIST_PACKS)
+    app.add_api_route("/v1/protocols/{pack}", protocols.put_pack, methods=["PUT"], **documents.PUT_PACK)
+    app.add_api_route("/v1/protocols/{pack}", protocols.get_pack, methods=["GET"], **documents.GET_PACK)
+    app.add_api_route(
+        "/v1/protocols/{pack}/approval", protocols.approve_pack, methods=["POST"], **documents.APPROVE_PACK
     )
     app.openapi = lambda: documents.build_openapi(app)  # type: ignore[method-assign] # FastAPI's way to extend it
     _handle_errors(app)

@@ -21,6 +21,7 @@ from services.routing.handlers.opening import (
     read_envelope,
 )
 from services.routing.handlers.positions import Placed, next_offsets, place_batch
+from services.routing.handlers.protocols import Protocols
 from services.routing.handlers.quarantine import QuarantineWindow
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.stopping import Brake
@@ -28,7 +29,6 @@ from services.routing.handlers.surroundings import Surroundings
 from services.routing.refusals import find_named_event
 from services.routing.repository.batch import BatchRepository
 from services.routing.repository.rows import DutyRow, EarlierDecision, OutboxMessage, OutboxRow
-from services.routing.rules import PackSet
 from services.runtime.clock import Clock
 from services.runtime.database import Pool, transaction
 from services.runtime.kafka import Publisher, ReceivedRecord
@@ -52,7 +52,7 @@ class Means:
     keyring: Keyring
     publisher: Publisher
     directories: Directories
-    packs: PackSet
+    protocols: Protocols
     recorder: Recorder
     operations_key: CaseKey
     cluster_id: str
@@ -149,7 +149,7 @@ class CaseEventBatches:
             cluster_id=self._means.cluster_id,
             now=moment.now,
             directory=await self._means.directories.get(moment.directory_version),
-            packs=self._means.packs,
+            packs=await self._means.protocols.get(moment.pack_revision),
             operations_key=self._means.operations_key,
             earlier=earlier,
             cases=CaseBook(case_states),

@@ -26,6 +26,7 @@ from services.routing.repository.rows import (
     OutboxRow,
     ReceiptRow,
 )
+from services.routing.rules import PackSet
 from services.runtime.database import transaction
 from services.runtime.kafka import is_passing_trouble
 from services.runtime.keyring import CaseKey
@@ -60,6 +61,7 @@ class _Around:
 
     now: datetime
     directory: Directory
+    packs: PackSet
     cases: CaseBook
     accounts: Mapping[tuple[str, str], Account]
     keys: Mapping[UUID, CaseKey | None]
@@ -120,6 +122,7 @@ class Climber:
         return _Around(
             now=moment.now,
             directory=await self._means.directories.get(moment.directory_version),
+            packs=await self._means.protocols.get(moment.pack_revision),
             cases=CaseBook(case_states),
             accounts=accounts,
             keys=await find_case_keys(self._means.keyring, {account.key_id for account in accounts.values()}),
@@ -150,7 +153,7 @@ class Climber:
         self, ladder: LadderRow, around: _Around, climbed: _Climbed, *, account: Account, key: CaseKey
     ) -> None:
         case = around.cases.open(ladder.case_ref, key)
-        climb = next_rung(_row_key(ladder), case, around.directory, self._means.packs, around.now)
+        climb = next_rung(_row_key(ladder), case, around.directory, around.packs, around.now)
         if climb.rows:
             matter = self._matter(ladder, around, account, key)
             climbed.told.append(

@@ -172,6 +172,7 @@ def _decision_row(
         county=county,
         outcome=decision.outcome,
         packs=" ".join(decision.packs),
+        pack_hashes=" ".join(decision.pack_hashes),
         errors=render_errors(decision.errors),
         key_id=matter.key.key_id,
         content_digest=digest,

@@ -10,6 +10,39 @@ CREATE TABLE routing.directory (
     applied_by text NOT NULL
 );
 
+-- Every version of a protocol pack ever published, as its author sent it. `author` is an operator's id, or `deployment` for what came with
+-- the installation, which signs nothing. `attestation` (keyed) says that routing took exactly this row.
+CREATE TABLE routing.pack (
+    name text NOT NULL,
+    version text NOT NULL,
+    content bytea NOT NULL,
+    sha256 text NOT NULL,
+    in_force_from timestamptz NOT NULL,
+    author text NOT NULL,
+    author_key text,
+    signature bytea,
+    signed_at timestamptz,
+    published_at timestamptz NOT NULL,
+    attestation bytea NOT NULL,
+    PRIMARY KEY (name, version)
+);
+
+-- Nothing decides that is not here. `in_force_from` is the pack's own, or the instant of the approval if that was later.
+CREATE TABLE routing.pack_approval (
+    name text NOT NULL,
+    version text NOT NULL,
+    sha256 text NOT NULL,
+    in_force_from timestamptz NOT NULL,
+    approver text NOT NULL,
+    approver_key text,
+    signature bytea,
+    signed_at timestamptz,
+    approved_at timestamptz NOT NULL,
+    attestation bytea NOT NULL,
+    PRIMARY KEY (name, version),
+    FOREIGN KEY (name, version) REFERENCES routing.pack (name, version)
+);
+
 -- The next offset of each partition. A broker that lost its log has another cluster id, so it starts again at 0.
 CREATE TABLE routing.position (
     cluster_id text NOT NULL,
@@ -27,8 +60,8 @@ CREATE TABLE routing.case_state (
 ) WITH (fillfactor = 80);
 
 -- The ledger. What names groups or the event's type is in `detail`, sealed under `key_id`; what is left is ids, times, rules and agencies.
--- `packs` are separated by spaces. `errors` is what the source may read, as JSON: paths and words, never a value. A null `content_digest`: the event could not be opened.
 -- `values_sealed` are the values of the groups that somebody was shown, from which rungs and amendments take theirs.
+-- `packs` are separated by spaces, and so are `pack_hashes`, the SHA-256 of the content of each. `errors` is what the source may read, as JSON: paths and words, never a value. A null `content_digest`: the event could not be opened.
 -- `undeliverable` is what no coordinator could be told of, since the directory has none.
 CREATE TABLE routing.decision (
     source text NOT NULL,
@@ -37,6 +70,7 @@ CREATE TABLE routing.decision (
     county text,
     outcome text NOT NULL CHECK (outcome IN ('routed', 'quarantined', 'superseded')),
     packs text NOT NULL,
+    pack_hashes text NOT NULL,
     errors text NOT NULL,
     key_id uuid NOT NULL,
     content_digest bytea,
@@ -184,12 +218,12 @@ CREATE TABLE routing.read (
 GRANT USAGE ON SCHEMA routing TO tocsin_routing;
 -- Append-only: what was decided, told and learned is never changed.
 GRANT SELECT, INSERT ON
-    routing.directory, routing.decision, routing.alert, routing.duty, routing.receipt, routing.evidence, routing.quarantine, routing.read TO tocsin_routing;
+    routing.directory, routing.pack, routing.pack_approval, routing.decision, routing.alert, routing.duty, routing.receipt, routing.evidence, routing.quarantine, routing.read TO tocsin_routing;
 GRANT UPDATE (due, status) ON routing.duty TO tocsin_routing;
 GRANT SELECT, INSERT, UPDATE ON routing.position, routing.case_state TO tocsin_routing;
 GRANT SELECT, INSERT, UPDATE, DELETE ON routing.outbox, routing.ladder TO tocsin_routing;
 
 -- migrate:down
 DROP TABLE routing.read, routing.quarantine, routing.outbox, routing.evidence, routing.receipt, routing.ladder, routing.duty, routing.alert, routing.decision,
-    routing.case_state, routing.position, routing.directory;
+    routing.case_state, routing.position, routing.pack_approval, routing.pack, routing.directory;
 REVOKE USAGE ON SCHEMA routing FROM tocsin_routing;

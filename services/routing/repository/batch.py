@@ -51,7 +51,7 @@ class BatchRepository:
         row = await self._connection.fetchrow(_READ_MOMENT)
         if row is None:
             raise AssertionError("an aggregate has a row")
-        return Moment(row["now"], row["directory_version"])
+        return Moment(row["now"], row["directory_version"], row["pack_revision"])
 
     async def find_decisions(self, events: Collection[EventKey]) -> dict[EventKey, EarlierDecision]:
         sources, ids = _transpose(events, width=2)
@@ -182,7 +182,8 @@ RETURNING kept.case_ref, kept.state
 """
 
 _READ_MOMENT = """
-SELECT clock_timestamp() AS now, coalesce(max(version), 0) AS directory_version
+SELECT clock_timestamp() AS now, coalesce(max(version), 0) AS directory_version,
+    (SELECT count(*) FROM routing.pack_approval) AS pack_revision
 FROM routing.directory
 """
 

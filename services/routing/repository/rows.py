@@ -17,7 +17,7 @@ class Origin(NamedTuple):
 
 
 class DecisionRow(NamedTuple):
-    """What was concluded from one event; `packs` are separated by spaces, `errors` is JSON."""
+    """What was concluded from one event; `packs` and hashes are separated by spaces, `errors` is JSON."""
 
     source: str
     event_id: str
@@ -25,6 +25,7 @@ class DecisionRow(NamedTuple):
     county: str | None
     outcome: str
     packs: str
+    pack_hashes: str
     errors: str
     key_id: UUID
     content_digest: bytes | None
@@ -178,10 +179,11 @@ class Account(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """The instant of a batch, and the newest version of the directory (0 before the first)."""
+    """The instant of a batch, the newest version of the directory (0 before the first), and of the packs."""
 
     now: datetime
     directory_version: int
+    pack_revision: int
 
 
 class EarlierDecision(NamedTuple):

@@ -17,6 +17,7 @@ class DecisionView:
     county: str | None
     outcome: str
     packs: str
+    pack_hashes: str
     errors: str
     key_id: UUID
     detail: bytes = field(repr=False)
@@ -122,7 +123,7 @@ class ViewRepository:
 
 
 _DECISIONS = """
-SELECT source, event_id, case_ref, county, outcome, packs, errors, key_id, detail, undeliverable,
+SELECT source, event_id, case_ref, county, outcome, packs, pack_hashes, errors, key_id, detail, undeliverable,
     directory_version, decided_at, correlation_id
 FROM routing.decision
 WHERE event_id = $1 AND ($2::text IS NULL OR source = $2)

@@ -18,12 +18,15 @@ from schemas.topics import ALERTS, CASE_EVENTS, RECEIPTS
 from services.devstack.directory import build_sample, complete_keys
 from services.devstack.keys import Keys
 from services.routing.handlers.acknowledging import Acknowledgements
+from services.routing.handlers.attesting import Attestor
 from services.routing.handlers.batch import CaseEventBatches, Means
 from services.routing.handlers.climbing import Climber
 from services.routing.handlers.directories import Directories, DirectoryDesk
 from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.hand_over import HandOver
 from services.routing.handlers.identities import OPERATIONS_KEY_ID, Identities, build_operations_key
+from services.routing.handlers.protocols import Protocols
+from services.routing.handlers.publishing import ProtocolDesk
 from services.routing.handlers.read_back import ReadBack
 from services.routing.handlers.receipts import ReceiptBatches
 from services.routing.handlers.recording import Recorder
@@ -31,6 +34,7 @@ from services.routing.handlers.stopping import Brake
 from services.routing.packs import load_packs
 from services.routing.repository.directories import DirectoryRepository
 from services.routing.repository.outbox import OutboxRepository
+from services.routing.repository.packs import PackRepository
 from services.routing.repository.views import ViewRepository
 from services.routing.rules import PackSet
 from services.runtime.clock import SystemClock
@@ -68,6 +72,9 @@ class Routing:
     hand_over: HandOver
     desk: DirectoryDesk
     directories: Directories
+    protocols: Protocols
+    protocol_desk: ProtocolDesk
+    attestor: Attestor
     explainer: Explainer
     brake: Brake
     lifetime: Lifetime
@@ -109,13 +116,15 @@ class Rig:
             await outbox.ensure_positions(
                 cluster_id=cluster_id, topic=topic.name, partitions=topic.partitions
             )
+        attestor = Attestor(deployment_key)
+        protocols = Protocols(PackRepository(pool), attestor, clock=clock, current=packs)
         read_back = ReadBack(outbox, find_read=self._find_read)
         means = Means(
             pool=pool,
             keyring=keyring,
             publisher=publisher,
             directories=directories,
-            packs=packs,
+            protocols=protocols,
             recorder=Recorder(Identities(deployment_key)),
             operations_key=operations_key,
             cluster_id=cluster_id,
@@ -138,6 +147,9 @@ class Rig:
             hand_over=HandOver(outbox, publisher, cluster_id=cluster_id),
             desk=DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key),
             directories=directories,
+            protocols=protocols,
+            protocol_desk=ProtocolDesk(pool, protocols, attestor, clock=clock),
+            attestor=attestor,
             explainer=Explainer(ViewRepository(pool), keyring, operations_key=operations_key),
             brake=brake,
             lifetime=lifetime,

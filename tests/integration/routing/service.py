@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
+from schemas.operator import SIGNATURE_HEADER
 from services.devstack.ask import Answer, ask
 from services.routing.app import run_routing
 from services.routing.settings import RoutingSettings
@@ -32,8 +33,9 @@ async def wait_for(fact: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
-def build_settings(rig: Rig) -> RoutingSettings:
+def build_settings(rig: Rig, **changes: Any) -> RoutingSettings:  # noqa: ANN401 -- settings of any type
     return RoutingSettings(
+        **changes,
         port=free_port(),
         kafka=rig.broker.bootstrap,
         kafka_membership=rig.broker.server.membership,
@@ -69,9 +71,17 @@ class Service:
     url: str
 
     async def ask(
-        self, method: str, path: str, *, key: str | None = OPERATOR_KEY, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str | None = OPERATOR_KEY,
+        body: bytes | None = None,
+        signature: str | None = None,
     ) -> Answer:
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        """With an operator's API key, or signed."""
+        headers = {} if key is None or signature else {"Authorization": f"Bearer {key}"}
+        headers |= {SIGNATURE_HEADER: signature} if signature else {}
         async with (
             aiohttp.ClientSession() as session,
             session.request(method, self.url + path, headers=headers, data=body) as response,

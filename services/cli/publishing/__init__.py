@@ -1,0 +1,1 @@
+"""Putting packs in force on a running system."""
