@@ -82,6 +82,13 @@ class AgencyProfile(WireModel):
         return self.counties == "*" or county in self.counties
 
 
+class EndpointLimits(WireModel):
+    """What a system can bear; what is not given is as for every endpoint."""
+
+    most_at_once: Opt[Annotated[int, Field(ge=1, le=1000)]] = None
+    per_second: Opt[Annotated[int, Field(ge=1, le=10_000)]] = None
+
+
 class Endpoint(WireModel):
     """A system of the agency that receives signed webhooks. A secret that is not given stays in force."""
 
@@ -92,6 +99,7 @@ class Endpoint(WireModel):
     """Given, attempts carry a `v1a` signature too."""
     signing_key_file: Opt[SecretFile] = None
     content: EndpointContent = EndpointContent.POINTER
+    limits: Opt[EndpointLimits] = None
 
 
 class Agency(AgencyProfile):
@@ -148,6 +156,7 @@ class EndpointRecord(WireModel):
     endpoint_id: str
     url: str
     content: EndpointContent
+    limits: Opt[EndpointLimits] = None
     secret_sealed: bytes
     signing_key_sealed: Opt[bytes] = None
     public_key: Opt[WebhookPublicKey] = None

@@ -13,6 +13,7 @@ from schemas.directory import (
     AgencyRecord,
     Contact,
     DirectorySnapshot,
+    EndpointLimits,
     EndpointRecord,
     endpoint_key_context,
     endpoint_seal_context,
@@ -51,6 +52,8 @@ class DirectoryView:
     endpoints: Mapping[tuple[str, str], Endpoint]
     agency_by_key_hash: Mapping[str, str] = field(repr=False)
     duty_desk_phone: str | None
+    limits: Mapping[str, EndpointLimits] = field(default_factory=dict)
+    """By endpoint, where the directory says anything of it."""
 
     def find_agency(self, agency: str) -> AgencyRecord | None:
         return self.agencies.get(agency)
@@ -104,6 +107,12 @@ def build_view(snapshot: DirectorySnapshot, *, directory_key: bytes) -> Director
             if hashes[key_hash] == 1
         },
         duty_desk_phone=_find_duty_desk_phone(snapshot),
+        limits={
+            endpoint.endpoint_id: endpoint.limits
+            for agency in snapshot.agencies
+            for endpoint in agency.endpoints
+            if endpoint.limits is not None
+        },
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from services.notify.bodies import Links
 from services.notify.channels.email import EmailChannel, MailServer, open_email_channel
+from services.notify.channels.posting import build_tls_context
 from services.notify.channels.webhook import open_webhook_channel
 from services.notify.contents import Contents
 from services.notify.delivery import Channel
@@ -25,6 +26,7 @@ from services.notify.templates import load_template
 from services.notify.worker.attempts import Attempts
 from services.notify.worker.batching import Gatherer
 from services.notify.worker.handover import HandOver
+from services.notify.worker.lane import LaneLimit
 from services.notify.worker.lanes import Dispatcher, Limits
 from services.notify.worker.lateness import LatenessWatch
 from services.notify.worker.outbox import OutboxPublisher, OutboxSweeper
@@ -88,6 +90,7 @@ async def open_engine(
             Egress(settings.notify_allow_cidrs, allow_http=settings.notify_allow_http),
             patience=patience,
             clock=clock,
+            tls=build_tls_context(settings.notify_ca_file),
         ) as webhook,
         _open_email(settings, clock=clock) as email,
     ):
@@ -233,10 +236,24 @@ def _build_dispatcher(
         total=settings.notify_most_attempts,
         each=settings.notify_most_attempts_each,
         waiting=MOST_WAITING,
-        by_lane={Channel.EMAIL.value: settings.notify_smtp_connections},
+        each_per_second=settings.notify_rate_each,
+        find=lambda lane: _find_limit(lane, settings, around.directory),
     )
     return Dispatcher(
         performer.perform, limits=limits, patience=settings.notify_timeout + LEASE_MARGIN, clock=around.clock
+    )
+
+
+def _find_limit(lane: str, settings: NotifySettings, directory: Directory) -> LaneLimit | None:
+    """The mail server's connections, or what the directory says of an endpoint."""
+    if lane == Channel.EMAIL.value:
+        return LaneLimit(settings.notify_smtp_connections)
+    special = directory.view.limits.get(lane)
+    if special is None:
+        return None
+    return LaneLimit(
+        special.most_at_once or settings.notify_most_attempts_each,
+        special.per_second or settings.notify_rate_each,
     )
 
 

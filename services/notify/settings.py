@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, FilePath, StringConstraints, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from schemas.topics import ROUTING_RECEIPTS_GROUP
@@ -49,6 +49,8 @@ class NotifySettings(ServiceSettings):
     notify_jitter: float = Field(default=JITTER, ge=0, le=1)
     notify_most_attempts: int = Field(default=512, ge=1)
     notify_most_attempts_each: int = Field(default=32, ge=1)
+    notify_rate_each: int = Field(default=1000, ge=1)
+    notify_ca_file: FilePath | None = None
     routing_receipts_group: str = ROUTING_RECEIPTS_GROUP
 
     @field_validator("notify_allow_cidrs", mode="before")

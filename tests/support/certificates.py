@@ -26,11 +26,12 @@ class Certificates:
 
 def make_certificates(folder: Path, *, is_expired: bool = False) -> Certificates:
     """Good from an hour ago to an hour from now; expired, its end was a minute ago."""
+    issuer = "expired authority" if is_expired else "test authority"
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority = _sign(_build("test authority", authority_key.public_key(), is_authority=True), authority_key)
+    authority = _sign(_build(issuer, authority_key.public_key(), is_authority=True), authority_key)
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     until = timedelta(minutes=-1) if is_expired else timedelta(hours=1)
-    leaf = _build("127.0.0.1", key.public_key(), issuer="test authority", until=until).add_extension(
+    leaf = _build("127.0.0.1", key.public_key(), issuer=issuer, until=until).add_extension(
         x509.SubjectAlternativeName(names), critical=False
     )
     chain = folder / "server.pem"

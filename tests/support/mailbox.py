@@ -42,6 +42,9 @@ class Mailbox:
     mails: list[Mail] = field(default_factory=list)
     rcpt_answer: str | None = None
     data_answer: str | None = None
+    drops_after_data: bool = False
+    """Whether it hangs up instead of answering for what it got."""
+    keeps_what_it_drops: bool = False
     session_count: int = 0
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -56,6 +59,13 @@ class Mailbox:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 -- likewise
         if self.data_answer is not None:
             return self.data_answer
+        if self.drops_after_data:
+            cast("asyncio.Transport", server.transport).abort()
+        if not self.drops_after_data or self.keeps_what_it_drops:
+            await self._keep(session, envelope)
+        return "250 kept"
+
+    async def _keep(self, session: Session, envelope: Envelope) -> None:
         self.mails.append(
             Mail(
                 str(envelope.mail_from),
@@ -66,7 +76,6 @@ class Mailbox:
         )
         async with self.changed:
             self.changed.notify_all()
-        return "250 kept"
 
     async def wait_for(self, count: int) -> list[Mail]:
         """Returns when so many mails came. Raises TimeoutError."""

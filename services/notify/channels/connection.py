@@ -6,14 +6,15 @@ from typing import Final, cast
 
 import httptools
 
-MOST_ANSWER_BYTES: Final = 16 * 1024
+MOST_HEAD_BYTES: Final = 16 * 1024
+MOST_BODY_BYTES: Final = 2 * 1024
 BODY_SECONDS: Final = 1.0
 
 _CONTINUE: Final = range(100, 200)
 
 
 class AnswerTooLargeError(Exception):
-    """The head of an answer has no end, or none that is worth waiting for."""
+    """The head or the body of an answer has no end, or none that is worth waiting for."""
 
 
 class AnswerUnreadableError(Exception):
@@ -43,24 +44,35 @@ class _Reader:
         self.is_lasting = False
         """Whether the connection may be used again once the answer is complete."""
         self._status: int | None = None
-        self._room = MOST_ANSWER_BYTES
+        self._body_count = 0
+        self._head_room = MOST_HEAD_BYTES
+        self._body_room = MOST_BODY_BYTES
 
     def begin(self) -> None:
         """What comes next is another answer."""
         self.status = self._status = self.retry_after = None
         self.is_complete = self.is_lasting = False
-        self._room = MOST_ANSWER_BYTES
+        self._head_room = MOST_HEAD_BYTES
+        self._body_room = MOST_BODY_BYTES
 
     def feed(self, data: bytes) -> None:
         """Raises AnswerUnreadableError or AnswerTooLargeError."""
+        room = self._head_room + self._body_room
         try:
-            self._parser.feed_data(data[: self._room])
+            self._parser.feed_data(data[:room])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise AnswerUnreadableError from error
         self.status = self._status
-        self._room -= len(data)
-        if self._room < 0:
+        # What is no body counts as head: names, values, lengths of chunks.
+        self._head_room -= len(data) - self._body_count
+        self._body_count = 0
+        if self._head_room < 0 or self._body_room < 0:
             raise AnswerTooLargeError
+
+    def on_body(self, body: bytes) -> None:
+        """Counted, and let go."""
+        self._body_count += len(body)
+        self._body_room -= len(body)
 
     def on_message_begin(self) -> None:
         self.is_lasting = False  # A second answer to one request is one too many.

@@ -9,13 +9,13 @@ import base64
 import socket
 import ssl
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 from yarl import URL
@@ -78,16 +78,26 @@ def build_tls_context(authorities: Path | None = None) -> ssl.SSLContext:
     return context
 
 
+Resolve: TypeAlias = Callable[[Origin], Awaitable[Sequence[AddrInfoType]]]
+
+
 class HttpClient:
     """Keeps connections for the next request to the same origin."""
 
     def __init__(
-        self, egress: Egress, *, patience: timedelta, clock: Clock, tls: ssl.SSLContext | None = None
+        self,
+        egress: Egress,
+        *,
+        patience: timedelta,
+        clock: Clock,
+        tls: ssl.SSLContext | None = None,
+        resolve: Resolve | None = None,
     ) -> None:
         self._guard = _Guard(egress)
         self._seconds = patience.total_seconds()
         self._clock = clock
         self._tls = tls or build_tls_context()
+        self._resolve = resolve or resolve_with_system
         self._idle: defaultdict[Origin, deque[tuple[float, Connection]]] = defaultdict(deque)
         self._deadlines: dict[Connection, float] = {}
         self._lookups: dict[Origin, asyncio.Task[Sequence[AddrInfoType]]] = {}
@@ -172,7 +182,7 @@ class HttpClient:
         """One question for all that wait for the same answer: a slow name must not use up the threads."""
         asked = self._lookups.get(origin)
         if asked is None:
-            asked = asyncio.ensure_future(_resolve(origin))
+            asked = asyncio.ensure_future(self._resolve(origin))
             self._lookups[origin] = asked
             asked.add_done_callback(lambda _: self._lookups.pop(origin))
         return await asyncio.shield(asked)
@@ -180,9 +190,14 @@ class HttpClient:
 
 @asynccontextmanager
 async def open_http_client(
-    egress: Egress, *, patience: timedelta, clock: Clock, tls: ssl.SSLContext | None = None
+    egress: Egress,
+    *,
+    patience: timedelta,
+    clock: Clock,
+    tls: ssl.SSLContext | None = None,
+    resolve: Resolve | None = None,
 ) -> AsyncIterator[HttpClient]:
-    client = HttpClient(egress, patience=patience, clock=clock, tls=tls)
+    client = HttpClient(egress, patience=patience, clock=clock, tls=tls, resolve=resolve)
     tidying = asyncio.create_task(client.tidy_for_ever())
     try:
         yield client
@@ -204,7 +219,7 @@ class _Guard:
         return socket.socket(family, kind, protocol)
 
 
-async def _resolve(origin: Origin) -> Sequence[AddrInfoType]:
+async def resolve_with_system(origin: Origin) -> Sequence[AddrInfoType]:
     loop = asyncio.get_running_loop()
     return await loop.getaddrinfo(
         origin.host, origin.port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG

@@ -2,23 +2,27 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 
 from services.notify.delivery import Outcome
 from services.notify.repository.rows import Due
+from services.notify.worker.lane import Lane, LaneLimit
 from services.runtime.clock import Clock
 
 Work: TypeAlias = Callable[[Due], Awaitable[Outcome]]
 
-LEAST_EACH: Final = 4
-QUEUE_FACTOR: Final = 8
-CLAIM_FACTOR: Final = 2
-LATE_EVERY: Final = 4
 CATCH_UP_SECONDS: Final = 0.01
+
+
+FindLimit: TypeAlias = Callable[[str], LaneLimit | None]
+
+
+def _find_none(_: str) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,42 +33,12 @@ class Limits:
     each: int
     waiting: int
     """How many first attempts wait in memory, in all; what is beyond waits in PostgreSQL."""
-    by_lane: Mapping[str, int] = field(default_factory=dict)
+    each_per_second: float | None = None
+    find: FindLimit = _find_none
+    """What is said of one lane; None: what holds for each."""
 
-    def of(self, lane: str) -> int:
-        return self.by_lane.get(lane, self.each)
-
-
-@dataclass(slots=True, eq=False)
-class _Lane:
-    """`most` halves with each unavailable answer and grows with any other: trouble is asked less at once."""
-
-    limit: int
-    most: int
-    running: int = 0
-    turn: int = 0
-    fresh: deque[Due] = field(default_factory=deque)
-    late: deque[Due] = field(default_factory=deque)
-
-    @property
-    def waiting(self) -> int:
-        return len(self.fresh) + len(self.late)
-
-    @property
-    def is_free(self) -> bool:
-        return self.running < self.most and self.waiting > 0
-
-    def take(self) -> Due:
-        """First attempts go before retries, but for every fourth turn."""
-        self.turn += 1
-        is_late_turn = self.turn % LATE_EVERY == 0
-        return (self.late if self.late and (is_late_turn or not self.fresh) else self.fresh).popleft()
-
-    def learn(self, outcome: Outcome) -> None:
-        if outcome is Outcome.UNAVAILABLE:
-            self.most = max(min(LEAST_EACH, self.limit), self.most // 2)
-        else:
-            self.most = min(self.limit, self.most + 1)
+    def of(self, lane: str) -> LaneLimit:
+        return self.find(lane) or LaneLimit(self.each, self.each_per_second)
 
 
 class Dispatcher:
@@ -75,8 +49,8 @@ class Dispatcher:
         self._limits = limits
         self._patience = patience
         self._clock = clock
-        self._lanes: dict[str, _Lane] = {}
-        self._hungry: deque[_Lane] = deque()
+        self._lanes: dict[str, Lane] = {}
+        self._hungry: deque[Lane] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_draining = False
 
@@ -93,11 +67,10 @@ class Dispatcher:
         """How many more first attempts this lane takes into memory."""
         if self._is_draining:
             return 0
-        known = self._lanes.get(lane)
-        room = self._limits.of(lane) * QUEUE_FACTOR
-        if known is not None:
-            room = known.most * QUEUE_FACTOR - len(known.fresh)
-        return max(0, min(room, self._limits.waiting - sum(each.waiting for each in self._lanes.values())))
+        known = self._lanes.get(lane) or Lane(self._limits.of(lane))
+        return max(
+            0, min(known.room, self._limits.waiting - sum(each.waiting for each in self._lanes.values()))
+        )
 
     async def catch_up(self) -> None:
         """Returns when lanes have less to begin than half of what may run at once.
@@ -113,18 +86,19 @@ class Dispatcher:
 
     def claim_rooms(self) -> dict[str, int]:
         """How many retries each lane in use takes; those that are not named take `claim_room`."""
-        return {name: max(0, lane.most * CLAIM_FACTOR - lane.waiting) for name, lane in self._lanes.items()}
+        return {name: lane.claim_room for name, lane in self._lanes.items()}
 
     @property
     def claim_room(self) -> int:
-        return self._limits.each * CLAIM_FACTOR
+        return Lane(LaneLimit(self._limits.each, self._limits.each_per_second)).claim_room
 
     def start(self, due: Due) -> None:
         """Attempts it now, or as soon as its lane and the whole have room."""
-        lane = self._lanes.get(due.path.lane)
+        limit, lane = self._limits.of(due.path.lane), self._lanes.get(due.path.lane)
         if lane is None:
-            limit = self._limits.of(due.path.lane)
-            lane = self._lanes[due.path.lane] = _Lane(limit=limit, most=limit)
+            lane = self._lanes[due.path.lane] = Lane(limit)
+        elif lane.limit != limit:
+            lane.adjust(limit)
         (lane.fresh if due.number == 1 else lane.late).append(due)
         self._advance(lane)
 
@@ -149,40 +123,55 @@ class Dispatcher:
         self._lanes.clear()
         return waiting
 
-    def _advance(self, lane: _Lane) -> None:
+    def _advance(self, lane: Lane) -> None:
         while lane.is_free and not self._is_draining:
             if len(self._tasks) >= self._limits.total:
                 if lane not in self._hungry:
                     self._hungry.append(lane)
                 return
+            if pause := lane.pause(self._clock.monotonic()):
+                self._come_back(lane, pause)
+                return
             due = self._take(lane)
             if due is not None:
                 self._begin(lane, due)
 
-    def _take(self, lane: _Lane) -> Due | None:
+    def _come_back(self, lane: Lane, pause: float) -> None:
+        if lane.is_watched:
+            return
+        lane.is_watched = True
+        asyncio.get_running_loop().call_later(pause, self._go_on, lane)
+
+    def _go_on(self, lane: Lane) -> None:
+        lane.is_watched = False
+        self._advance(lane)
+
+    def _take(self, lane: Lane) -> Due | None:
         """The next of the lane whose lease lasts long enough."""
         while lane.waiting and not self._is_draining:
-            due = lane.take()
+            due = lane.take(self._clock.monotonic())
             if due.lease_until - self._clock.now() >= self._patience:
                 return due
         return None
 
-    def _begin(self, lane: _Lane, due: Due) -> None:
+    def _begin(self, lane: Lane, due: Due) -> None:
         lane.running += 1
         task = asyncio.create_task(self._run(lane, due))
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._end(lane, done))
 
-    async def _run(self, lane: _Lane, due: Due) -> None:
+    async def _run(self, lane: Lane, due: Due) -> None:
         """One attempt after the other, until another lane's turn has come or this one has no more to do."""
         more: Due | None = due
         while more is not None:
             lane.learn(await self._work(more))
-            may_go_on = not self._hungry and lane.running <= lane.most
+            may_go_on = (
+                not self._hungry and lane.running <= lane.most and not lane.pause(self._clock.monotonic())
+            )
             more = self._take(lane) if may_go_on else None
             self._advance(lane)
 
-    def _end(self, lane: _Lane, task: asyncio.Task[None]) -> None:
+    def _end(self, lane: Lane, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         lane.running -= 1
         # Lanes that found the whole full come before this one, each with its turn.

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from schemas.base import Length, Opt, WireModel
-from schemas.directory import AgencyProfile, DirectoryFile
+from schemas.directory import AgencyProfile, DirectoryFile, EndpointLimits
 from schemas.operator import SIGNATURE_HEADER, Operator
 from schemas.problem import Problem
 from schemas.vocabulary import EndpointContent, SourceUrn
@@ -70,6 +70,7 @@ class ShownEndpoint(WireModel):
     url: str
     content: EndpointContent
     public_key: Opt[str] = None
+    limits: Opt[EndpointLimits] = None
 
 
 class ShownAgency(AgencyProfile):

@@ -68,7 +68,9 @@ class SecretKeeper:
         """As the file says; what it does not give stays. Raises SecretMissingError and SigningKeyError."""
         if previous is None:
             return Renewed(self._create(agency, endpoint))
-        record = _tidy(previous, now=now).model_copy(update={"content": endpoint.content})
+        record = _tidy(previous, now=now).model_copy(
+            update={"content": endpoint.content, "limits": endpoint.limits}
+        )
         stale = []
         for kind, given in (
             (SecretKind.SECRET, endpoint.secret),
@@ -100,11 +102,12 @@ class SecretKeeper:
             content=endpoint.content,
             secret_sealed=self._seal(agency, name, SecretKind.SECRET, endpoint.secret),
         )
-        if endpoint.signing_key is None:
-            return record
-        return record.model_copy(
-            update=self._hold(agency, name, SecretKind.SIGNING_KEY, endpoint.signing_key)
+        signing_key = (
+            {}
+            if endpoint.signing_key is None
+            else self._hold(agency, name, SecretKind.SIGNING_KEY, endpoint.signing_key)
         )
+        return record.model_copy(update={"limits": endpoint.limits, **signing_key})
 
     def _replace(
         self, agency: str, record: EndpointRecord, kind: SecretKind, fresh: str, *, until: datetime

@@ -4,7 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.directory import Endpoint, EndpointRecord, endpoint_key_context, endpoint_seal_context
+from schemas.directory import (
+    Endpoint,
+    EndpointLimits,
+    EndpointRecord,
+    endpoint_key_context,
+    endpoint_seal_context,
+)
 from schemas.vocabulary import EndpointContent
 from services.routing.handlers.endpoint_secrets import (
     MOST_REPLACED,
@@ -131,3 +137,10 @@ def test_nothing_readable_is_in_the_record() -> None:
     record = renew(renew(None, secret=OLD, signing_key=key), secret=NEW)
     document = record.model_dump_json()
     assert not [word for word in (OLD, NEW, key, key[5:40], OLD[6:30]) if word in document]
+
+
+def test_limits_are_as_the_file_says_now() -> None:
+    limits = EndpointLimits(per_second=5)
+    first = KEEPER.renew(AGENCY, Endpoint(url=URL, secret=OLD, limits=limits), None, now=NOW).record
+    assert first.limits == limits
+    assert renew(first).limits is None

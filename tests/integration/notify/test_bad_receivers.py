@@ -1,0 +1,231 @@
+"""What agencies' systems and mail servers do on a bad day, each with what becomes of the alert."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from services.notify.schedule import SCHEDULES
+from tests.integration.notify.rig import Rig, running_notify
+from tests.support.certificates import make_certificates
+from tests.support.mailbox import Mailbox
+from tests.support.peers import Peer, listening, say_http, say_nothing
+from tests.support.receivers import Receiver
+
+AGENCY = "ag-kern-cw"
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+WORSE = b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n"
+GIGABYTES = 10
+ATTEMPT = "SELECT outcome, status_code, detail, duration_ms FROM notify.attempt ORDER BY number"
+STATE = "SELECT state, attempts FROM notify.delivery"
+
+
+async def answer_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(65536)
+    for byte in OK:
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(0.002)  # Slow is what this receiver is.
+
+
+async def answer_a_byte_at_a_time_for_ever(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    await reader.read(65536)
+    writer.write(b"HTTP/1.1 200")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.02)  # Likewise.
+
+
+@dataclass
+class Flood:
+    """Says that it was well received, and then sends ten gigabytes."""
+
+    sent_bytes: int = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        size = GIGABYTES * 1024**3
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
+        while self.sent_bytes < size:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+            self.sent_bytes += 65536
+
+
+@dataclass
+class Turns:
+    """Gives each request the next answer, and the last for ever."""
+
+    answers: list[bytes]
+    count: int = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65536):
+            writer.write(self.answers[min(self.count, len(self.answers) - 1)])
+            self.count += 1
+            await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("peer", "outcome", "status", "detail", "state"),
+    [
+        pytest.param(answer_slowly, "delivered", 200, None, "delivered", id="slowly"),
+        pytest.param(
+            answer_a_byte_at_a_time_for_ever, "unavailable", None, "TimeoutError", "pending", id="trickles"
+        ),
+        pytest.param(say_nothing, "unavailable", None, "TimeoutError", "pending", id="never"),
+        pytest.param(
+            say_http(b"\x00\xff\x13 garbage\r\n\r\n"),
+            "unavailable",
+            None,
+            "AnswerUnreadableError",
+            "pending",
+            id="garbage",
+        ),
+        pytest.param(
+            say_http(b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/latest/\r\n\r\n"),
+            "refused",
+            302,
+            None,
+            "refused",
+            id="redirect to metadata",
+        ),
+        pytest.param(
+            say_http(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf"),
+            "delivered",
+            200,
+            None,
+            "delivered",
+            id="closes mid-body",
+        ),
+        pytest.param(
+            say_http(b"HTTP/1.1 200 OK\r\ncontent-le"),
+            "unavailable",
+            None,
+            "ConnectionResetError",
+            "pending",
+            id="closes mid-head",
+        ),
+        pytest.param(say_http(OK), "unavailable", None, "ssl.SSLError", "pending", id="no TLS"),
+    ],
+)
+async def test_one_attempt_at_a_bad_receiver(
+    peer: Peer,
+    outcome: str,
+    status: int | None,
+    detail: str | None,
+    state: str,
+    rig: Rig,
+    request: pytest.FixtureRequest,
+) -> None:
+    scheme = "https" if request.node.callspec.id == "no TLS" else "http"
+    async with listening(peer) as port:
+        await rig.add_agency(AGENCY, Receiver(f"{scheme}://127.0.0.1:{port}/"))
+        settings = rig.settings(notify_timeout="PT0.3S")
+        async with running_notify(rig, settings, schedules=SCHEDULES):
+            await rig.send_alert()
+            row = await rig.wait_for_row(ATTEMPT)
+    found = (row["outcome"], row["status_code"], (row["detail"] or "").removeprefix("services.") or None)
+    assert found == (outcome, status, detail)
+    assert row["duration_ms"] < 2000
+    assert await rig.query(STATE) == [{"state": state, "attempts": 1}]
+
+
+async def test_ten_gigabytes_are_not_read(rig: Rig) -> None:
+    flood = Flood()
+    async with listening(flood) as port:
+        await rig.add_agency(AGENCY, Receiver(f"http://127.0.0.1:{port}/"))
+        async with running_notify(rig, rig.settings()):
+            await rig.send_alert()
+            await rig.wait_for_receipts("delivered")
+    # What the sockets of both sides took in before the connection was cut.
+    assert flood.sent_bytes < 32 * 1024**2
+
+
+async def test_a_receiver_that_flips_is_asked_until_it_says_yes_and_not_once_more(rig: Rig) -> None:
+    turns = Turns([WORSE, WORSE, OK, WORSE, OK, WORSE])
+    async with listening(turns) as port:
+        await rig.add_agency(AGENCY, Receiver(f"http://127.0.0.1:{port}/"))
+        async with running_notify(rig, rig.settings()):
+            for alerts in (1, 2):
+                await rig.send_alert()
+                await rig.wait_for_receipts(*["delivered"] * alerts)
+    assert turns.count == 5
+    assert sorted(row["attempts"] for row in await rig.query(STATE)) == [2, 3]
+
+
+async def test_an_expired_certificate_gets_nothing_until_it_is_renewed(rig: Rig, tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("old", "new")}
+    for folder in folders.values():
+        folder.mkdir()
+    expired = make_certificates(folders["old"], is_expired=True)
+    renewed = make_certificates(folders["new"])
+    both = tmp_path / "authorities.pem"
+    both.write_bytes(expired.authority.read_bytes() + renewed.authority.read_bytes())
+    turns = Turns([OK])
+    settings = rig.settings(notify_ca_file=both, notify_allow_http=False)
+    async with listening(turns, tls=expired.server) as port:
+        await rig.add_agency(AGENCY, Receiver(f"https://localhost:{port}/"))
+        async with running_notify(rig, settings):
+            await rig.send_alert()
+            row = await rig.wait_for_row(ATTEMPT)
+            assert (row["outcome"], row["detail"]) == ("unavailable", "ssl.SSLCertVerificationError")
+            assert turns.count == 0
+            expired.server.load_cert_chain(renewed.chain)
+            await rig.wait_for_receipts("delivered")
+    assert turns.count == 1
+
+
+Trouble = Callable[[Mailbox], None]
+
+
+def greylist(mailbox: Mailbox) -> None:
+    mailbox.rcpt_answer = "450 4.7.1 Greylisted, come back later"
+
+
+def drop_after_data(mailbox: Mailbox) -> None:
+    mailbox.drops_after_data = True
+
+
+@pytest.mark.parametrize(("begin", "status"), [(greylist, 450), (drop_after_data, None)])
+async def test_a_mail_server_that_puts_us_off_gets_the_mail_later(
+    begin: Trouble, status: int | None, rig: Rig, mailbox: Mailbox
+) -> None:
+    await rig.add_agency(AGENCY, email="duty@cw.example")
+    begin(mailbox)
+    async with running_notify(rig, rig.settings(mailbox=mailbox)):
+        await rig.send_alert()
+        row = await rig.wait_for_row(ATTEMPT)
+        assert (row["outcome"], row["status_code"]) == ("unavailable", status)
+        mailbox.rcpt_answer, mailbox.drops_after_data = None, False
+        await rig.wait_for_receipts("delivered")
+    assert len(mailbox.mails) == 1
+
+
+async def test_a_mail_server_that_answers_550_makes_a_dead_letter(rig: Rig, mailbox: Mailbox) -> None:
+    await rig.add_agency(AGENCY, email="duty@cw.example")
+    mailbox.rcpt_answer = "550 5.1.1 No such user"
+    async with running_notify(rig, rig.settings(mailbox=mailbox)):
+        await rig.send_alert()
+        await rig.wait_for_receipts("failed")
+    assert await rig.query(STATE) == [{"state": "refused", "attempts": 1}]
+    assert mailbox.mails == []
+
+
+async def test_several_tries_of_one_mail_are_one_mail_to_its_reader(rig: Rig, mailbox: Mailbox) -> None:
+    """A server may have kept what it did not answer for: the same Message-ID lets the reader's see it."""
+    await rig.add_agency(AGENCY, email="duty@cw.example")
+    mailbox.drops_after_data = mailbox.keeps_what_it_drops = True
+    async with running_notify(rig, rig.settings(mailbox=mailbox)):
+        await rig.send_alert()
+        await mailbox.wait_for(1)
+        mailbox.drops_after_data = False
+        await rig.wait_for_receipts("delivered")
+    ids = [str(mail.message["Message-ID"]) for mail in mailbox.mails]
+    assert len(ids) > 1
+    assert len(set(ids)) == 1
