@@ -50,7 +50,7 @@ def next_rung(alert: RowKey, case: CaseState, directory: Directory, packs: PackS
     reached = min((now - row.at) // length, last)
     if reached <= row.climbed:
         return Climb((), case, row.at + length * (row.climbed + 1))
-    rungs = Rungs(record, row, _circumstances(record, case, directory, now), packs)
+    rungs = Rungs(record, row, find_circumstances(record, case, directory, now), packs)
     due = range(row.climbed + 1, reached + 1)
     told = _collapse(rung for number in due for rung in rungs.plan(number))
     climbed = replace(row, climbed=reached)
@@ -63,7 +63,7 @@ def next_rung(alert: RowKey, case: CaseState, directory: Directory, packs: PackS
     )
 
 
-def _circumstances(
+def find_circumstances(
     record: EventRecord, case: CaseState, directory: Directory, now: datetime
 ) -> Circumstances:
     """The facts of the original; consents, conflicts and the directory of now (point 24)."""

@@ -28,7 +28,15 @@ from services.routing.case_state import (
 )
 from services.routing.consents import read_known_age
 from services.routing.corrections import CLIMBING
-from services.routing.decision import AgencyVerdict, Decision, Directory, PlannedAlert, PlannedDuty, Verdict
+from services.routing.decision import (
+    AgencyVerdict,
+    Decision,
+    Directory,
+    PlannedAlert,
+    PlannedDuty,
+    RuleConsidered,
+    Verdict,
+)
 from services.routing.refusals import find_named_event
 from services.routing.situation import find_discovered_at, find_present_groups
 
@@ -119,7 +127,7 @@ def _stand(
     event: CaseEvent, decision: Decision, earlier: EventRecord | None, *, now: datetime
 ) -> Iterator[SentRow]:
     """The rows that stand after a decision: what it told, and what nobody could be told is withdrawn."""
-    shares = _find_shares(decision)
+    shares = find_shares(decision.considered)
     for row in decision.alerts:
         if row.kind in CLIMBING:
             own = shares.get(row.agency, ()) if row.cause == RULES else ()
@@ -157,10 +165,10 @@ def keep_duty(duty: PlannedDuty) -> KeptDuty:
     return KeptDuty(duty.rule, duty.holder, duty.what, duty.due, duty.authority, duty.mandated)
 
 
-def _find_shares(decision: Decision) -> Mapping[AgencyId, Sequence[Share]]:
+def find_shares(considered: Iterable[RuleConsidered]) -> Mapping[AgencyId, Sequence[Share]]:
     """What each rule contributed to each agency's row, as the verdicts tell it."""
     shares: defaultdict[AgencyId, list[Share]] = defaultdict(list)
-    for entry in decision.considered:
+    for entry in considered:
         for told in entry.agencies:
             role = told.role or entry.role
             if told.verdict in _TOLD and role is not None:

@@ -69,6 +69,14 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
             "Nobody acknowledged an alert in time: others were told; `escalation` is the rung.",
             (*_ALERT, "escalation", "alert_count"),
         ),
+        "alert.amended": LogEntry(
+            "info", "A consent or a conflict changed: an alert not yet delivered shows less.", _ALERT
+        ),
+        "alert.stopped": LogEntry(
+            "info",
+            "An alert must not arrive any more: a consent or conflict changed, or another takes its place.",
+            _ALERT,
+        ),
         "alert.exhausted": LogEntry(
             "error",
             "Nobody took responsibility for an alert up to its last rung, or no coordinator is left to tell.",

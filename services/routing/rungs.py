@@ -69,6 +69,18 @@ class Rungs:
             for member in self._coordinators():
                 yield self._rung(number, member, Role.TF_COORDINATOR, (), ())
 
+    def restate(self, escalation: int) -> Rung | None:
+        """The row, or its rung to the same agency, as it may be told now; None when it may not be."""
+        row = self._row
+        member = self._around.directory.find_member(row.agency)
+        judged = () if member is None else (self._judge(share, share.role, member) for share in row.shares)
+        parts = [part for part in judged if part is not None]
+        if member is None or not parts:
+            return None
+        rules = {part.rule.id for part in parts}
+        duties = [duty for duty in row.duties if duty.rule in rules]
+        return self._rung(escalation, member, row.role, parts, duties)
+
     def _plan_backup(self) -> Iterator[Rung]:
         """The same agency, with the same groups and duties as far as they still hold."""
         row = self._row

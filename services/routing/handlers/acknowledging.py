@@ -8,6 +8,7 @@ from services.routing.handlers.case_keys import find_case_keys
 from services.routing.handlers.case_states import CaseBook
 from services.routing.history import acknowledge
 from services.routing.repository.batch import BatchRepository
+from services.routing.repository.follow_ups import FollowUpRepository
 from services.routing.repository.rows import ToldAlert
 from services.runtime.crypto import SealError
 from services.runtime.keyring import CaseKey, Keyring
@@ -22,17 +23,22 @@ class Acknowledgements:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
-    async def apply(self, repository: BatchRepository, acknowledged: Sequence[Acknowledged]) -> None:
+    async def apply(
+        self,
+        repository: BatchRepository,
+        follow_ups: FollowUpRepository,
+        acknowledged: Sequence[Acknowledged],
+    ) -> None:
         """In the order of the receipts, with the rows of their cases locked."""
         if not acknowledged:
             return
-        known = await repository.find_told_alerts({receipt.alert_id for receipt in acknowledged})
+        known = await follow_ups.find_told_alerts({receipt.alert_id for receipt in acknowledged})
         told = [known[receipt.alert_id] for receipt in acknowledged if receipt.alert_id in known]
         keys = await find_case_keys(self._keyring, {alert.key_id for alert in told})
         cases = CaseBook(await repository.lock_cases({alert.case_ref for alert in told}))
         stopped = [alert.alert_id for alert in told if _acknowledge(cases, keys.get(alert.key_id), alert)]
         await repository.update_case_states(cases.seal_changes())
-        await repository.delete_ladders(stopped)
+        await follow_ups.delete_ladders(stopped)
 
 
 def _acknowledge(cases: CaseBook, key: CaseKey | None, alert: ToldAlert) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from schemas.topics import CASE_EVENTS
 from services.routing.case_state import EventKey
+from services.routing.handlers.amending import Unsettled
 from services.routing.handlers.case_keys import find_case_keys
 from services.routing.handlers.case_states import CaseBook
 from services.routing.handlers.directories import Directories
@@ -28,7 +29,8 @@ from services.routing.handlers.stopping import Brake
 from services.routing.handlers.surroundings import Surroundings
 from services.routing.refusals import find_named_event
 from services.routing.repository.batch import BatchRepository
-from services.routing.repository.rows import DutyRow, EarlierDecision, OutboxMessage, OutboxRow
+from services.routing.repository.follow_ups import FollowUpRepository
+from services.routing.repository.rows import DutyRow, EarlierDecision, Origin, OutboxMessage, OutboxRow
 from services.runtime.clock import Clock
 from services.runtime.database import Pool, transaction
 from services.runtime.kafka import Publisher, ReceivedRecord
@@ -67,6 +69,7 @@ class Progress:
     again: list[OutboxMessage] = field(default_factory=list)
     handled: list[ReceivedRecord] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
+    amended: list[Judged] = field(default_factory=list)
     stopped_at: ReceivedRecord | None = None
 
     def take(self, record: ReceivedRecord, judged: Judged) -> None:
@@ -92,7 +95,8 @@ class CaseEventBatches:
         started_at = self._means.clock.monotonic()
         items = await self._open(records)
         async with transaction(self._means.pool) as connection:
-            progress = await self._decide(BatchRepository(connection), records, items)
+            repository, follow_ups = BatchRepository(connection), FollowUpRepository(connection)
+            progress = await self._decide(repository, follow_ups, records, items)
         self._window = progress.window
         _write_lines(progress)
         await self._means.publisher.publish([to_record(message) for message in _messages(progress)])
@@ -112,7 +116,11 @@ class CaseEventBatches:
         }
 
     async def _decide(
-        self, repository: BatchRepository, records: Sequence[ReceivedRecord], items: Items
+        self,
+        repository: BatchRepository,
+        follow_ups: FollowUpRepository,
+        records: Sequence[ReceivedRecord],
+        items: Items,
     ) -> Progress:
         progress = Progress(self._window)
         placed = await place_batch(
@@ -126,7 +134,9 @@ class CaseEventBatches:
                 progress.take(record, judge.judge(_item(items, record)))
                 if progress.stopped_at is not None:
                     break
-            await self._write(repository, progress, judge.seal_cases())
+            await self._write(repository, follow_ups, progress)
+            await repository.update_case_states(judge.seal_cases())
+            progress.amended = await self._amend(repository, follow_ups, progress, judge)
         return progress
 
     async def _find_again(self, repository: BatchRepository, placed: Placed) -> list[OutboxMessage]:
@@ -167,18 +177,36 @@ class CaseEventBatches:
         missing = {first.key_id for first in firsts} - keys.keys()
         return {**keys, **await find_case_keys(self._means.keyring, missing)} if missing else keys
 
+    async def _amend(
+        self,
+        repository: BatchRepository,
+        follow_ups: FollowUpRepository,
+        progress: Progress,
+        judge: Judge,
+    ) -> list[Judged]:
+        """What is on its way and may be told no more as it was; also what this batch itself tells."""
+        replacing = [row for one in progress.judged for row in one.alerts if row.replaces is not None]
+        cases = judge.list_unsettled({row.case_ref for row in replacing})
+        if not cases:
+            return []
+        amender = judge.build_amender(_origin(self._means.cluster_id, progress.handled[-1]))
+        replaced = {row.replaces for row in replacing if row.replaces is not None}
+        amended = await amender.amend(follow_ups, Unsettled(cases=cases, replaced=replaced))
+        await repository.insert_alerts([row for one in amended for row in one.alerts])
+        await repository.insert_messages([row for one in amended for row in one.messages])
+        return amended
+
     async def _write(
-        self, repository: BatchRepository, progress: Progress, case_states: Mapping[str, bytes]
+        self, repository: BatchRepository, follow_ups: FollowUpRepository, progress: Progress
     ) -> None:
         judged = progress.judged
         await repository.insert_decisions([one.decision for one in judged if one.decision])
         await repository.insert_alerts([row for one in judged for row in one.alerts])
         await repository.insert_ladders([row for one in judged for row in one.ladders])
         await repository.insert_duties([row for one in judged for row in one.duties])
-        await _revise_duties(repository, judged)
+        await _revise_duties(follow_ups, judged)
         await repository.insert_messages([row for one in judged for row in one.messages])
         await repository.insert_quarantines([one.quarantine for one in judged if one.quarantine])
-        await repository.update_case_states(case_states)
         await repository.advance_positions(
             cluster_id=self._means.cluster_id,
             topic=CASE_EVENTS.name,
@@ -208,7 +236,7 @@ def _named_events(items: Iterable[Item]) -> Iterator[EventKey]:
             yield named
 
 
-async def _revise_duties(repository: BatchRepository, judged: Iterable[Judged]) -> None:
+async def _revise_duties(repository: FollowUpRepository, judged: Iterable[Judged]) -> None:
     """Of several corrections in one batch, the latest that speaks of a duty counts."""
     renewed: dict[UUID, DutyRow | None] = {}
     for one in judged:
@@ -218,18 +246,23 @@ async def _revise_duties(repository: BatchRepository, judged: Iterable[Judged]) 
     await repository.review_duties([duty_id for duty_id, row in renewed.items() if row is None])
 
 
+def _origin(cluster_id: str, record: ReceivedRecord) -> Origin:
+    return Origin(cluster_id, record.partition, record.offset)
+
+
 def _item(items: Items, record: ReceivedRecord) -> Item:
     return items[record.partition, record.offset]
 
 
 def _messages(progress: Progress) -> Iterable[OutboxMessage | OutboxRow]:
+    """In the order in which they must be read: what amends comes after what it amends."""
     yield from progress.again
-    for one in progress.judged:
+    for one in (*progress.judged, *progress.amended):
         yield from one.messages
 
 
 def _write_lines(progress: Progress) -> None:
-    for one in progress.judged:
+    for one in (*progress.judged, *progress.amended):
         for line in one.lines:
             write = log.error if line.level == "error" else log.info
             write(line.event, **line.keys)

@@ -1,7 +1,8 @@
 """The cases' states between their events, sealed under each case's key."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.routing.case_state import CaseState, read_case_state, write_case_state
 from services.runtime.crypto import SealError
@@ -11,8 +12,20 @@ from services.runtime.keyring import CaseKey
 @dataclass(slots=True)
 class _OpenCase:
     key: CaseKey
+    first: CaseState
     state: CaseState
-    is_changed: bool = False
+
+    @property
+    def is_changed(self) -> bool:
+        return self.state is not self.first
+
+
+class UnsettledCase(NamedTuple):
+    """A case in which somebody may be told less than before."""
+
+    case_ref: str
+    key: CaseKey
+    state: CaseState
 
 
 class CaseBook:
@@ -34,7 +47,16 @@ class CaseBook:
         case = self._find(case_ref, key)
         if state is not case.state and state != case.state:
             case.state = state
-            case.is_changed = True
+
+    def list_unsettled(self, corrected: Collection[str]) -> list[UnsettledCase]:
+        """Cases whose conflicts or consents changed, and these: what is on its way may be told otherwise."""
+        return [
+            UnsettledCase(case_ref, case.key, case.state)
+            for case_ref, case in self._open.items()
+            if case_ref in corrected
+            or case.state.conflicts != case.first.conflicts
+            or case.state.consents != case.first.consents
+        ]
 
     def seal_changes(self) -> dict[str, bytes]:
         """What is to be stored, by case reference."""
@@ -48,7 +70,7 @@ class CaseBook:
         case = self._open.get(case_ref)
         if case is None:
             state = open_case_state(self._sealed.get(case_ref), key=key, case_ref=case_ref)
-            case = self._open[case_ref] = _OpenCase(key, state)
+            case = self._open[case_ref] = _OpenCase(key, state, state)
         if case.key.key_id != key.key_id:
             raise SealError("the case's state is sealed with another key")
         return case

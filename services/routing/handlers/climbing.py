@@ -14,10 +14,11 @@ from services.routing.escalation import Climb, next_rung
 from services.routing.handlers.batch import Means
 from services.routing.handlers.case_keys import find_case_keys
 from services.routing.handlers.case_states import CaseBook
-from services.routing.handlers.detail import open_detail, open_values
 from services.routing.handlers.matter import Judged, Line, Matter
 from services.routing.handlers.messages import to_record
+from services.routing.handlers.recalling import recall_matter
 from services.routing.repository.batch import BatchRepository
+from services.routing.repository.follow_ups import FollowUpRepository
 from services.routing.repository.rows import (
     NO_DELIVERY,
     Account,
@@ -90,13 +91,14 @@ class Climber:
         """How many ladders were due, at most a page. Raises transient errors: the same are then due again."""
         climbed = _Climbed()
         async with transaction(self._means.pool) as connection:
-            repository = BatchRepository(connection)
-            ladders = await repository.claim_ladders(limit=PAGE)
+            repository, follow_ups = BatchRepository(connection), FollowUpRepository(connection)
+            ladders = await follow_ups.claim_ladders(limit=PAGE)
             if ladders:
-                around = await self._prepare(repository, ladders)
+                around = await self._prepare(repository, follow_ups, ladders)
                 for ladder in ladders:
                     self._climb(ladder, around, climbed)
-                await _write(repository, climbed, around.cases.seal_changes())
+                await _write(repository, follow_ups, climbed)
+                await repository.update_case_states(around.cases.seal_changes())
         for line in climbed.lines:
             write = log.error if line.level == "error" else log.info
             write(line.event, **line.keys)
@@ -114,11 +116,13 @@ class Climber:
                 raise
             log.warning("ladders.not_climbed", reason="unavailable", exc_info=error)
 
-    async def _prepare(self, repository: BatchRepository, ladders: Sequence[LadderRow]) -> _Around:
+    async def _prepare(
+        self, repository: BatchRepository, follow_ups: FollowUpRepository, ladders: Sequence[LadderRow]
+    ) -> _Around:
         """The ladders are ours; now the rows of their cases, in the order in which everybody takes them."""
         case_states = await repository.lock_cases({ladder.case_ref for ladder in ladders})
         moment = await repository.read_moment()
-        accounts = await repository.find_accounts({(ladder.source, ladder.event_id) for ladder in ladders})
+        accounts = await follow_ups.find_accounts({(ladder.source, ladder.event_id) for ladder in ladders})
         return _Around(
             now=moment.now,
             directory=await self._means.directories.get(moment.directory_version),
@@ -170,32 +174,26 @@ class Climber:
 
     def _matter(self, ladder: LadderRow, around: _Around, account: Account, key: CaseKey) -> Matter:
         """The event as it was decided: its values are those that somebody was shown then."""
-        source, event_id = ladder.source, ladder.event_id
-        detail = open_detail(account.detail, key=key, source=source, event_id=event_id)
-        values = open_values(account.values_sealed, key=key, source=source, event_id=event_id)
-        return Matter(
+        matter = Matter(
             origin=Origin(self._means.cluster_id, NO_RECORD, NO_RECORD),
             now=around.now,
             directory_version=around.directory.version,
             key=key,
             correlation_id=account.correlation_id,
-            source=source,
-            event_id=event_id,
+            source=ladder.source,
+            event_id=ladder.event_id,
             case_ref=ladder.case_ref,
-            event_type=detail.event_type,
-            emitter=source.split(":")[3],
             root_id=_find_root_id(ladder, around, key),
-            values=lambda groups: {group: values[group] for group in sorted(groups)},
         )
+        return recall_matter(matter, account)
 
 
-async def _write(repository: BatchRepository, climbed: _Climbed, case_states: Mapping[str, bytes]) -> None:
+async def _write(repository: BatchRepository, follow_ups: FollowUpRepository, climbed: _Climbed) -> None:
     await repository.insert_alerts([row for one in climbed.told for row in one.alerts])
     await repository.insert_messages([row for one in climbed.told for row in one.messages])
     await repository.insert_receipts(climbed.exhausted)
-    await repository.update_case_states(case_states)
-    await repository.move_ladders(climbed.moved)
-    await repository.delete_ladders(climbed.ended)
+    await follow_ups.move_ladders(climbed.moved)
+    await follow_ups.delete_ladders(climbed.ended)
 
 
 def _row_key(ladder: LadderRow) -> RowKey:

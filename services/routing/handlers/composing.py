@@ -1,16 +1,18 @@
 """From planned alerts, notices and duties to sealed records and rows of the ledger."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 from uuid import UUID
 
 from schemas.alert import AlertForm, Command
-from schemas.vocabulary import AlertKind, Rung, Urgency
+from schemas.vocabulary import AlertKind, Group, Rung, Urgency
 from services.routing.decision import PlannedAlert, PlannedDuty, PlannedNotice
 from services.routing.handlers.contents import (
     FIRST_REVISION,
     write_alert_content,
     write_notice_content,
     write_review_content,
+    write_stop_content,
 )
 from services.routing.handlers.detail import AlertDetail
 from services.routing.handlers.identities import DUTY_NOTICE, REVIEW, Identities, decision_cause
@@ -18,6 +20,8 @@ from services.routing.handlers.matter import Matter, Told
 from services.routing.handlers.messages import build_alert_message
 from services.routing.repository.rows import AlertRow, DutyRow, OutboxRow
 from services.routing.system_rules import SYSTEM_TIMES
+
+_NOTHING: Final[frozenset[Group]] = frozenset()
 
 
 class Composer:
@@ -33,13 +37,27 @@ class Composer:
         """No message for an external body: whoever holds the duty is told what to send there."""
         alert_id = self._alert_id(alert.agency, cause=cause or decision_cause(alert.cause))
         duty_ids = self.duty_ids(alert.duties)
-        row = build_alert_row(self._matter, alert, alert_id)
+        row = _alert_row(self._matter, alert, alert_id, self._find_replaced(alert))
         detail = AlertDetail(alert_id, alert.disclosed, alert.withheld, duty_ids)
         if alert.contact is None:
             return Told(row, detail, None)
-        replaces = self._find_replaced(alert)
-        content = write_alert_content(self._matter, alert, row, replaces=replaces, duty_ids=duty_ids)
+        content = write_alert_content(self._matter, alert, row, duty_ids=duty_ids)
         return Told(row, detail, build_alert_message(self._matter, row, content))
+
+    def compose_amendment(self, alert: PlannedAlert, last: AlertRow) -> Told:
+        """The alert in its next revision, for as far as nobody has it yet."""
+        duty_ids = self.duty_ids(alert.duties)
+        row = _next_revision(self._matter, last, Command.AMEND)._replace(rules=" ".join(alert.rules))
+        detail = AlertDetail(row.alert_id, alert.disclosed, alert.withheld, duty_ids)
+        content = write_alert_content(self._matter, alert, row, duty_ids=duty_ids)
+        return Told(row, detail, build_alert_message(self._matter, row, content, command=Command.AMEND))
+
+    def compose_stop(self, last: AlertRow) -> Told:
+        """The alert or notice in a revision that is told to nobody, and carries nothing."""
+        row = _next_revision(self._matter, last, Command.STOP)
+        detail = AlertDetail(row.alert_id, _NOTHING, _NOTHING, ())
+        content = write_stop_content(self._matter, row)
+        return Told(row, detail, build_alert_message(self._matter, row, content, command=Command.STOP))
 
     def compose_notice(self, notice: PlannedNotice) -> Told:
         notice_id = self._alert_id(notice.agency, cause=DUTY_NOTICE)
@@ -97,7 +115,13 @@ class Composer:
         )
 
 
-def build_alert_row(matter: Matter, alert: PlannedAlert, alert_id: UUID) -> AlertRow:
+def _next_revision(matter: Matter, last: AlertRow, command: Command) -> AlertRow:
+    return last._replace(
+        revision=last.revision + 1, command=command.value, decided_at=matter.now, detail=None
+    )
+
+
+def _alert_row(matter: Matter, alert: PlannedAlert, alert_id: UUID, replaces: UUID | None) -> AlertRow:
     return AlertRow(
         alert_id=alert_id,
         revision=FIRST_REVISION,
@@ -116,6 +140,7 @@ def build_alert_row(matter: Matter, alert: PlannedAlert, alert_id: UUID) -> Aler
         reason=alert.reason,
         exercise=alert.exercise,
         decided_at=matter.now,
+        replaces=replaces,
     )
 
 

@@ -12,8 +12,9 @@ from uuid import UUID
 
 import orjson
 
-from schemas.alert import Command
+from schemas.alert import AlertForm, Command
 from schemas.receipt import EventStatus, ReceiptKind
+from schemas.vocabulary import AlertKind, Reason, Role, Rung, Urgency
 from services.routing.decision import PlannedAlert, PlannedDuty, PlannedNotice
 from services.routing.handlers.matter import Matter
 from services.routing.repository.rows import AlertRow, DecisionRow, EarlierDecision
@@ -26,14 +27,14 @@ Json: TypeAlias = dict[str, Any]
 
 
 def write_alert_content(
-    matter: Matter, alert: PlannedAlert, row: AlertRow, *, replaces: UUID | None, duty_ids: tuple[UUID, ...]
+    matter: Matter, alert: PlannedAlert, row: AlertRow, *, duty_ids: tuple[UUID, ...]
 ) -> bytes:
     """An AlertContent."""
     return orjson.dumps(
         {
             "alert_id": row.alert_id,
             "revision": row.revision,
-            "replaces": replaces,
+            "replaces": row.replaces,
             "kind": alert.kind,
             "case_ref": matter.case_ref,
             "event_id": matter.event_id,
@@ -73,6 +74,32 @@ def write_notice_content(
         },
         option=orjson.OPT_UTC_Z,
     )
+
+
+def write_stop_content(matter: Matter, row: AlertRow) -> bytes:
+    """An AlertContent or a DutyNotice that says nothing but what it was about."""
+    if row.form == AlertForm.DUTY_NOTICE:
+        notice = PlannedNotice(row.agency, (), Urgency(row.urgency), row.acknowledge_by)
+        return write_notice_content(matter, notice, notice_id=row.alert_id, duty_ids=())
+    alert = PlannedAlert(
+        agency=row.agency,
+        role=Role(row.role or Role.TF_COORDINATOR),
+        contact=Rung(row.contact or Rung.PRIMARY),
+        kind=AlertKind(row.kind),
+        rules=tuple(row.rules.split()),
+        packs=(),
+        urgency=Urgency(row.urgency),
+        acknowledge_by=row.acknowledge_by,
+        reason=None if row.reason is None else Reason(row.reason),
+        disclosed=frozenset(),
+        withheld=frozenset(),
+        duties=(),
+        emitter_role=None,
+        county=None,
+        exercise=row.exercise,
+        escalation=row.escalation,
+    )
+    return write_alert_content(matter, alert, row, duty_ids=())
 
 
 def write_review_content(duty_ids: Sequence[UUID]) -> bytes:

@@ -1,11 +1,15 @@
 """One record of a batch, judged: decided, a duplicate, or quarantined. Values in, values out."""
 
+from collections.abc import Collection
+
 from schemas.case_event import FieldError
 from schemas.vocabulary import Outcome
 from services.routing.case_state import CaseState, EventKey
 from services.routing.consents import find_root
 from services.routing.decide import decide, quarantine, refuse_reused_id
 from services.routing.decision import Decision
+from services.routing.handlers.amending import Amender
+from services.routing.handlers.case_states import UnsettledCase
 from services.routing.handlers.lines import (
     alarms_of,
     line_of_decision,
@@ -24,7 +28,7 @@ from services.routing.handlers.recording import Recorder
 from services.routing.handlers.surroundings import Surroundings
 from services.routing.history import remember, remember_reuse
 from services.routing.refusals import find_conflicts, find_named_event, misnamed_event
-from services.routing.repository.rows import EarlierDecision, QuarantineRow
+from services.routing.repository.rows import EarlierDecision, Origin, QuarantineRow
 from services.runtime.crypto import SealError
 from services.runtime.faults import error_at, error_type
 
@@ -42,6 +46,21 @@ class Judge:
         judged = self._judge_event(item) if isinstance(item, OpenedEvent) else self._refuse(item)
         self._move_on(judged)
         return judged
+
+    def list_unsettled(self, corrected: Collection[str]) -> list[UnsettledCase]:
+        """Cases in which somebody may be told less than before, once all is judged."""
+        return self._around.cases.list_unsettled(corrected)
+
+    def build_amender(self, origin: Origin) -> Amender:
+        """By what the batch was judged by."""
+        around = self._around
+        return Amender(
+            recorder=self._recorder,
+            packs=around.packs,
+            directory=around.directory,
+            origin=origin,
+            now=around.now,
+        )
 
     def seal_cases(self) -> dict[str, bytes]:
         """The states that changed, once all is judged."""

@@ -27,6 +27,7 @@ from services.routing.handlers.quarantine import QuarantineReason, QuarantineWin
 from services.routing.handlers.read_back import OwnReceipt, ReadBack
 from services.routing.handlers.stopping import Brake
 from services.routing.repository.batch import BatchRepository
+from services.routing.repository.follow_ups import FollowUpRepository
 from services.routing.repository.rows import NO_DELIVERY, EvidenceRow, QuarantineRow, ReceiptRow
 from services.runtime.clock import Clock
 from services.runtime.database import Pool, transaction
@@ -125,7 +126,7 @@ class ReceiptBatches:
             repository = BatchRepository(connection)
             placed = await place_batch(repository, records, cluster_id=self._cluster_id, topic=RECEIPTS.name)
             facts.take_all(placed.due)
-            await self._write(repository, facts)
+            await self._write(repository, FollowUpRepository(connection), facts)
         self._window = facts.window
         self._read_back.add(facts.own)
         if facts.counts[ReceiptKind.UNACKNOWLEDGED]:
@@ -136,11 +137,11 @@ class ReceiptBatches:
         if facts.stopped_at is not None:
             await self._brake.pull(facts.stopped_at, quarantined_count=self._window.fault_count)
 
-    async def _write(self, repository: BatchRepository, facts: Facts) -> None:
+    async def _write(self, repository: BatchRepository, follow_ups: FollowUpRepository, facts: Facts) -> None:
         await repository.insert_receipts(facts.receipts)
         await repository.delete_messages(facts.taken_over)
-        await repository.insert_evidence(facts.evidence)
-        await self._acknowledgements.apply(repository, facts.acknowledged)
+        await follow_ups.insert_evidence(facts.evidence)
+        await self._acknowledgements.apply(repository, follow_ups, facts.acknowledged)
         if facts.unreadable:
             now = (await repository.read_moment()).now
             rows = [_quarantine_row(record, self._cluster_id, now) for record in facts.unreadable]

@@ -21,7 +21,7 @@ from services.routing.handlers.identities import Identities, rung_cause
 from services.routing.handlers.matter import Judged, Matter, Told
 from services.routing.handlers.messages import build_receipt_message
 from services.routing.handlers.status import build_decided, build_reused, render_errors, seal_duties
-from services.routing.repository.rows import DecisionRow, EarlierDecision, LadderRow, OutboxRow
+from services.routing.repository.rows import AlertRow, DecisionRow, EarlierDecision, LadderRow, OutboxRow
 from services.routing.rungs import Rung
 
 _NO_GROUPS: Final[frozenset[Group]] = frozenset()
@@ -93,6 +93,18 @@ class Recorder:
         composer = Composer(self._identities, matter)
         told = [_tell_rung(composer, matter, rung, parent) for rung in rungs]
         return Judged(alerts=tuple(each.row for each in told), messages=_messages(told))
+
+    def record_amendment(self, matter: Matter, last: AlertRow, told: Rung) -> Judged:
+        """An alert that is on its way, in the revision that takes its place."""
+        amended = Composer(self._identities, matter).compose_amendment(told.row, last)
+        row = amended.row._replace(detail=_seal_told(matter, amended, told.shares))
+        return Judged(alerts=(row,), messages=_messages([amended]))
+
+    def record_stop(self, matter: Matter, last: AlertRow) -> Judged:
+        """An alert that is on its way and must not arrive."""
+        stopped = Composer(self._identities, matter).compose_stop(last)
+        row = stopped.row._replace(detail=_seal_told(matter, stopped, ()))
+        return Judged(alerts=(row,), messages=_messages([stopped]))
 
     def _keep_receipt(self, matter: Matter, value: bytes) -> OutboxRow:
         message_id = self._identities.receipt_id(matter.origin)

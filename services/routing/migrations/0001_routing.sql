@@ -87,7 +87,8 @@ CREATE TABLE routing.decision (
     PRIMARY KEY (event_id, source)
 );
 
--- What each agency is told. `detail` is sealed: the groups of a rung or an amendment; of other rows the decision has them. A null `contact` is an external body, told by the duty's holder. What could not be read of a record
+-- What each agency is told. A later `revision` amends or stops what was not delivered; `replaces` is the alert that an update or cancel is about.
+-- `detail` is sealed: the groups of a rung or an amendment; of other rows the decision has them. A null `contact` is an external body, told by the duty's holder. What could not be read of a record
 -- (its source, its event id, its case) is `unknown`. `rules` are separated by spaces.
 CREATE TABLE routing.alert (
     alert_id uuid NOT NULL,
@@ -107,10 +108,13 @@ CREATE TABLE routing.alert (
     reason text,
     exercise boolean NOT NULL,
     decided_at timestamptz NOT NULL,
+    command text NOT NULL CHECK (command IN ('deliver', 'amend', 'stop')),
+    replaces uuid,
     detail bytea,
     PRIMARY KEY (alert_id, revision)
 );
 CREATE INDEX alert_of_event ON routing.alert (event_id);
+CREATE INDEX alert_of_case ON routing.alert (case_ref);
 
 -- Alerts that climb at `due` unless somebody acknowledges them before. (source, event_id, agency, cause, told_at) names the alert's row in the
 -- state of its case, which alone knows whether it still climbs; a row that does not is deleted when it is due.

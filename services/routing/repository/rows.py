@@ -4,6 +4,9 @@ from datetime import datetime
 from typing import NamedTuple, Self
 from uuid import UUID
 
+DELIVER = "deliver"
+STOP = "stop"
+
 NO_DELIVERY = UUID(int=0)
 """`receipt.delivery_id` of a fact about the alert as a whole."""
 
@@ -61,7 +64,16 @@ class AlertRow(NamedTuple):
     reason: str | None
     exercise: bool
     decided_at: datetime
+    command: str = DELIVER
+    replaces: UUID | None = None
     detail: bytes | None = None
+
+
+class PendingAlert(NamedTuple):
+    """The newest revision of an alert that was not stopped; `is_received` once one path delivered it."""
+
+    row: AlertRow
+    is_received: bool
 
 
 class LadderRow(NamedTuple):

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.alert import AlertRecord
 from schemas.pack import Urgencies
-from schemas.receipt import Acknowledged, Unacknowledged
+from schemas.receipt import Acknowledged, Delivered, Unacknowledged
 from schemas.topics import RECEIPTS
 from services.routing.rules import PackSet, PackVersion
 from services.runtime.kafka import Publisher, PublishError, Record
@@ -83,7 +83,9 @@ async def wait_until_due(rig: Rig) -> None:
             pass
 
 
-async def receive(routing: Routing, *receipts: Acknowledged | Unacknowledged, offset: int = 0) -> None:
+async def receive(
+    routing: Routing, *receipts: Acknowledged | Delivered | Unacknowledged, offset: int = 0
+) -> None:
     records = [
         Record(
             RECEIPTS.name,

@@ -76,9 +76,7 @@ EARLIER = EarlierDecision("case-1", "06029", "routed", "[]", UUID(int=9), b"d", 
 
 
 def test_an_alerts_content() -> None:
-    content = AlertContent.model_validate_json(
-        write_alert_content(MATTER, ALERT, ROW, replaces=None, duty_ids=(ID,))
-    )
+    content = AlertContent.model_validate_json(write_alert_content(MATTER, ALERT, ROW, duty_ids=(ID,)))
 
     assert content.disclosed == {Group.NARRATIVE: {"text": "x"}}
     assert [(duty.duty_id, duty.holder, duty.due) for duty in content.duties] == [(ID, "ag-bpd", NOW)]
@@ -89,7 +87,7 @@ def test_a_duty_to_be_reviewed_has_no_instant_and_a_cancel_says_what_it_replaces
     cancel = replace(ALERT, kind=AlertKind.CANCEL, duties=(replace(DUTY, due=None, needs_review=True),))
 
     content = AlertContent.model_validate_json(
-        write_alert_content(MATTER, cancel, ROW, replaces=UUID(int=5), duty_ids=(ID,))
+        write_alert_content(MATTER, cancel, ROW._replace(replaces=UUID(int=5)), duty_ids=(ID,))
     )
 
     assert [duty.due for duty in content.duties] == ["needs_review"]
