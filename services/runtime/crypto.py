@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 KEY_BYTES = 32
+_NOT_VERSION_AND_VARIANT = ~(0xF << 76 | 0x3 << 62)
+_VERSION_8 = 0x8 << 76 | 0x2 << 62
 NONCE_BYTES = 12
 TAG_BYTES = 16
 
@@ -85,10 +87,8 @@ def keyed_digest(key: bytes, *parts: str | bytes) -> bytes:
 
 def keyed_uuid(key: bytes, *parts: str) -> UUID:
     """A UUID (version 8) that only a holder of the key can compute from the parts."""
-    raw = bytearray(keyed_digest(key, *parts)[:16])
-    raw[6] = raw[6] & 0x0F | 0x80
-    raw[8] = raw[8] & 0x3F | 0x80
-    return UUID(bytes=bytes(raw))
+    number = int.from_bytes(keyed_digest(key, *parts)[:16])
+    return UUID(int=number & _NOT_VERSION_AND_VARIANT | _VERSION_8)
 
 
 def hash_api_key(secret: str) -> str:
@@ -204,9 +204,9 @@ def _write_secret(path: Path, text: str) -> None:
 
 
 def _join(parts: Sequence[str | bytes]) -> bytes:
-    joined = bytearray()
+    joined = []
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part
-        joined += len(raw).to_bytes(4)
-        joined += raw
-    return bytes(joined)
+        joined.append(len(raw).to_bytes(4))
+        joined.append(raw)
+    return b"".join(joined)

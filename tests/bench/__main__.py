@@ -45,11 +45,11 @@ class Size:
 
     @property
     def loads(self) -> "tuple[Load, ...]":
-        """In this order. A busy source sends together what fell due in 10 ms; in `alone` it does not."""
+        """In this order. A busy source sends together what fell due in 20 ms; in `alone` it does not."""
         return (
-            Load("warm", self.rate // 2, self.warm_seconds, gather_ms=10),
-            Load("full", self.rate, self.seconds, gather_ms=10),
-            Load("half", self.rate // 2, self.half_seconds, gather_ms=10),
+            Load("warm", self.rate // 2, self.warm_seconds, gather_ms=20),
+            Load("full", self.rate, self.seconds, gather_ms=20),
+            Load("half", self.rate // 2, self.half_seconds, gather_ms=20),
             Load("alone", self.rate * 4 // 5, self.half_seconds, gather_ms=0),
         )
 
