@@ -12,6 +12,7 @@ from services.routing.api import Desk, RoutingApi, build_app
 from services.routing.handlers.acknowledging import Acknowledgements
 from services.routing.handlers.attesting import Attestor
 from services.routing.handlers.batch import CaseEventBatches, Means
+from services.routing.handlers.case_states import CaseMemory
 from services.routing.handlers.climbing import Climber
 from services.routing.handlers.directories import Directories, DirectoryDesk
 from services.routing.handlers.explaining import Explainer
@@ -188,6 +189,7 @@ def _build_parts(
         directories=directories,
         protocols=protocols,
         recorder=Recorder(Identities(deployment_key)),
+        case_memory=CaseMemory(),
         operations_key=operations_key,
         cluster_id=watch.cluster_id,
         clock=clock,
@@ -213,7 +215,7 @@ def _build_parts(
 def _build_receipts(means: Means, climber: Climber, *, read_back: ReadBack, brake: Brake) -> ReceiptBatches:
     return ReceiptBatches(
         means.pool,
-        acknowledgements=Acknowledgements(means.keyring),
+        acknowledgements=Acknowledgements(means.keyring, means.case_memory),
         wake_climber=climber.wake,
         read_back=read_back,
         cluster_id=means.cluster_id,

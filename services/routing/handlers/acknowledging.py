@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from schemas.receipt import Acknowledged
 from services.routing.case_state import EventKey
 from services.routing.handlers.case_keys import find_case_keys
-from services.routing.handlers.case_states import CaseBook
+from services.routing.handlers.case_states import CaseBook, CaseMemory
 from services.routing.history import acknowledge
 from services.routing.repository.batch import BatchRepository
 from services.routing.repository.follow_ups import FollowUpRepository
@@ -20,8 +20,9 @@ log = get_logger()
 class Acknowledgements:
     """Stops the ladders of what an agency acknowledged, in the transaction of the receipts that say so."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, case_memory: CaseMemory) -> None:
         self._keyring = keyring
+        self._case_memory = case_memory
 
     async def apply(
         self,
@@ -35,7 +36,7 @@ class Acknowledgements:
         known = await follow_ups.find_told_alerts({receipt.alert_id for receipt in acknowledged})
         told = [known[receipt.alert_id] for receipt in acknowledged if receipt.alert_id in known]
         keys = await find_case_keys(self._keyring, {alert.key_id for alert in told})
-        cases = CaseBook(await repository.lock_cases({alert.case_ref for alert in told}))
+        cases = CaseBook(await repository.lock_cases({alert.case_ref for alert in told}), self._case_memory)
         stopped = [alert.alert_id for alert in told if _acknowledge(cases, keys.get(alert.key_id), alert)]
         await repository.update_case_states(cases.seal_changes())
         await follow_ups.delete_ladders(stopped)

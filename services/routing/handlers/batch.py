@@ -9,7 +9,7 @@ from schemas.topics import CASE_EVENTS
 from services.routing.case_state import EventKey
 from services.routing.handlers.amending import Unsettled
 from services.routing.handlers.case_keys import find_case_keys
-from services.routing.handlers.case_states import CaseBook
+from services.routing.handlers.case_states import CaseBook, CaseMemory
 from services.routing.handlers.directories import Directories
 from services.routing.handlers.judging import Judge
 from services.routing.handlers.matter import Judged
@@ -56,6 +56,7 @@ class Means:
     directories: Directories
     protocols: Protocols
     recorder: Recorder
+    case_memory: CaseMemory
     operations_key: CaseKey
     cluster_id: str
     clock: Clock
@@ -162,7 +163,7 @@ class CaseEventBatches:
             packs=await self._means.protocols.get(moment.pack_revision),
             operations_key=self._means.operations_key,
             earlier=earlier,
-            cases=CaseBook(case_states),
+            cases=CaseBook(case_states, self._means.case_memory),
             keys=await self._collect_keys(items, firsts),
         )
         return Judge(self._means.recorder, around)

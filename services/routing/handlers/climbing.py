@@ -127,7 +127,7 @@ class Climber:
             now=moment.now,
             directory=await self._means.directories.get(moment.directory_version),
             packs=await self._means.protocols.get(moment.pack_revision),
-            cases=CaseBook(case_states),
+            cases=CaseBook(case_states, self._means.case_memory),
             accounts=accounts,
             keys=await find_case_keys(self._means.keyring, {account.key_id for account in accounts.values()}),
         )

@@ -20,6 +20,7 @@ from services.devstack.keys import Keys
 from services.routing.handlers.acknowledging import Acknowledgements
 from services.routing.handlers.attesting import Attestor
 from services.routing.handlers.batch import CaseEventBatches, Means
+from services.routing.handlers.case_states import CaseMemory
 from services.routing.handlers.climbing import Climber
 from services.routing.handlers.directories import Directories, DirectoryDesk
 from services.routing.handlers.explaining import Explainer
@@ -126,6 +127,7 @@ class Rig:
             directories=directories,
             protocols=protocols,
             recorder=Recorder(Identities(deployment_key)),
+            case_memory=CaseMemory(),
             operations_key=operations_key,
             cluster_id=cluster_id,
             clock=clock,
@@ -135,7 +137,7 @@ class Rig:
             events=CaseEventBatches(means, brake),
             receipts=ReceiptBatches(
                 pool,
-                acknowledgements=Acknowledgements(keyring),
+                acknowledgements=Acknowledgements(keyring, means.case_memory),
                 wake_climber=climber.wake,
                 read_back=read_back,
                 cluster_id=cluster_id,
