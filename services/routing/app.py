@@ -29,6 +29,7 @@ from services.routing.handlers.seeding import check_seeds, seed_packs
 from services.routing.handlers.signatures import Signatures
 from services.routing.handlers.snapshots import derive_directory_key
 from services.routing.handlers.stopping import Brake
+from services.routing.handlers.withdrawing import Withdrawals
 from services.routing.packs import ReadPacks, read_folder
 from services.routing.repository.directories import DirectoryRepository
 from services.routing.repository.outbox import OutboxRepository
@@ -156,6 +157,7 @@ class Parts:
     events: CaseEventBatches
     receipts: ReceiptBatches
     climber: Climber
+    withdrawals: Withdrawals
     brake: Brake
 
     def connect(self, api: RoutingApi) -> None:
@@ -208,6 +210,7 @@ def _build_parts(
         read_back=read_back,
         receipts=_build_receipts(means, climber, read_back=read_back, brake=brake),
         climber=climber,
+        withdrawals=Withdrawals(means),
         brake=brake,
     )
 
@@ -273,6 +276,7 @@ async def _open_consumers(
             parts.hand_over.sweep_for_ever(),
             parts.read_back.settle_for_ever(),
             parts.climber.climb_for_ever(),
+            parts.withdrawals.look_for_ever(),
         ),
     ):
         yield

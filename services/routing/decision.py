@@ -197,6 +197,10 @@ class Member:
     counties: frozenset[str]
     role_facts: list[str]
 
+    def has_agreement_at(self, now: datetime) -> bool:
+        """Whether it may be told what no law orders (DOMAIN 6.0.1 point 7)."""
+        return self.external or (self.agreement_until is not None and now <= self.agreement_until)
+
     @classmethod
     def of(cls, profile: AgencyProfile) -> "Member":
         """Read a profile."""
@@ -249,6 +253,14 @@ class Directory:
     def find_member(self, agency_id: AgencyId) -> Member | None:
         """The agency as decisions see it, or None."""
         return self._members.get(agency_id)
+
+    def list_lapsed(self, now: datetime) -> list[AgencyId]:
+        """Members that left, or with which there is no agreement now (DOMAIN 6.0 step 5)."""
+        return sorted(
+            member.id
+            for member in self._members.values()
+            if not member.external and (member.offboarded or not member.has_agreement_at(now))
+        )
 
     def holders(self, role: Role, county: CountyFips) -> tuple[Member, ...]:
         """Every agency with the role in the county, whatever its standing, by id."""

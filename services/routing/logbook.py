@@ -70,11 +70,13 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
             (*_ALERT, "escalation", "alert_count"),
         ),
         "alert.amended": LogEntry(
-            "info", "A consent or a conflict changed: an alert not yet delivered shows less.", _ALERT
+            "info",
+            "A consent, an agreement or a conflict changed: an alert not yet delivered shows less.",
+            _ALERT,
         ),
         "alert.stopped": LogEntry(
             "info",
-            "An alert must not arrive any more: a consent or conflict changed, or another takes its place.",
+            "An alert must not arrive any more: who or what may be told changed, or another takes its place.",
             _ALERT,
         ),
         "alert.exhausted": LogEntry(
@@ -87,6 +89,11 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
         ),
         "ladders.not_climbed": LogEntry(
             "warning", "Alerts that nobody acknowledged could not be looked at; they are, later.", ("reason",)
+        ),
+        "alerts.not_withdrawn": LogEntry(
+            "warning",
+            "What is on its way to agencies that may be told no more could not be looked at; it is, later.",
+            ("reason",),
         ),
         "acknowledgement.not_applied": LogEntry(
             "error", "An acknowledgement stopped nothing, because its case does not open.", ("alert_id",)

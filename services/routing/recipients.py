@@ -64,11 +64,9 @@ def find_obstacle(member: Member, around: Circumstances, *, mandated: bool) -> V
         return Verdict.CONFLICT
     if member.offboarded:
         return Verdict.OFFBOARDED
-    if mandated or member.external:
+    if mandated or member.has_agreement_at(around.now):
         return None
-    if member.agreement_until is None or around.now > member.agreement_until:
-        return Verdict.AGREEMENT_EXPIRED
-    return None
+    return Verdict.AGREEMENT_EXPIRED
 
 
 def first_reason(reasons: Iterable[Reason]) -> Reason:

@@ -89,7 +89,7 @@ class Amender:
             return STOP
         if alert.is_received:
             return None
-        if row.alert_id in replaced:
+        if row.alert_id in replaced or not self._is_member(row.agency):
             return STOP
         if (
             account is None
@@ -104,6 +104,10 @@ class Amender:
             # What cannot be judged must not be shown.
             return STOP
         return next_telling(told, case.state, self.directory, self.packs, self.now)
+
+    def _is_member(self, agency: str) -> bool:
+        member = self.directory.find_member(agency)
+        return member is not None and not member.offboarded
 
     def _matter(self, row: AlertRow, case: UnsettledCase, account: Account | None) -> Matter:
         found = case.state.find_event(EventKey(row.source, row.event_id))

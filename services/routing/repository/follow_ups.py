@@ -13,6 +13,7 @@ from services.routing.repository.rows import (
     AlertRow,
     DutyRow,
     EvidenceRow,
+    KeyedCase,
     LadderRow,
     PendingAlert,
     ToldAlert,
@@ -44,6 +45,13 @@ class FollowUpRepository:
         """Every alert and notice of these cases that was not stopped, as it was told last, oldest first."""
         rows = await self._connection.fetch(_FIND_PENDING, list(case_refs))
         return [PendingAlert(_read_alert(row), row["is_received"]) for row in rows]
+
+    async def list_cases_waiting_for(
+        self, agencies: Collection[str], *, after: str, limit: int
+    ) -> list[KeyedCase]:
+        """Cases, in order, of alerts that climb and that none of these agencies is known to have."""
+        rows = await self._connection.fetch(_LIST_WAITING, list(agencies), after, limit)
+        return [KeyedCase(*row) for row in rows]
 
     async def find_accounts(self, events: Collection[EventKey]) -> dict[EventKey, Account]:
         sources, ids = list(zip(*events, strict=True)) or [(), ()]
@@ -116,6 +124,23 @@ FROM (
 ) AS newest
 WHERE newest.command <> 'stop'
 ORDER BY newest.decided_at, newest.alert_id
+"""
+
+_LIST_WAITING = """
+SELECT DISTINCT ON (waiting.case_ref) waiting.case_ref, decided.key_id
+FROM routing.ladder AS waiting
+JOIN routing.decision AS decided
+    ON decided.event_id = waiting.event_id AND decided.source = waiting.source
+WHERE waiting.agency = ANY($1::text[]) AND waiting.case_ref > $2
+    AND NOT EXISTS (
+        SELECT FROM routing.receipt AS fact
+        WHERE fact.alert_id = waiting.alert_id AND fact.kind IN ('delivered', 'acknowledged')
+    )
+    AND NOT EXISTS (
+        SELECT FROM routing.alert AS told WHERE told.alert_id = waiting.alert_id AND told.command = 'stop'
+    )
+ORDER BY waiting.case_ref
+LIMIT $3
 """
 
 _FIND_ACCOUNTS = """

@@ -170,6 +170,13 @@ class ToldAlert(NamedTuple):
     key_id: UUID
 
 
+class KeyedCase(NamedTuple):
+    """A case with the key of its state."""
+
+    case_ref: str
+    key_id: UUID
+
+
 class EvidenceRow(NamedTuple):
     """What closed a duty, as notify told it."""
 

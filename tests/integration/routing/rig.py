@@ -32,6 +32,7 @@ from services.routing.handlers.read_back import ReadBack
 from services.routing.handlers.receipts import ReceiptBatches
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.stopping import Brake
+from services.routing.handlers.withdrawing import Withdrawals
 from services.routing.packs import load_packs
 from services.routing.repository.directories import DirectoryRepository
 from services.routing.repository.outbox import OutboxRepository
@@ -69,6 +70,7 @@ class Routing:
     events: CaseEventBatches
     receipts: ReceiptBatches
     climber: Climber
+    withdrawals: Withdrawals
     read_back: ReadBack
     hand_over: HandOver
     desk: DirectoryDesk
@@ -145,6 +147,7 @@ class Rig:
                 brake=brake,
             ),
             climber=climber,
+            withdrawals=Withdrawals(means),
             read_back=read_back,
             hand_over=HandOver(outbox, publisher, cluster_id=cluster_id),
             desk=DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key),

@@ -6,10 +6,11 @@ from uuid import uuid4
 import pytest
 
 from schemas.alert import AlertRecord, Command
+from schemas.directory import DirectoryFile
 from schemas.receipt import Delivered
 from services.runtime.kafka import PublishError
 from tests.integration.routing.events import CORRELATION_ID, Json, build_event, lay_out
-from tests.integration.routing.rig import Rig, Routing
+from tests.integration.routing.rig import OPERATOR, Rig, Routing, sample_directory
 from tests.integration.routing.test_cases import CONSENT, VSP, corrected, of_type
 from tests.integration.routing.test_climbing import a_tip, climb_to, quick_routing, receive
 from tests.integration.routing.test_replay import FailingPublisher
@@ -194,6 +195,48 @@ async def test_a_crash_after_the_commit_loses_no_amendment(rig: Rig, routing: Ro
     await routing.events.handle(batch)
 
     assert [alert.command for alert in await later_revisions(rig)] == [Command.AMEND]
+
+
+async def change_agency(routing: Routing, agency: str, **changes: object) -> None:
+    raw = sample_directory().model_dump(mode="json", exclude_unset=True)
+    for known in raw["agencies"]:
+        if known["id"] == agency:
+            known.update(changes)
+    await routing.desk.apply(DirectoryFile.model_validate(raw), operator=OPERATOR)
+
+
+async def test_what_is_on_its_way_to_an_agency_that_leaves_is_stopped_once(
+    rig: Rig, routing: Routing
+) -> None:
+    await Log(rig, routing).add(build_event("e1"))
+    first = await first_of(rig, VSP, "e1")
+    assert await routing.withdrawals.withdraw() == 0
+
+    await change_agency(routing, VSP, status="offboarded")
+
+    assert (await routing.withdrawals.withdraw(), await routing.withdrawals.withdraw()) == (1, 0)
+    [stopped] = await later_revisions(rig)
+    assert (stopped.command, stopped.alert_id) == (Command.STOP, first.alert_id)
+
+
+async def test_an_agreement_that_ends_stops_what_no_law_orders(rig: Rig, routing: Routing) -> None:
+    await Log(rig, routing).add(build_event("e1"))
+
+    for agency in (VSP, "ag-kern-cw"):
+        await change_agency(routing, agency, agreement_until="2026-01-01T00:00:00Z")
+        await routing.withdrawals.withdraw()
+
+    # Child welfare is told because the law orders it (K-03).
+    assert [(a.agency, a.command) for a in await later_revisions(rig)] == [(VSP, Command.STOP)]
+
+
+async def test_what_an_agency_has_stays_when_it_leaves(rig: Rig, routing: Routing) -> None:
+    await Log(rig, routing).add(build_event("e1"))
+    await receive(routing, delivered(await first_of(rig, VSP, "e1")))
+
+    await change_agency(routing, VSP, status="offboarded")
+
+    assert await routing.withdrawals.withdraw() == 0
 
 
 async def test_the_ledger_explains_both_revisions(rig: Rig, routing: Routing) -> None:
