@@ -72,7 +72,7 @@ class Unacknowledged(_AlertReceipt):
 
 
 class Evidence(WireModel):
-    """An agency did what a duty asks; `sealed` opens to who, channel, reference and when."""
+    """The holder did what a duty asked of it. `sealed` opens to a DutyEvidence."""
 
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 

@@ -63,6 +63,11 @@ def alert_seal_context(*, alert_id: str, agency: str, revision: int) -> tuple[st
     return ("alert", alert_id, agency, str(revision))
 
 
+def evidence_seal_context(*, duty_id: str, agency: str) -> tuple[str, ...]:
+    """For the evidence that closes a duty: it opens for no other duty and no other agency's."""
+    return ("duty-evidence", duty_id, agency)
+
+
 def duties_seal_context(*, source: str, event_id: str) -> tuple[str, ...]:
     """For the duties that a `decided` receipt brings back to the event's source."""
     return ("event-duties", source, event_id)

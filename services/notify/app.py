@@ -15,9 +15,11 @@ from services.notify.engine import Engine, Surroundings, open_engine
 from services.notify.handlers.alerts import AlertHandler
 from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.directory import DirectoryKeeper
+from services.notify.handlers.duties import DutyDesk
 from services.notify.repository.acknowledgements import AcknowledgementRepository
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.directory import DirectoryRepository
+from services.notify.repository.duties import DutyRepository
 from services.notify.schedule import Schedules
 from services.notify.settings import NotifySettings
 from services.notify.subscribers import Subscriptions, subscribe_all
@@ -177,6 +179,13 @@ def _build_desk(settings: NotifySettings, around: Surroundings, engine: Engine) 
     return AgencyDesk(
         alerts=AlertRepository(around.pool),
         acknowledgements=AcknowledgementRepository(around.pool),
+        duties=DutyDesk(
+            duties=DutyRepository(around.pool),
+            contents=around.contents,
+            publish=engine.publish,
+            member=settings.member,
+            clock=around.clock,
+        ),
         directory=around.directory,
         contents=around.contents,
         deliveries=engine.deliveries,

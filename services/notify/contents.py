@@ -1,6 +1,6 @@
 """Opening what is sealed, in memory only, and sealing what people type."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 from uuid import UUID
@@ -17,6 +17,10 @@ OPERATIONS_KEY_ID: Final = UUID(int=0)
 
 class ContentUnreadableError(Exception):
     """The content cannot be read, now or later; the message is a word for the records."""
+
+
+class KeyUnreadableError(ContentUnreadableError):
+    """The case's key does not unwrap: with the right key-encryption key it would."""
 
 
 class Contents:
@@ -56,26 +60,34 @@ class Contents:
         try:
             found = await self._keyring.find_key(key_id)
         except SealError as error:
-            raise ContentUnreadableError("key_does_not_unwrap") from error
+            raise KeyUnreadableError("key_does_not_unwrap") from error
         return None if found is None else found.secret
 
     async def seal_word(self, word: str, *, key_id: UUID, purpose: str, alert_id: UUID) -> bytes | None:
         """What a person typed; None where the case has no key any more."""
-        try:
-            key = await self.find_key(key_id)
-        except ContentUnreadableError:
-            return None
-        return None if key is None else seal(key, word.encode(), context=_word_context(purpose, alert_id))
+        return await self.seal_under(key_id, word.encode(), context=_word_context(purpose, alert_id))
 
     async def open_word(
         self, sealed: bytes | None, *, key_id: UUID, purpose: str, alert_id: UUID
     ) -> str | None:
         """None where it was never sealed or does not open any more."""
+        context = _word_context(purpose, alert_id)
+        opened = None if sealed is None else await self.open_under(key_id, sealed, context=context)
+        return None if opened is None else opened.decode()
+
+    async def seal_under(self, key_id: UUID, plaintext: bytes, *, context: Sequence[str]) -> bytes | None:
+        """None where the case has no key any more."""
         try:
             key = await self.find_key(key_id)
-            if sealed is None or key is None:
-                return None
-            return open_sealed(key, sealed, context=_word_context(purpose, alert_id)).decode()
+        except ContentUnreadableError:
+            return None
+        return None if key is None else seal(key, plaintext, context=context)
+
+    async def open_under(self, key_id: UUID, sealed: bytes, *, context: Sequence[str]) -> bytes | None:
+        """None where it does not open any more."""
+        try:
+            key = await self.find_key(key_id)
+            return None if key is None else open_sealed(key, sealed, context=context)
         except (ContentUnreadableError, SealError):
             return None
 

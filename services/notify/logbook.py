@@ -37,6 +37,17 @@ CATALOGUE: Catalogue = MappingProxyType(
         "alerts.not_watched": LogEntry(
             "warning", "PostgreSQL was away when late acknowledgements were looked for; looking again."
         ),
+        "duty.closed": LogEntry(
+            "info",
+            "An agency said what it did for a duty; only the first evidence counts.",
+            ("duty_id", "agency", "is_first"),
+        ),
+        "duty.unreadable": LogEntry(
+            "warning",
+            "An alert does not open, so the register of duties has none of it: its case was shredded "
+            "(`key_shredded`), or it was damaged.",
+            ("alert_id", "agency", "detail"),
+        ),
         "delivery.attempted": LogEntry(
             "info",
             "One try and how it ended. `endpoint_id` is the rung of the contact for an e-mail.",

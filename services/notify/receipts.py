@@ -1,5 +1,6 @@
 """Receipts as they leave: made from an alert record, and packed for the outbox."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,6 +60,22 @@ def acknowledged(record: AlertRecord, *, at: datetime) -> Receipt:
 
 def unacknowledged(alert: About, *, at: datetime) -> Receipt:
     return _receipt(ReceiptKind.UNACKNOWLEDGED, alert, at)
+
+
+def evidence(about: About, *, duty_id: UUID, key_id: UUID, sealed: bytes, at: datetime) -> Receipt:
+    """That a duty was done; `about` is the alert or notice that carries it."""
+    document = {
+        "kind": ReceiptKind.EVIDENCE.value,
+        "duty_id": duty_id,
+        "agency": about.agency,
+        "case_ref": about.case_ref,
+        "key_id": key_id,
+        "sealed": urlsafe_b64encode(sealed).decode(),
+        "at": at,
+        "correlation_id": about.correlation_id,
+    }
+    value = orjson.dumps(document, option=orjson.OPT_UTC_Z)
+    return Receipt(about.case_ref.encode(), _KINDS[ReceiptKind.EVIDENCE], value)
 
 
 def pack(receipts: Iterable[Receipt]) -> bytes:

@@ -24,6 +24,7 @@ from services.routing.handlers.publishing import ProtocolDesk
 from services.routing.handlers.read_back import ReadBack
 from services.routing.handlers.receipts import ReceiptBatches
 from services.routing.handlers.recording import Recorder
+from services.routing.handlers.register import DutyRegister
 from services.routing.handlers.rotating import Rotator
 from services.routing.handlers.seeding import check_seeds, seed_packs
 from services.routing.handlers.signatures import Signatures
@@ -34,6 +35,7 @@ from services.routing.packs import ReadPacks, read_folder
 from services.routing.repository.directories import DirectoryRepository
 from services.routing.repository.outbox import OutboxRepository
 from services.routing.repository.packs import PackRepository
+from services.routing.repository.register import RegisterRepository
 from services.routing.repository.views import ViewRepository
 from services.routing.settings import RoutingSettings
 from services.routing.subscribers import EVENTS_GROUP, RECEIPTS_GROUP, subscribe_all
@@ -236,6 +238,7 @@ def _build_desk(means: Means, attestor: Attestor, *, deployment_key: bytes) -> D
         Rotator(directory_desk, directory_key=derive_directory_key(deployment_key)),
         ProtocolDesk(pool, means.protocols, attestor, clock=clock),
         Signatures(directories, clock),
+        DutyRegister(RegisterRepository(pool), means.keyring, operations_key=means.operations_key),
     )
 
 

@@ -101,6 +101,11 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
         "receipt.quarantined": LogEntry(
             "error", "A record of the receipts is no receipt; it is kept whole.", ("partition", "offset")
         ),
+        "duties.read": LogEntry(
+            "info",
+            "An operator read the register of duties; `agency` and `event_id` say if only of these.",
+            ("operator", "agency", "event_id", "found_count"),
+        ),
         "consumer.gap_found": LogEntry(
             "error",
             "Records are missing from the log; nothing is decided without them, and the process ends.",

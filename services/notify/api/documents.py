@@ -1,34 +1,30 @@
 """What the OpenAPI document says beside what FastAPI finds out by itself."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
 from schemas.alert import AlertData, AlertPointer, DutyNotice
 from schemas.base import WireModel
+from schemas.duty import CHANNELS, OTHER_CHANNEL, DutyEvidence, DutyStatus, Word
 from schemas.problem import Problem
+from services.notify.handlers.duties import Duty
 from services.runtime.problems import MEDIA_TYPE
 
 TITLE: Final = "Tocsin notify"
-SUMMARY: Final = "Agencies read their alerts here and say who has taken them over."
+SUMMARY: Final = "Agencies read their alerts and duties here, and say who took over and what was done."
 DESCRIPTION: Final = """\
 For agencies whose systems take no webhooks, and for acknowledging. Every request carries the agency's key.
 
 `GET /v1/alerts` is a feed: ask with `after` set to the `next` of the last answer and no alert is missed,
 however many were stored at once. An alert of a case whose data was destroyed is listed as its pointer only.
-Another agency's alert and one that does not exist answer alike: 404.
+`GET /v1/duties` is read the same way. What is another agency's and what does not exist answer alike: 404.
 """
-
-Word = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
-]
-"""What a person typed on one line."""
 
 
 class AcknowledgeRequest(WireModel):
@@ -57,6 +53,61 @@ class AlertFeed(WireModel):
 
     alerts: list[AlertData | DutyNotice | AlertPointer]
     next: str = Field(description="Give it as `after`; the same as you gave if there is nothing new.")
+
+
+class EvidenceRequest(DutyEvidence):
+    """What was done for a duty. Kept sealed, never logged, shown to nobody but your agency."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "who": "J. Ortiz",
+                    "channel": "telephone",
+                    "reference": "hotline 4711",
+                    "at": "2026-03-04T07:10:00-08:00",
+                }
+            ]
+        }
+    )
+
+
+class DutyDocument(WireModel):
+    """A statutory duty of the agency. What is null besides `due` was destroyed with the data of its case."""
+
+    duty_id: UUID
+    status: DutyStatus
+    rule: str | None
+    what: str | None
+    due: datetime | None = Field(description="Null also where the law names no hour.")
+    authority: list[str] | None
+    event_id: str | None
+    case_ref: str
+    evidence: DutyEvidence | None = Field(description="What closed it.")
+    closed_at: datetime | None = Field(description="When the evidence was recorded.")
+
+
+class DutyList(WireModel):
+    """Some of the agency's duties in the order in which they last changed, and where to go on."""
+
+    duties: list[DutyDocument]
+    next: str = Field(description="Give it as `after`; the same as you gave if there is nothing new.")
+
+
+def describe_duty(duty: Duty) -> DutyDocument:
+    words = duty.words or {}
+    return DutyDocument(
+        duty_id=duty.duty_id,
+        status=duty.status,
+        rule=words.get("rule"),
+        what=words.get("what"),
+        due=words.get("due"),
+        authority=words.get("authority"),
+        event_id=duty.event_id,
+        case_ref=duty.case_ref,
+        evidence=duty.evidence,
+        closed_at=duty.recorded_at,
+    )
 
 
 AlertDocument = AlertData | DutyNotice | AlertPointer
@@ -126,6 +177,30 @@ ACKNOWLEDGE: Final[dict[str, Any]] = {
         **_ONE,
         400: _problem("The body is not JSON."),
         422: _problem("`person` or `role` is missing or empty; `errors` says which."),
+    },
+}
+_DUTY: Final = {**_COMMON, 404: _problem("Your agency has no duty with this id.")}
+
+LIST_DUTIES: Final[dict[str, Any]] = {
+    "operation_id": "listDuties",
+    "summary": "Read the agency's duties, or what changed of them",
+    "description": "Each is listed once, as it stands now; one that changes comes again behind the cursor. "
+    "Open until there is evidence: acknowledging an alert closes no duty.",
+    "response_model": DutyList,
+    "responses": {**_COMMON, 422: _problem("`after` or `limit` is not of the expected form.")},
+}
+CLOSE_DUTY: Final[dict[str, Any]] = {
+    "operation_id": "closeDuty",
+    "summary": "Say what was done for a duty",
+    "description": "Who did it, through which channel, under which reference, and when. Closes the duty. "
+    "Repeated, it answers with the first evidence. Channels that whoever watches over all duties reads as "
+    f"you typed them: {', '.join(sorted(CHANNELS))}; any other is `{OTHER_CHANNEL}` there.",
+    "response_model": DutyDocument,
+    "responses": {
+        **_DUTY,
+        400: _problem("The body is not JSON."),
+        410: _problem("The data of this case was destroyed; nothing more can be kept of it."),
+        422: _problem("Something is missing, empty, or still to come; `errors` says which."),
     },
 }
 PAGE: Final[dict[str, Any]] = {

@@ -34,6 +34,18 @@ UNAUTHENTICATED: Final = Problem(
 NO_SUCH_ALERT: Final = Problem(
     status=404, title="No such alert", detail="Your agency has no alert with this id."
 )
+NO_SUCH_DUTY: Final = Problem(
+    status=404, title="No such duty", detail="Your agency has no duty with this id."
+)
+SHREDDED: Final = Problem(
+    status=410, title="Destroyed", detail="The data of this case was destroyed; nothing more is kept of it."
+)
+NOT_YET: Final = Problem(
+    status=422,
+    title="Invalid",
+    detail="Correct what `errors` names and send it again.",
+    errors=[FieldError("/at", "must not be in the future")],
+)
 AWAY: Final = Problem(
     status=503,
     title="Not available now",

@@ -1,8 +1,8 @@
 """The routes of notify, and a problem document for whatever goes wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,23 +11,33 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from schemas.directory import AgencyRecord
 from services.notify.api import documents
-from services.notify.api.documents import AcknowledgeRequest, AcknowledgeResponse
+from services.notify.api.documents import (
+    AcknowledgeRequest,
+    AcknowledgeResponse,
+    DutyList,
+    EvidenceRequest,
+)
 from services.notify.api.pages import Pages
 from services.notify.api.refusals import (
     AWAY,
     FAULT,
     NO_SUCH_ALERT,
+    NO_SUCH_DUTY,
+    NOT_YET,
+    SHREDDED,
     UNAUTHENTICATED,
     RefusedError,
     describe_invalid,
     respond,
 )
 from services.notify.handlers.desk import AgencyDesk
+from services.notify.handlers.duties import FutureEvidenceError, ShreddedEvidenceError
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.logs import get_logger
 from services.runtime.problems import Problem
@@ -38,6 +48,8 @@ MOST_ALERTS: Final = 500
 NO_STORE: Final = {"cache-control": "no-store"}
 
 _bearer = HTTPBearer(auto_error=False, description="The agency's key, `tca_…`.")
+
+Authenticate: TypeAlias = Callable[[HTTPAuthorizationCredentials | None], Awaitable[AgencyRecord]]
 
 Position = Annotated[str, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the last answer.")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ALERTS)]
@@ -67,7 +79,9 @@ def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
         redoc_url=None,
         routes=list(routes),
     )
-    _add_agency_routes(app, door)
+    authenticate = _build_authenticate(door)
+    _add_alert_routes(app, door, authenticate)
+    _add_duty_routes(app, door, authenticate)
     _add_page(app, door)
     _handle_errors(app)
     app.openapi = lambda: documents.build_openapi(app)  # type: ignore[method-assign] # FastAPI's way to extend it
@@ -79,7 +93,7 @@ def build_document() -> dict[str, Any]:
     return build_app(Door(Pages.load(ZoneInfo("UTC")))).openapi()
 
 
-def _add_agency_routes(app: FastAPI, door: Door) -> None:
+def _build_authenticate(door: Door) -> Authenticate:
     async def authenticate(
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> AgencyRecord:
@@ -88,6 +102,10 @@ def _add_agency_routes(app: FastAPI, door: Door) -> None:
             raise RefusedError(UNAUTHENTICATED)
         return agency
 
+    return authenticate
+
+
+def _add_alert_routes(app: FastAPI, door: Door, authenticate: Authenticate) -> None:
     Agency = Annotated[AgencyRecord, Depends(authenticate)]  # noqa: N806 -- a type
 
     @app.get("/v1/alerts", **documents.LIST_ALERTS)
@@ -116,7 +134,30 @@ def _add_agency_routes(app: FastAPI, door: Door) -> None:
             person=taken.person,
             role=taken.role,
         )
-        return Response(answer.model_dump_json(), media_type="application/json", headers=NO_STORE)
+        return _render(answer)
+
+
+def _add_duty_routes(app: FastAPI, door: Door, authenticate: Authenticate) -> None:
+    Agency = Annotated[AgencyRecord, Depends(authenticate)]  # noqa: N806 -- a type
+
+    @app.get("/v1/duties", **documents.LIST_DUTIES)
+    async def list_duties(agency: Agency, after: Position = "0", limit: Limit = 100) -> Response:
+        page = await door.enter().duties.list_duties(agency=agency.id, after=int(after), limit=limit)
+        duties = [documents.describe_duty(duty) for duty in page.duties]
+        return _render(DutyList(duties=duties, next=str(page.next_position)))
+
+    @app.post("/v1/duties/{duty_id}/evidence", **documents.CLOSE_DUTY)
+    async def close_duty(agency: Agency, duty_id: str, given: EvidenceRequest) -> Response:
+        found = _find_id(duty_id)
+        try:
+            duty = found and await door.enter().duties.close(found, agency=agency.id, evidence=given)
+        except FutureEvidenceError:
+            raise RefusedError(NOT_YET) from None
+        except ShreddedEvidenceError:
+            raise RefusedError(SHREDDED) from None
+        if not duty:
+            raise RefusedError(NO_SUCH_DUTY)
+        return _render(documents.describe_duty(duty))
 
 
 def _add_page(app: FastAPI, door: Door) -> None:
@@ -154,6 +195,10 @@ def _handle_errors(app: FastAPI) -> None:
 async def _on_trouble(_: Request, error: Exception) -> Response:
     log.warning("request.postponed", exc_info=error)
     return respond(AWAY)
+
+
+def _render(model: BaseModel) -> Response:
+    return Response(model.model_dump_json(), media_type="application/json", headers=NO_STORE)
 
 
 def _json(document: object) -> Response:

@@ -12,6 +12,7 @@ from services.notify import receipts
 from services.notify.bodies import Links, build_data, build_pointer
 from services.notify.contents import Contents, ContentUnreadableError
 from services.notify.directory import Directory
+from services.notify.handlers.duties import DutyDesk
 from services.notify.handlers.ports import Deliveries, Outgoing
 from services.notify.repository.acknowledgements import Acknowledgement, AcknowledgementRepository
 from services.notify.repository.alerts import AlertRepository
@@ -57,6 +58,7 @@ class AgencyDesk:
 
     alerts: AlertRepository
     acknowledgements: AcknowledgementRepository
+    duties: DutyDesk
     directory: Directory
     contents: Contents
     deliveries: Deliveries

@@ -98,6 +98,33 @@ CREATE TABLE notify.awaited (
     PRIMARY KEY (acknowledge_by, alert_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000);
 
+-- The register of duties, of each agency as far as its feed was read for it: whoever asks reads on, so that no alert pays
+-- for it when it is stored. A duty's words stay sealed in the alert or notice that carries it. Positions are given out as
+-- those of the feed, again with each change of a duty.
+CREATE TABLE notify.duty_register (
+    agency text PRIMARY KEY,
+    read_until bigint NOT NULL,
+    last_position bigint NOT NULL
+);
+CREATE TABLE notify.duty (
+    duty_id uuid PRIMARY KEY,
+    agency text NOT NULL,
+    position bigint NOT NULL,
+    alert_id uuid NOT NULL,
+    revision integer NOT NULL,
+    status text NOT NULL CHECK (status IN ('open', 'needs_review', 'closed'))
+);
+CREATE UNIQUE INDEX duty_listed ON notify.duty (agency, position);
+
+-- What closed a duty (who, channel, reference, when), sealed under the key of the case.
+CREATE TABLE notify.evidence (
+    duty_id uuid PRIMARY KEY,
+    agency text NOT NULL,
+    key_id uuid NOT NULL,
+    sealed bytea NOT NULL,
+    recorded_at timestamptz NOT NULL
+);
+
 -- Receipts on their way to routing, a row for each published batch. A row goes when routing's group has committed past
 -- `next_offsets` of the cluster it was published to; one that was published to another cluster is published again.
 CREATE TABLE notify.outbox (
@@ -122,13 +149,18 @@ CREATE TABLE notify.unreadable (
 );
 
 GRANT USAGE ON SCHEMA notify TO tocsin_notify;
-GRANT SELECT, INSERT, UPDATE ON notify.directory, notify.feed, notify.delivery TO tocsin_notify;
-GRANT SELECT, INSERT ON notify.alert, notify.attempt, notify.acknowledgement, notify.unreadable TO tocsin_notify;
+GRANT SELECT, INSERT, UPDATE ON
+    notify.directory, notify.feed, notify.delivery, notify.duty_register, notify.duty TO tocsin_notify;
+GRANT SELECT, INSERT ON
+    notify.alert, notify.attempt, notify.acknowledgement, notify.evidence, notify.unreadable TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE, DELETE ON notify.awaited, notify.outbox TO tocsin_notify;
 
 -- migrate:down
 DROP TABLE notify.unreadable;
 DROP TABLE notify.outbox;
+DROP TABLE notify.evidence;
+DROP TABLE notify.duty;
+DROP TABLE notify.duty_register;
 DROP TABLE notify.awaited;
 DROP TABLE notify.acknowledgement;
 DROP TABLE notify.attempt;

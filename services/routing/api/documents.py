@@ -16,12 +16,13 @@ from schemas.vocabulary import EndpointContent, SourceUrn
 from services.routing.api.pack_models import ApprovalRequest, ShownPack, ShownPacks
 from services.routing.handlers.endpoint_secrets import OVERLAP, SecretKind
 from services.routing.handlers.explanation import Explanations
+from services.routing.handlers.register import RegisteredDuties
 from services.runtime.problems import MEDIA_TYPE as PROBLEM_TYPE
 
 TITLE: Final = "Tocsin routing"
 VERSION: Final = "1"
 SUMMARY: Final = (
-    "Operators apply the directory, put protocols in force and ask why agencies were told, or not."
+    "Operators apply the directory, put protocols in force, ask why agencies were told, and watch duties."
 )
 DESCRIPTION: Final = """\
 A request carries an operator's API key, or the signature of an operator of the directory: `Tocsin-Signature`
@@ -286,4 +287,18 @@ GET_PACK: Final[dict[str, Any]] = {
         422: _problem("Not a `name@version`."),
     },
     "openapi_extra": {"security": [*_SECURITY, *_SIGNED]},
+}
+
+GET_DUTIES: Final[dict[str, Any]] = {
+    "operation_id": "getDuties",
+    "summary": "Which statutory duties are open, overdue, in doubt or closed?",
+    "description": "The longest due first, closed ones last. Of evidence only the kind of channel and the "
+    "time are shown. The read is logged.",
+    "response_description": "The duties asked for, `limit` at most.",
+    "responses": {
+        **_COMMON,
+        200: _json(RegisteredDuties),
+        422: _problem("A parameter is not what is described here."),
+    },
+    "openapi_extra": {"security": _SECURITY},
 }

@@ -29,6 +29,7 @@ from services.routing.handlers.endpoint_secrets import SecretKind
 from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.operators import Operators
 from services.routing.handlers.publishing import ProtocolDesk
+from services.routing.handlers.register import MOST_DUTIES, DutyRegister
 from services.routing.handlers.rotating import Rotator, UnknownEndpointError
 from services.routing.handlers.signatures import SignatureRefusedError, Signatures, Signed
 from services.runtime.database import TRANSIENT_ERRORS
@@ -53,6 +54,7 @@ class Desk:
     rotator: Rotator
     protocols: ProtocolDesk
     signatures: Signatures
+    register: DutyRegister
 
 
 class RefusedRequestError(Exception):
@@ -154,6 +156,24 @@ class RoutingApi:
         if not (found.decisions or found.refusals):
             detail = "No event with this id was decided: not yet, or never accepted, or another source's."
             raise RefusedRequestError(Problem(status=404, detail=detail))
+        return respond(found)
+
+    async def get_duties(
+        self,
+        request: Request,
+        agency: Annotated[str | None, Query(description="Only those that this agency holds.")] = None,
+        event: Annotated[str | None, Query(description="Only those of events with this id.")] = None,
+        *,
+        overdue: Annotated[bool, Query(description="Only those whose time has passed.")] = False,
+        limit: Annotated[int, Query(ge=1, le=MOST_DUTIES)] = 500,
+    ) -> Response:
+        operator = self.authenticate(request)
+        try:
+            found = await self.connected().register.list_duties(
+                agency=agency, event_id=event, only_overdue=overdue, limit=limit, operator=operator
+            )
+        except TRANSIENT_ERRORS as error:
+            raise RefusedRequestError(unavailable("The ledger cannot be read just now.")) from error
         return respond(found)
 
     def authenticate(self, request: Request) -> str:

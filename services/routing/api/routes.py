@@ -48,6 +48,7 @@ def build_app(api: RoutingApi, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
     app.add_api_route(
         "/v1/protocols/{pack}/approval", protocols.approve_pack, methods=["POST"], **documents.APPROVE_PACK
     )
+    app.add_api_route("/v1/duties", api.get_duties, methods=["GET"], **documents.GET_DUTIES)
     app.openapi = lambda: documents.build_openapi(app)  # type: ignore[method-assign] # FastAPI's way to extend it
     _handle_errors(app)
     return app

@@ -31,12 +31,14 @@ from services.routing.handlers.publishing import ProtocolDesk
 from services.routing.handlers.read_back import ReadBack
 from services.routing.handlers.receipts import ReceiptBatches
 from services.routing.handlers.recording import Recorder
+from services.routing.handlers.register import DutyRegister
 from services.routing.handlers.stopping import Brake
 from services.routing.handlers.withdrawing import Withdrawals
 from services.routing.packs import load_packs
 from services.routing.repository.directories import DirectoryRepository
 from services.routing.repository.outbox import OutboxRepository
 from services.routing.repository.packs import PackRepository
+from services.routing.repository.register import RegisterRepository
 from services.routing.repository.views import ViewRepository
 from services.routing.rules import PackSet
 from services.runtime.clock import SystemClock
@@ -79,6 +81,7 @@ class Routing:
     protocol_desk: ProtocolDesk
     attestor: Attestor
     explainer: Explainer
+    register: DutyRegister
     brake: Brake
     lifetime: Lifetime
     keyring: Keyring
@@ -156,6 +159,7 @@ class Rig:
             protocol_desk=ProtocolDesk(pool, protocols, attestor, clock=clock),
             attestor=attestor,
             explainer=Explainer(ViewRepository(pool), keyring, operations_key=operations_key),
+            register=DutyRegister(RegisterRepository(pool), keyring, operations_key=operations_key),
             brake=brake,
             lifetime=lifetime,
             keyring=keyring,

@@ -25,6 +25,8 @@ def test_every_answer_is_listed(document: dict[str, Any]) -> None:
         "GET /v1/alerts": {"200", "401", "422", "503"},
         "GET /v1/alerts/{alert_id}": {"200", "401", "404", "503"},
         "POST /v1/alerts/{alert_id}/acknowledge": {"200", "400", "401", "404", "422", "503"},
+        "GET /v1/duties": {"200", "401", "422", "503"},
+        "POST /v1/duties/{duty_id}/evidence": {"200", "400", "401", "404", "410", "422", "503"},
         "GET /a/{alert_id}": {"200", "404", "503"},
     }
 

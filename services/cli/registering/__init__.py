@@ -1,0 +1,1 @@
+"""From the ledger's register of duties to plain words."""
