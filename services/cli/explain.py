@@ -5,10 +5,13 @@ import json
 import sys
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from urllib.parse import quote, urlencode
 
 import typer
+
+if TYPE_CHECKING:
+    from services.runtime.ed25519 import SigningKey
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -20,9 +23,12 @@ _EPILOG = (
     "[bold]Examples[/bold]\n\n"
     "  [cyan]tocsin explain e02a[/cyan]  every rule considered, who was told what, which duties run\n\n"
     "  [cyan]tocsin explain e02a --agency ag-kern-so[/cyan]  why that agency was, or was not, told\n\n"
-    "The answer is read from the ledger, with the version of the pack that was in force. It names the groups "
-    "of facts that were shown and withheld, never a value; even so it tells what a case is about, so it "
-    "needs the operator's key and the reading is logged.\n\n"
+    "  [cyan]tocsin explain e02a --routing https://routing.example --key ana.pem[/cyan]\n\n"
+    "The answer is read from the ledger, with the version of the pack that was in force: for each rule which "
+    "part of its condition stopped it, for each agency which gate removed which group and which consent was "
+    "used. It names groups and shows the facts that conditions asked for, never a value of a group beside "
+    "them. That is content of a case: it takes the key of an operator of the directory, and each reading is "
+    "recorded. On a stack of this machine its first sample operator signs.\n\n"
     "Exit code: 0 explained, 1 no such event was decided, 2 the command could not be carried out."
 )
 
@@ -35,23 +41,22 @@ def explain(
         str | None, typer.Option(metavar="URN", help="If several sources used the same id.")
     ] = None,
     agency: Annotated[str | None, typer.Option(metavar="ID", help="Only what concerns this agency.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(metavar="KEYFILE", help="Who reads: a file of `tocsin operator new-key`.")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Of the stack, if several are running.")] = None,
     routing: Annotated[
         str | None, typer.Option(metavar="URL", help="Where routing is, if not on a stack of this machine.")
-    ] = None,
-    operator_key: Annotated[
-        str | None,
-        typer.Option(envvar="TOCSIN_OPERATOR_KEY", show_default=False, help="The operator's key (tco_…)."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what the ledger says as JSON.")] = False,
 ) -> None:
     """Say why each agency was, or was not, told of an event."""
     from services.cli.explanation.wording import render_decision, render_refusal
 
-    url, key = _find_target(data_dir, routing=routing, operator_key=operator_key)
-    found = asyncio.run(_ask(url, event, source=source, key=key))
+    url, signing_key = _find_target(data_dir, routing=routing, key=key)
+    found = asyncio.run(_ask(url, event, source=source, agency=agency, key=signing_key))
     if as_json:
-        print(json.dumps(_only(found, agency), indent=2))
+        print(json.dumps(found, indent=2))
         return
     for decision in found["decisions"]:
         print("\n".join(render_decision(decision, agency=agency)))
@@ -59,40 +64,39 @@ def explain(
         print(render_refusal(refusal))
 
 
-def _only(found: dict[str, Any], agency: str | None) -> dict[str, Any]:
-    """The same, without the alerts and duties of others."""
-    if agency is None:
-        return found
-    decisions = [
-        {
-            **decision,
-            "alerts": [alert for alert in decision["alerts"] if alert["agency"] == agency],
-            "duties": [duty for duty in decision["duties"] if duty["holder"] == agency],
-        }
-        for decision in found["decisions"]
-    ]
-    return {**found, "decisions": decisions}
-
-
-def _find_target(data_dir: Path | None, *, routing: str | None, operator_key: str | None) -> tuple[str, str]:
+def _find_target(data_dir: Path | None, *, routing: str | None, key: Path | None) -> "tuple[str, SigningKey]":
+    """On a stack of this machine its first sample operator reads, if nobody else is named."""
+    from services.cli.signing import NoSigningKeyError, find_signing_key
     from services.cli.stack_state import NoStackError, find_stack
 
-    if routing is not None:
-        if operator_key is None:
-            _fail("--routing needs the operator's key in TOCSIN_OPERATOR_KEY", _USAGE_ERROR)
-        return routing.rstrip("/"), operator_key
     try:
-        stack = find_stack(data_dir)
-    except NoStackError as error:
+        stack = find_stack(data_dir) if routing is None else None
+        operator = None if stack is None else next(iter(stack.keys.operators), None)
+        signing_key = find_signing_key(key, operator, stack)
+    except (NoStackError, NoSigningKeyError) as error:
         _fail(str(error), _USAGE_ERROR)
-    return stack.state.routing, operator_key or stack.keys.operator
+    return (stack.state.routing if stack is not None else str(routing).rstrip("/")), signing_key
 
 
-async def _ask(url: str, event: str, *, source: str | None, key: str) -> dict[str, Any]:
+async def _ask(
+    url: str, event: str, *, source: str | None, agency: str | None, key: "SigningKey"
+) -> dict[str, Any]:
+    from schemas.operator import SIGNATURE_HEADER, Purpose, digest_query
+    from services.cli.signing import sign_request
     from services.devstack.ask import ask
+    from services.runtime.clock import SystemClock
 
-    query = f"?source={quote(source, safe='')}" if source is not None else ""
-    answer = await ask("GET", f"{url}/v1/decisions/{quote(event, safe='')}{query}", key=key)
+    signature = sign_request(
+        key,
+        purpose=Purpose.EXPLAIN,
+        subject=event,
+        digest=digest_query(source=source, agency=agency),
+        at=SystemClock().now(),
+    )
+    given = {name: value for name, value in (("source", source), ("agency", agency)) if value is not None}
+    query = f"?{urlencode(given)}" if given else ""
+    address = f"{url}/v1/decisions/{quote(event, safe='')}{query}"
+    answer = await ask("GET", address, headers={SIGNATURE_HEADER: signature})
     if answer is None:
         _fail("routing does not answer; is the stack running?", _USAGE_ERROR)
     said = answer.json()

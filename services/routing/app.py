@@ -234,7 +234,7 @@ def _build_desk(means: Means, attestor: Attestor, *, deployment_key: bytes) -> D
     directory_desk = DirectoryDesk(pool, means.publisher, directories, deployment_key=deployment_key)
     return Desk(
         directory_desk,
-        Explainer(ViewRepository(pool), means.keyring, operations_key=means.operations_key),
+        Explainer(ViewRepository(pool), means.keyring, means.protocols, operations_key=means.operations_key),
         Rotator(directory_desk, directory_key=derive_directory_key(deployment_key)),
         ProtocolDesk(pool, means.protocols, attestor, clock=clock),
         Signatures(directories, clock),

@@ -89,7 +89,7 @@ def _register(
 
 
 def _decide_by(edition: Edition, situation: Situation, earlier: EventRecord | None) -> Decision:
-    settlements, not_matched = settle_all(situation, edition)
+    settlements, not_matched, sheets = settle_all(situation, edition)
     duties = plan_duties(settlements, situation)
     untold = [
         *[(settlement.rule, settlement.reason) for settlement in settlements if settlement.reason],
@@ -106,6 +106,7 @@ def _decide_by(edition: Edition, situation: Situation, earlier: EventRecord | No
         considered=(*[settlement.considered for settlement in settlements], *not_matched),
         packs=edition.labels,
         pack_hashes=edition.hashes,
+        sheets=tuple(sheets),
         duties=duties.all,
         undeliverable=find_undeliverable(untold, situation),
         case=situation.case,

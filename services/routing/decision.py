@@ -24,6 +24,7 @@ from schemas.vocabulary import (
     Urgency,
 )
 from services.routing.case_state import RULES, CaseState, RowKey
+from services.routing.facts import FactSheet
 
 _UNKNOWN_CASE: Final = CaseState.empty()
 
@@ -155,7 +156,7 @@ class RuleConsidered:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What routing concluded from one event, by these packs with these contents (SHA-256).
+    """What routing concluded from one event, by these packs with these contents (SHA-256) and by these facts.
 
     `duties` are all duties it created, each once, those that nobody holds included. `conflicts` are the
     agencies this event names as conflicted: they belong into the case's state. `undeliverable` says what no
@@ -170,6 +171,7 @@ class Decision:
     considered: tuple[RuleConsidered, ...] = ()
     packs: tuple[str, ...] = ()
     pack_hashes: tuple[str, ...] = ()
+    sheets: tuple[FactSheet, ...] = ()
     duties: tuple[PlannedDuty, ...] = ()
     errors: tuple[FieldError, ...] = ()
     conflicts: frozenset[AgencyId] = frozenset()

@@ -32,6 +32,14 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class FactSheet:
+    """The facts that the rules of one time zone were judged by: its date decides who is a minor."""
+
+    zone: str
+    values: Mapping[str, FactValue]
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """One fact: what it is called, what it holds, and what it reads as when the event says nothing."""
 

@@ -8,7 +8,7 @@ from services.routing.age import read_age
 from services.routing.consents import find_holders
 from services.routing.decision import AgencyVerdict, Member, RuleConsidered, Verdict
 from services.routing.disclosure import Disclosure, disclose
-from services.routing.facts import Reading
+from services.routing.facts import FactSheet, Reading
 from services.routing.recipients import Recipients, find_obstacle, find_recipients
 from services.routing.refusals import names_member
 from services.routing.rules import Edition, ReadyRule, Target
@@ -49,32 +49,46 @@ class Settlement(NamedTuple):
         return self.considered.verdict is Verdict.SELF
 
 
-def settle_all(situation: Situation, edition: Edition) -> tuple[list[Settlement], list[RuleConsidered]]:
-    """What every rule that matches comes to, and the candidates that do not match. Raises ConditionError."""
+class Settled(NamedTuple):
+    """What every rule that matches came to, the candidates that did not, and what all were judged by."""
+
+    settlements: list[Settlement]
+    not_matched: list[RuleConsidered]
+    sheets: list[FactSheet]
+
+
+def settle_all(situation: Situation, edition: Edition) -> Settled:
+    """Judge every candidate, and settle those that match. Raises ConditionError."""
     settlements: list[Settlement] = []
     not_matched: list[RuleConsidered] = []
+    sheets: list[FactSheet] = []
     if situation.conflicts and names_member(situation.event, situation.directory):
         settlements += settle(CONFLICT_RULE, situation)
-    for rule, matched in match_rules(situation, edition, situation.event.event_type):
+    for rule, matched in match_rules(situation, edition, situation.event.event_type, sheets):
         if matched:
             settlements += settle(rule, situation)
         else:
             not_matched.append(rule.not_matched)
     if situation.revoked and situation.event.event_type is not EventType.CONSENT_REVOKED:
-        for rule, matched in match_rules(situation, edition, EventType.CONSENT_REVOKED):
+        for rule, matched in match_rules(situation, edition, EventType.CONSENT_REVOKED, []):
             if matched and rule.to_holders:
                 settlements.append(_settle_holders(rule, situation))
-    return settlements, not_matched
+    return Settled(settlements, not_matched, sheets)
 
 
 def match_rules(
-    situation: Situation, edition: Edition, event_type: EventType
+    situation: Situation, edition: Edition, event_type: EventType, sheets: list[FactSheet]
 ) -> Iterator[tuple[ReadyRule, bool]]:
-    """Every candidate rule for events of a type with whether it matches this one. Raises ConditionError."""
+    """Every candidate rule for events of a type with whether it matches this one; adds what it was judged by.
+
+    Raises ConditionError.
+    """
     event = situation.event
     for candidates in edition.candidates(event_type):
         age = read_age(event.data, situation.now.astimezone(candidates.zone).date())
-        yield from candidates.judge(Reading(event, situation.emitter.role_facts, age))
+        sheet = candidates.read(Reading(event, situation.emitter.role_facts, age))
+        sheets.append(sheet)
+        yield from candidates.judge(sheet)
 
 
 def settle(rule: ReadyRule, situation: Situation) -> list[Settlement]:

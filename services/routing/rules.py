@@ -12,7 +12,7 @@ from schemas.pack import ConsentRecipient, DutySpec, ProtocolPack, RoleRecipient
 from schemas.vocabulary import Basis, ConsentMode, CountyFips, EventType, Group, Role, Urgency
 from services.routing.conditions import Conditions
 from services.routing.decision import RuleConsidered, Verdict
-from services.routing.facts import FACTS, Reading
+from services.routing.facts import FACTS, FactSheet, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,13 @@ class Candidates:
         self._conditions: Final = Conditions([text for _, text in entries])
         self._facts: Final = tuple(FACTS[name] for name in sorted(self._conditions.facts))
 
-    def judge(self, reading: Reading) -> Iterator[tuple[ReadyRule, bool]]:
+    def read(self, reading: Reading) -> FactSheet:
+        """What their conditions ask for."""
+        return FactSheet(self.zone.key, {fact.name: fact.read(reading) for fact in self._facts})
+
+    def judge(self, sheet: FactSheet) -> Iterator[tuple[ReadyRule, bool]]:
         """Each rule with whether its condition holds. Raises ConditionError."""
-        values = {fact.name: fact.read(reading) for fact in self._facts}
-        return zip(self._rules, self._conditions.evaluate(values), strict=True)
+        return zip(self._rules, self._conditions.evaluate(sheet.values), strict=True)
 
 
 class PackVersion:
@@ -78,6 +81,10 @@ class PackVersion:
         self.counties: Final = None if pack.applies_in is None else frozenset(pack.applies_in)
         self.rules_on: Final = _index(pack)
         self.rules: Final = {rule.id: rule for entries in self.rules_on.values() for rule, _ in entries}
+
+    def find_condition(self, rule_id: str) -> str | None:
+        """As it is written."""
+        return next((rule.when for rule in self.pack.rules if rule.id == rule_id), None)
 
 
 class Edition:
@@ -138,10 +145,11 @@ class PackSet:
         return editions.get(county) or editions[None]
 
     def prepare(self, now: datetime) -> None:
-        """Compile what is in force at an instant, for every county."""
-        place = bisect_right(self._changes, now)
-        for edition in self._editions[place - 1].values() if place else ():
-            edition.prepare()
+        """Compile what is in force at an instant and what will be, for every county."""
+        first = max(bisect_right(self._changes, now) - 1, 0)
+        for editions in self._editions[first:]:
+            for edition in editions.values():
+                edition.prepare()
 
     def find_version(self, label: str) -> PackVersion | None:
         """A loaded version, in force or not."""

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from services.cli.main import COMMANDS
 from services.routing.packs import SHIPPED
 from services.runtime.crypto import hash_api_key
+from services.runtime.ed25519 import SigningKey
 from tests.support.command import Done, tocsin
 from tests.support.examples import EXAMPLES
 from tests.support.kafka_choice import DURABILITY
@@ -135,6 +136,36 @@ async def test_explain_names_every_rule_that_was_considered_and_no_value(
     assert {alert["agency"] for alert in decision["alerts"]} == {*expected_alerts(), "ag-bpd"}
     assert explained["data"]["name"]["full"] not in done.output
     assert explained["data"]["narrative"]["text"] not in done.output
+
+
+async def test_explain_says_which_part_of_a_condition_stopped_a_rule(
+    task_force: TaskForce, explained: CaseEvent
+) -> None:
+    done = await explain(task_force, explained)
+    assert "F-01 (fed-baseline@1.0.0, for HHS_OTIP): its condition did not hold" in done.output
+    assert (
+        'not so: citizenship.status == "foreign_national" (citizenship.status was "unknown")' in done.output
+    )
+
+
+async def test_explain_takes_the_key_of_an_operator_and_records_who_read(
+    task_force: TaskForce, explained: CaseEvent, tmp_path: Path
+) -> None:
+    stranger, ben = tmp_path / "eve.pem", tmp_path / "ben.pem"
+    SigningKey.generate_file(stranger)
+    ben.write_text(task_force.stack.keys["operators"]["op-ben"])
+    ben.chmod(0o600)
+    refused = await explain(task_force, explained, "--key", str(stranger))
+    read = await explain(task_force, explained, "--key", str(ben), "--agency", CHILD_WELFARE)
+    async with task_force.database() as database:
+        rows = await database.fetch(
+            "SELECT operator, what, detail FROM routing.read WHERE operator = 'op-ben'"
+        )
+
+    assert (refused.exit_code, refused.output, read.exit_code) == (2, "", 0)
+    assert "operator of the directory" in refused.errors
+    detail = f"event {explained['id']}, of {POLICE}, for {CHILD_WELFARE}"
+    assert [tuple(row) for row in rows] == [("op-ben", "decision.explained", detail)]
 
 
 async def test_explain_of_an_unknown_event_ends_with_1(task_force: TaskForce) -> None:

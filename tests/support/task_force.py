@@ -18,7 +18,11 @@ import aiohttp
 import asyncpg
 import orjson
 
+from schemas.operator import SIGNATURE_HEADER, Purpose, digest_query
+from services.cli.signing import sign_request
 from services.devstack.directory import load_sample
+from services.runtime.clock import SystemClock
+from services.runtime.ed25519 import SigningKey
 from tests.support.mailbox import Mail, Mailbox, open_mailbox
 from tests.support.receivers import Arrival, Receivers, open_receivers
 from tests.support.stack import RunningStack, running_stack
@@ -161,10 +165,20 @@ class TaskForce:
 
     async def explain(self, event: CaseEvent) -> dict[str, Any]:
         """The ledger's one decision about an event."""
-        key = self.stack.keys["operator"]
+        key = SigningKey.parse(self.stack.keys["operators"]["op-ana"])
 
         async def find() -> dict[str, Any] | None:
-            answer = await self.get(f"{self.url('routing')}/v1/decisions/{event['id']}", key=key)
+            signature = sign_request(
+                key,
+                purpose=Purpose.EXPLAIN,
+                subject=event["id"],
+                digest=digest_query(source=None, agency=None),
+                at=SystemClock().now(),
+            )
+            headers = {SIGNATURE_HEADER: signature}
+            answer = await self._ask(
+                "GET", f"{self.url('routing')}/v1/decisions/{event['id']}", headers=headers
+            )
             return answer.json() if answer.status == HTTPStatus.OK else None
 
         found = await eventually(find, what=f"a decision about {event['id']}")

@@ -1,11 +1,16 @@
 """The words for what the ledger records. Pure: a view in, lines out."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any, Final
 
 View = Mapping[str, Any]
 """One decision as routing's `GET /v1/decisions/{event_id}` shows it."""
+
+_NOT_MATCHED: Final = "not_matched"
+_SHOWN_DIGITS: Final = 12
 
 _VERDICTS: Final = {
     "not_matched": "its condition did not hold",
@@ -41,7 +46,7 @@ def render_decision(view: View, *, agency: str | None) -> Iterator[str]:
     """One decision; with `agency`, only what concerns it."""
     yield f"Event {view['event_id']} from {view['source']}"
     yield f"  {view['outcome']} at {clock(view['decided_at'])}, county {view['county'] or 'unknown'}"
-    yield f"  by {', '.join(view['packs']) or 'no pack'}, directory version {view['directory_version']}"
+    yield f"  by {', '.join(_name_packs(view)) or 'no pack'}, directory version {view['directory_version']}"
     for error in view["errors"]:
         yield f"  refused: {error['path'] or 'the event'}: {error['message']}"
     yield ""
@@ -50,24 +55,50 @@ def render_decision(view: View, *, agency: str | None) -> Iterator[str]:
     yield from _render_duties(view["duties"], agency=agency)
 
 
+def _name_packs(view: View) -> Iterator[str]:
+    """Each version, with the beginning of its content's SHA-256."""
+    for pack, sha256 in zip_longest(view["packs"], view.get("pack_hashes", ()), fillvalue=""):
+        yield f"{pack} ({sha256[:_SHOWN_DIGITS]})" if sha256 else pack
+
+
 def _render_rules(rules: Sequence[View], *, agency: str | None) -> Iterator[str]:
     yield "Rules considered"
-    shown = [rule for rule in rules if agency is None or _concerns(rule, agency)]
+    matched = [rule for rule in rules if rule["verdict"] != _NOT_MATCHED]
+    shown = [rule for rule in matched if agency is None or _concerns(rule, agency)]
     for rule in shown:
         role = f", {rule['role']} in {rule['county']}" if rule["role"] else ""
         yield f"  {rule['rule']} ({rule['pack']}{role}): {word(rule['verdict'])}"
         for each in rule["agencies"]:
             if agency in {None, each["agency"]}:
-                yield f"    {each['agency']}: {word(each['verdict'])}"
-                yield from _render_removed(each["removed"])
+                yield from _render_agency(each)
     if agency is not None and not shown:
         yield f"  no rule that matched this event names a role that {agency} holds there"
+    for rule in rules:
+        if rule["verdict"] == _NOT_MATCHED:
+            yield from _render_not_matched(rule)
     yield ""
 
 
-def _render_removed(removed: Mapping[str, str]) -> Iterator[str]:
-    for group, gate in sorted(removed.items()):
+def _render_agency(told: View) -> Iterator[str]:
+    role = f" as {told['role']}" if told.get("role") else ""
+    yield f"    {told['agency']}{role}: {word(told['verdict'])}"
+    for group, gate in sorted(told["removed"].items()):
         yield f"      without {group}: {_GATES.get(gate, gate)}"
+    for group, consents in sorted(told.get("consents", {}).items()):
+        yield f"      with {group}: by consent {' or '.join(consents)}"
+
+
+def _render_not_matched(rule: View) -> Iterator[str]:
+    would_tell = f", for {', '.join(rule['would_tell'])}" if rule.get("would_tell") else ""
+    yield f"  {rule['rule']} ({rule['pack']}{would_tell}): {word(rule['verdict'])}"
+    for part in rule.get("stopped_by") or ():
+        facts = ", ".join(f"{name} was {_show(value)}" for name, value in sorted(part["facts"].items()))
+        yield f"    not so: {part['condition']}" + (f" ({facts})" if facts else "")
+
+
+def _show(value: object) -> str:
+    """As a condition would write it."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _concerns(rule: View, agency: str) -> bool:

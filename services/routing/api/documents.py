@@ -133,7 +133,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
                 "type": "apiKey",
                 "in": "header",
                 "name": SIGNATURE_HEADER,
-                "description": "The signature of an operator of the directory (docs/protocols.md).",
+                "description": "The signature of an operator of the directory (docs/operations.md).",
             },
         }
         app.openapi_schema = document
@@ -226,11 +226,12 @@ ROTATE_ENDPOINT: Final[dict[str, Any]] = {
 GET_DECISIONS: Final[dict[str, Any]] = {
     "operation_id": "getDecisions",
     "summary": "Why was this agency told, and that one not?",
-    "description": "What the ledger holds of an event: every rule considered, every alert, every refusal. "
-    "Groups are named, their values are not here. The read is logged.",
+    "description": "What the ledger holds of an event: every rule considered, which part of its condition "
+    "stopped it, every alert, every refusal. That is content of a case: it is signed for `ledger.explain`, "
+    "the subject is the event's id, and each reading is recorded. A signed question is answered once.",
     "response_description": "The decision of each source that used this id, and refused records with it.",
     "responses": {**_COMMON, 200: _json(Explanations), 404: _problem("No event with this id was decided.")},
-    "openapi_extra": {"security": _SECURITY},
+    "openapi_extra": {"security": _SIGNED},
 }
 
 _PACK: Final[dict[int | str, dict[str, Any]]] = {

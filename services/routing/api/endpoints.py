@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas.directory import DirectorySnapshot
-from schemas.operator import SIGNATURE_HEADER, Purpose
+from schemas.operator import SIGNATURE_HEADER, Purpose, digest_query
 from services.routing.api.documents import (
     LONGEST_OVERLAP,
     AppliedDirectory,
@@ -26,7 +26,7 @@ from services.routing.handlers.directory_files import (
     parse_directory,
 )
 from services.routing.handlers.endpoint_secrets import SecretKind
-from services.routing.handlers.explaining import Explainer
+from services.routing.handlers.explaining import Explainer, Question
 from services.routing.handlers.operators import Operators
 from services.routing.handlers.publishing import ProtocolDesk
 from services.routing.handlers.register import MOST_DUTIES, DutyRegister
@@ -145,12 +145,15 @@ class RoutingApi:
         request: Request,
         event_id: Annotated[str, Path(description="The event's `id`, as its source sent it.")],
         source: Annotated[str | None, Query(description="Only of this source (its URN).")] = None,
+        agency: Annotated[str | None, Query(description="Only what concerns this agency.")] = None,
     ) -> Response:
-        operator = self.authenticate(request)
+        digest = digest_query(source=source, agency=agency)
+        signed = await self.identify(request, purpose=Purpose.EXPLAIN, subject=event_id, digest=digest)
+        question = Question(event_id, source, agency)
         try:
-            found = await self.connected().explainer.explain(
-                event_id=event_id, source=source, operator=operator
-            )
+            found = await self.connected().explainer.explain(question, signed=signed)
+        except SignatureRefusedError as refused:
+            raise RefusedRequestError(Problem(status=401, detail=str(refused))) from None
         except TRANSIENT_ERRORS as error:
             raise RefusedRequestError(unavailable("The ledger cannot be read just now.")) from error
         if not (found.decisions or found.refusals):

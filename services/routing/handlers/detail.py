@@ -12,6 +12,7 @@ from schemas.case_event import FieldError
 from schemas.vocabulary import Group
 from services.routing.case_state import Share
 from services.routing.decision import RuleConsidered
+from services.routing.facts import FactSheet
 from services.runtime.keyring import CaseKey
 
 
@@ -27,12 +28,13 @@ class AlertDetail:
 
 @dataclass(slots=True)
 class DecisionDetail:
-    """What the ledger keeps beside ids, times, rules and agencies."""
+    """What the ledger keeps beside ids, times, rules and agencies; conditions were judged by the `sheets`."""
 
     event_type: str
     errors: tuple[FieldError, ...]
     considered: tuple[RuleConsidered, ...]
     alerts: tuple[AlertDetail, ...]
+    sheets: tuple[FactSheet, ...] = ()
 
 
 @dataclass(slots=True)

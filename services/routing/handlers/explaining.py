@@ -1,26 +1,30 @@
 """Reading the ledger for an operator."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
 from schemas.receipt import EventError
-from services.routing.decision import AgencyVerdict, RuleConsidered
 from services.routing.handlers.detail import AlertDetail, DecisionDetail, open_detail, open_told_detail
+from services.routing.handlers.explained_rules import explain_rules
 from services.routing.handlers.explanation import (
-    ExplainedAgency,
     ExplainedAlert,
     ExplainedDuty,
     ExplainedFact,
     ExplainedRefusal,
-    ExplainedRule,
     Explanation,
     Explanations,
 )
 from services.routing.handlers.identities import OPERATIONS_KEY_ID
+from services.routing.handlers.protocols import Protocols
+from services.routing.handlers.signatures import SignatureRefusedError, Signed
+from services.routing.repository.reads import SignedRead
 from services.routing.repository.views import AlertView, DecisionView, EventView, FactView, ViewRepository
+from services.routing.rules import PackSet
 from services.runtime.keyring import CaseKey, Keyring
 from services.runtime.logs import get_logger
 
@@ -29,44 +33,100 @@ log = get_logger()
 _ERRORS: TypeAdapter[list[EventError]] = TypeAdapter(list[EventError])
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One event; of one source, if several used its id; only what concerns one agency."""
+
+    event_id: str
+    source: str | None = None
+    agency: str | None = None
+
+    def __str__(self) -> str:
+        """As the reading is recorded."""
+        narrowed = {"of": self.source, "for": self.agency}
+        return ", ".join(
+            [f"event {self.event_id}", *(f"{word} {id_}" for word, id_ in narrowed.items() if id_)]
+        )
+
+
 class Explainer:
     """Answers "why was this agency told?" and "why was that one not?"."""
 
-    def __init__(self, views: ViewRepository, keyring: Keyring, *, operations_key: CaseKey) -> None:
+    def __init__(
+        self, views: ViewRepository, keyring: Keyring, protocols: Protocols, *, operations_key: CaseKey
+    ) -> None:
         self._views = views
         self._keyring = keyring
+        self._protocols = protocols
         self._operations_key = operations_key
 
-    async def explain(self, *, event_id: str, source: str | None, operator: str) -> Explanations:
-        """Raises one of database.TRANSIENT_ERRORS; SealError if the ledger was altered."""
-        view = await self._views.read_event(event_id=event_id, source=source)
+    async def explain(self, question: Question, *, signed: Signed) -> Explanations:
+        """Who asks, and what, is recorded before anything is read.
+
+        Raises SignatureRefusedError if the same signed question was answered before; one of
+        database.TRANSIENT_ERRORS; SealError if the ledger was altered.
+        """
+        await self._record(question, signed)
+        view = await self._views.read_event(event_id=question.event_id, source=question.source)
         keys = await self._find_keys(view.decisions)
-        log.info("decision.read", event_id=event_id, operator=operator, found_count=len(view.decisions))
-        return Explanations(
-            event_id=event_id,
-            decisions=[_explain(decision, view, keys[decision.key_id]) for decision in view.decisions],
-            refusals=[
-                ExplainedRefusal(
-                    source=refusal.source,
-                    case_ref=refusal.case_ref,
-                    reason=refusal.reason,
-                    error_type=refusal.error_type,
-                    error_at=refusal.error_at,
-                    quarantined_at=refusal.quarantined_at,
-                )
-                for refusal in view.refusals
-            ],
+        log.info(
+            "decision.read",
+            event_id=question.event_id,
+            operator=signed.operator,
+            found_count=len(view.decisions),
         )
+        # Conditions are compiled anew: too long for the loop that decides.
+        return await asyncio.to_thread(_answer, question, view, keys, self._protocols.current)
+
+    async def _record(self, question: Question, signed: Signed) -> None:
+        read = SignedRead(
+            operator=signed.operator,
+            what="decision.explained",
+            detail=str(question),
+            statement=signed.digest,
+            operator_key=signed.public_key,
+            signature=signed.signature,
+            signed_at=signed.at,
+        )
+        if not await self._views.record_read(read):
+            raise SignatureRefusedError("This signed question was answered before. Sign again.")
 
     async def _find_keys(self, decisions: Iterable[DecisionView]) -> dict[UUID, CaseKey | None]:
         wanted = {decision.key_id for decision in decisions} - {OPERATIONS_KEY_ID}
         return {**await self._keyring.find_keys(wanted), OPERATIONS_KEY_ID: self._operations_key}
 
 
-def _explain(decision: DecisionView, view: EventView, key: CaseKey | None) -> Explanation:
+def _answer(
+    question: Question, view: EventView, keys: Mapping[UUID, CaseKey | None], packs: PackSet
+) -> Explanations:
+    return Explanations(
+        event_id=question.event_id,
+        decisions=[
+            _explain(decision, view, keys[decision.key_id], packs, question.agency)
+            for decision in view.decisions
+        ],
+        refusals=[
+            ExplainedRefusal(
+                source=refusal.source,
+                case_ref=refusal.case_ref,
+                reason=refusal.reason,
+                error_type=refusal.error_type,
+                error_at=refusal.error_at,
+                quarantined_at=refusal.quarantined_at,
+            )
+            for refusal in view.refusals
+        ],
+    )
+
+
+def _explain(
+    decision: DecisionView, view: EventView, key: CaseKey | None, packs: PackSet, agency: str | None
+) -> Explanation:
     detail = None
     if key is not None:
         detail = open_detail(decision.detail, key=key, source=decision.source, event_id=decision.event_id)
+    labels, hashes = decision.packs.split(), decision.pack_hashes.split()
+    of_pack = dict(zip(labels, hashes, strict=False))
     return Explanation(
         source=decision.source,
         event_id=decision.event_id,
@@ -74,14 +134,17 @@ def _explain(decision: DecisionView, view: EventView, key: CaseKey | None) -> Ex
         county=decision.county,
         outcome=decision.outcome,
         event_type=None if detail is None else detail.event_type,
-        packs=decision.packs.split(),
+        packs=labels,
+        pack_hashes=hashes,
         directory_version=decision.directory_version,
         decided_at=decision.decided_at,
         correlation_id=decision.correlation_id,
         errors=_errors(decision, detail),
         undeliverable=decision.undeliverable,
-        rules=None if detail is None else [_explain_rule(rule) for rule in detail.considered],
-        alerts=_explain_alerts(decision, view, detail, key),
+        rules=None if detail is None else explain_rules(detail, packs, hashes=of_pack, agency=agency),
+        alerts=[
+            alert for alert in _explain_alerts(decision, view, detail, key) if agency in {None, alert.agency}
+        ],
         duties=[
             ExplainedDuty(
                 duty_id=duty.duty_id,
@@ -92,7 +155,7 @@ def _explain(decision: DecisionView, view: EventView, key: CaseKey | None) -> Ex
                 status=duty.status,
             )
             for duty in view.duties
-            if duty.source == decision.source
+            if duty.source == decision.source and agency in {None, duty.holder}
         ],
     )
 
@@ -101,26 +164,6 @@ def _errors(decision: DecisionView, detail: DecisionDetail | None) -> list[Event
     if detail is None:
         return _ERRORS.validate_json(decision.errors)
     return [EventError(path=error.path, message=error.message) for error in detail.errors]
-
-
-def _explain_rule(rule: RuleConsidered) -> ExplainedRule:
-    return ExplainedRule(
-        rule=rule.rule,
-        pack=rule.pack,
-        verdict=rule.verdict,
-        role=rule.role,
-        county=rule.county,
-        agencies=[_explain_agency(agency) for agency in rule.agencies],
-    )
-
-
-def _explain_agency(agency: AgencyVerdict) -> ExplainedAgency:
-    return ExplainedAgency(
-        agency=agency.agency,
-        verdict=agency.verdict,
-        disclosed=sorted(agency.disclosed),
-        removed=dict(sorted(agency.removed.items())),
-    )
 
 
 def _explain_alerts(

@@ -9,25 +9,45 @@ from schemas.base import WireModel
 from schemas.receipt import EventError
 from schemas.vocabulary import AgencyId, Group, Role
 from services.routing.decision import Gate, Verdict
+from services.routing.facts import FactValue
 
 
 class ExplainedAgency(WireModel):
-    """What became of one holder of the role; `removed` says which gate took each group away."""
+    """What became of one holder of the role; `removed` says which gate took each group away.
+
+    `role` when it was told under another than the rule's own. `consents` are those of which one covered a
+    disclosed group.
+    """
 
     agency: AgencyId
     verdict: Verdict
     disclosed: list[Group]
     removed: Mapping[Group, Gate]
+    role: Role | None
+    consents: Mapping[Group, list[str]]
+
+
+class ExplainedPart(WireModel):
+    """A part of a condition that did not hold, and what the event said of the facts in it."""
+
+    condition: str
+    facts: Mapping[str, FactValue]
 
 
 class ExplainedRule(WireModel):
-    """One rule that names the event's type, once per role and county it was judged for."""
+    """One rule that names the event's type, once per role and county it was judged for.
+
+    `would_tell` are the roles it names, alternates included. `stopped_by` are the parts of its condition that
+    did not hold; null if it matched, or if that version of the pack is not loaded here.
+    """
 
     rule: str
     pack: str
     verdict: Verdict
     role: Role | None
     county: str | None
+    would_tell: list[Role]
+    stopped_by: list[ExplainedPart] | None
     agencies: list[ExplainedAgency]
 
 
@@ -98,6 +118,7 @@ class Explanation(WireModel):
     outcome: str
     event_type: str | None
     packs: list[str]
+    pack_hashes: list[str]
     directory_version: int
     decided_at: AwareDatetime
     correlation_id: str

@@ -175,7 +175,11 @@ def _decision_row(
     duties_sealed: bytes | None,
 ) -> DecisionRow:
     detail = DecisionDetail(
-        matter.event_type, decision.errors, decision.considered, tuple(each.detail for each in told)
+        matter.event_type,
+        decision.errors,
+        decision.considered,
+        tuple(each.detail for each in told),
+        decision.sheets,
     )
     return DecisionRow(
         source=matter.source,

@@ -211,12 +211,17 @@ CREATE TABLE routing.quarantine (
 );
 CREATE INDEX quarantine_of_event ON routing.quarantine (event_id, source);
 
--- Every read of what cases are about, with who read. `detail` names no value of a case.
+-- Every read of what cases are about, with who read. `detail` names no value of a case. What an operator signed is kept beside it; `statement` is its
+-- digest, so that a signed question is answered once.
 CREATE TABLE routing.read (
     at timestamptz NOT NULL,
     operator text NOT NULL,
     what text NOT NULL,
-    detail text NOT NULL
+    detail text NOT NULL,
+    statement bytea UNIQUE,
+    operator_key text,
+    signature bytea,
+    signed_at timestamptz
 );
 
 GRANT USAGE ON SCHEMA routing TO tocsin_routing;

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from services.routing.repository.reads import SignedRead, record_signed_read
 from services.runtime.database import Pool, connection
 
 
@@ -102,6 +103,11 @@ class ViewRepository:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+
+    async def record_read(self, read: SignedRead) -> bool:
+        """False if the same statement was answered before."""
+        async with connection(self._pool) as acquired:
+            return await record_signed_read(acquired, read)
 
     async def read_event(self, *, event_id: str, source: str | None) -> EventView:
         async with (

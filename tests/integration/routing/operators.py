@@ -3,15 +3,16 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import orjson
 
 from schemas.directory import DirectoryFile
-from schemas.operator import Operator, Purpose, digest_content
+from schemas.operator import Operator, Purpose, digest_content, digest_query
 from services.cli.signing import sign_request
 from services.devstack.ask import Answer
 from services.runtime.ed25519 import SigningKey
-from tests.integration.routing.rig import sample_directory
+from tests.integration.routing.rig import READER, sample_directory
 from tests.integration.routing.service import Service
 
 LABEL = "a-test@1.0.0"
@@ -46,6 +47,18 @@ class Person:
         signature = self.sign(Purpose.APPROVE, label, digest)
         body = orjson.dumps({"sha256": digest})
         return await service.ask("POST", f"/v1/protocols/{label}/approval", body=body, signature=signature)
+
+    async def explain(
+        self, service: Service, event_id: str, *, source: str | None = None, agency: str | None = None
+    ) -> Answer:
+        signature = self.sign(Purpose.EXPLAIN, event_id, digest_query(source=source, agency=agency))
+        given = {name: value for name, value in (("source", source), ("agency", agency)) if value}
+        path = f"/v1/decisions/{event_id}?{urlencode(given)}"
+        return await service.ask("GET", path, signature=signature)
+
+
+ANA = Person("op-ana", READER)
+"""In every sample directory."""
 
 
 def directory_of(*people: Person) -> DirectoryFile:

@@ -44,6 +44,7 @@ from services.routing.rules import PackSet
 from services.runtime.clock import SystemClock
 from services.runtime.crypto import Kek, load_key_file, open_sealed
 from services.runtime.database import Pool, open_pool
+from services.runtime.ed25519 import SigningKey
 from services.runtime.kafka import (
     Publisher,
     ReceivedRecord,
@@ -60,9 +61,14 @@ CLUSTER = "cluster-1"
 OPERATOR = "0f" * 4
 
 
+READER = SigningKey.generate()
+"""Of `op-ana`, an operator in every sample directory."""
+
+
 def sample_directory() -> DirectoryFile:
-    """The shipped sample, with new keys."""
-    return DirectoryFile.model_validate(build_sample(complete_keys(Keys(operator="tco_" + "x" * 16))))
+    """The shipped sample, with new keys but for the reader's."""
+    keys = Keys(operator="tco_" + "x" * 16, operators={"op-ana": READER.render()})
+    return DirectoryFile.model_validate(build_sample(complete_keys(keys)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,8 +164,8 @@ class Rig:
             protocols=protocols,
             protocol_desk=ProtocolDesk(pool, protocols, attestor, clock=clock),
             attestor=attestor,
-            explainer=Explainer(ViewRepository(pool), keyring, operations_key=operations_key),
             register=DutyRegister(RegisterRepository(pool), keyring, operations_key=operations_key),
+            explainer=Explainer(ViewRepository(pool), keyring, protocols, operations_key=operations_key),
             brake=brake,
             lifetime=lifetime,
             keyring=keyring,

@@ -8,9 +8,11 @@ import pytest
 from schemas.alert import AlertRecord, Command
 from schemas.directory import DirectoryFile
 from schemas.receipt import Delivered
+from services.routing.handlers.explaining import Question
+from services.routing.handlers.signatures import Signed
 from services.runtime.kafka import PublishError
-from tests.integration.routing.events import CORRELATION_ID, Json, build_event, lay_out
-from tests.integration.routing.rig import OPERATOR, Rig, Routing, sample_directory
+from tests.integration.routing.events import CORRELATION_ID, RECEIVED_AT, Json, build_event, lay_out
+from tests.integration.routing.rig import OPERATOR, READER, Rig, Routing, sample_directory
 from tests.integration.routing.test_cases import CONSENT, VSP, corrected, of_type
 from tests.integration.routing.test_climbing import a_tip, climb_to, quick_routing, receive
 from tests.integration.routing.test_replay import FailingPublisher
@@ -242,7 +244,8 @@ async def test_what_an_agency_has_stays_when_it_leaves(rig: Rig, routing: Routin
 async def test_the_ledger_explains_both_revisions(rig: Rig, routing: Routing) -> None:
     await Log(rig, routing).add(GRANT, build_event("e1"), REVOKE)
 
-    explained = await routing.explainer.explain(event_id="e1", source=None, operator="0f" * 4)
+    signed = Signed("op-ana", READER.public, RECEIVED_AT, b"signature", b"digest")
+    explained = await routing.explainer.explain(Question("e1"), signed=signed)
 
     first, second = [alert for alert in explained.decisions[0].alerts if alert.agency == VSP]
     assert (first.revision, second.revision) == (1, 2)

@@ -13,10 +13,12 @@ from schemas.alert import AlertRecord
 from schemas.pack import Urgencies
 from schemas.receipt import Acknowledged, Delivered, Unacknowledged
 from schemas.topics import RECEIPTS
+from services.routing.handlers.explaining import Question
+from services.routing.handlers.signatures import Signed
 from services.routing.rules import PackSet, PackVersion
 from services.runtime.kafka import Publisher, PublishError, Record
-from tests.integration.routing.events import CORRELATION_ID, Json, build_event, lay_out
-from tests.integration.routing.rig import PACKS, Rig, Routing
+from tests.integration.routing.events import CORRELATION_ID, RECEIVED_AT, Json, build_event, lay_out
+from tests.integration.routing.rig import PACKS, READER, Rig, Routing
 from tests.integration.routing.test_replay import FailingPublisher
 
 SO, TFC, BPD = "ag-kern-so", "ag-kern-tfc", "ag-bpd"
@@ -281,7 +283,8 @@ async def test_the_ledger_explains_what_a_rung_showed(rig: Rig, routing: Routing
     await decide(rig, routing, a_tip())
     await climb_to(rig, routing, 1)
 
-    explained = await routing.explainer.explain(event_id="e1", source=None, operator="0f" * 4)
+    signed = Signed("op-ana", READER.public, RECEIVED_AT, b"signature", b"digest")
+    explained = await routing.explainer.explain(Question("e1"), signed=signed)
 
     original, backup = explained.decisions[0].alerts
     assert (original.escalation, backup.escalation) == (0, 1)

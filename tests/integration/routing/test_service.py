@@ -16,6 +16,7 @@ from services.runtime.kafka import read_topic_to_end
 from services.runtime.lifecycle import ExitCode
 from services.runtime.logs import capture_logs
 from tests.integration.routing.events import POLICE, build_event, garbage
+from tests.integration.routing.operators import ANA
 from tests.integration.routing.rig import Rig, alerts_by_agency, sample_directory
 from tests.integration.routing.service import (
     OPERATOR_KEY,
@@ -221,7 +222,7 @@ async def test_the_ledger_explains_who_was_told_and_why_others_were_not(
     await send(rig, build_event())
     await wait_decided(rig, 1)
 
-    [told] = (await service.ask("GET", "/v1/decisions/e1")).json()["decisions"]
+    [told] = (await ANA.explain(service, "e1")).json()["decisions"]
 
     assert (told["outcome"], told["event_type"]) == ("routed", "victim.recovered")
     rules = {rule["rule"]: rule for rule in told["rules"]}
@@ -241,7 +242,7 @@ async def test_a_shredded_case_leaves_ids_rules_and_agencies(rig: Rig, service: 
     # A process keeps a case's key for a minute.
     async with running_service(build_settings(rig)) as another:
         await wait_for(another.is_ready)
-        [told] = (await another.ask("GET", "/v1/decisions/e1")).json()["decisions"]
+        [told] = (await ANA.explain(another, "e1")).json()["decisions"]
 
     assert (told["rules"], told["event_type"]) == (None, None)
     assert {alert["disclosed"] is None for alert in told["alerts"]} == {True}
@@ -255,15 +256,15 @@ async def test_an_id_that_two_sources_used_is_explained_for_the_one_asked_for(
     await send(rig, build_event(), build_event(source=other, subject="case-9"))
     await wait_decided(rig, 2)
 
-    both = (await service.ask("GET", "/v1/decisions/e1")).json()["decisions"]
-    one = (await service.ask("GET", f"/v1/decisions/e1?source={POLICE}")).json()["decisions"]
+    both = (await ANA.explain(service, "e1")).json()["decisions"]
+    one = (await ANA.explain(service, "e1", source=POLICE)).json()["decisions"]
 
     assert {told["source"] for told in both} == {POLICE, other}
     assert [told["source"] for told in one] == [POLICE]
 
 
 async def test_an_event_that_nobody_decided_is_not_found(service: RunningService) -> None:
-    answer = await service.ask("GET", "/v1/decisions/nobody")
+    answer = await ANA.explain(service, "nobody")
 
     assert answer.status == 404
 

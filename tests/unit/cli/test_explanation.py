@@ -66,3 +66,50 @@ def test_an_instant_is_shown_in_utc_whatever_its_offset() -> None:
 def test_a_refusal_says_when_and_why() -> None:
     refusal = {"quarantined_at": "2026-03-03T22:40:00-08:00", "reason": "ID_REUSED"}
     assert "ID_REUSED" in render_refusal(refusal)
+
+
+def _stopped(**part: object) -> dict[str, Any]:
+    rule = _rule("not_matched")
+    return rule | {
+        "role": None,
+        "agencies": [],
+        "would_tell": ["LEA_LEAD", "TF_COORDINATOR"],
+        "stopped_by": [part],
+    }
+
+
+def test_what_stopped_a_rule_is_said_with_what_the_facts_were() -> None:
+    rule = _stopped(
+        condition='minor && safety.risk == "high"',
+        facts={"minor": False, "safety.risk": "low", "needs": [], "details.party_size": 2},
+    )
+    text = "\n".join(render_decision(_view(rules=[rule]), agency=None))
+    assert "K-07 (ca-kern-httf@2.1.0, for LEA_LEAD, TF_COORDINATOR): its condition did not hold" in text
+    assert (
+        '    not so: minor && safety.risk == "high" '
+        '(details.party_size was 2, minor was false, needs was [], safety.risk was "low")'
+    ) in text
+
+
+def test_a_part_without_facts_has_no_empty_brackets() -> None:
+    text = "\n".join(render_decision(_view(rules=[_stopped(condition="false", facts={})]), agency=None))
+    assert "    not so: false\n" in text
+
+
+def test_for_an_agency_the_rules_that_did_not_match_are_said_too() -> None:
+    rules = [_rule("alerted"), _stopped(condition="minor", facts={"minor": False})]
+    text = "\n".join(render_decision(_view(rules=rules), agency="ag-kern-so"))
+    assert "no rule that matched this event names a role that ag-kern-so holds there" in text
+    assert "not so: minor (minor was false)" in text
+
+
+def test_the_consent_that_was_used_is_named_with_the_group() -> None:
+    rule = _rule("alerted", consents={"location": ["c-1", "c-2"]}, role="TF_COORDINATOR")
+    text = "\n".join(render_decision(_view(rules=[rule]), agency=None))
+    assert "ag-kern-vsp as TF_COORDINATOR: told" in text
+    assert "      with location: by consent c-1 or c-2" in text
+
+
+def test_packs_are_named_with_their_hashes() -> None:
+    view = _view(pack_hashes=["ab" * 32])
+    assert "by ca-kern-httf@2.1.0 (abababababab), directory" in "\n".join(render_decision(view, agency=None))

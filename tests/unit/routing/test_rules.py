@@ -1,10 +1,11 @@
 """Packs made ready: what an event has to be judged by, and what it never meets."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schemas.vocabulary import EventType
-from services.routing.facts import Reading
-from services.routing.rules import Edition
+from services.routing.consents import CASE_ZONE
+from services.routing.facts import FactSheet, Reading
+from services.routing.rules import Edition, PackSet
 from services.routing.situation import build_situation
 from services.routing.system_rules import CONFLICT_RULE, SYSTEM, find_rule
 from tests.unit.routing.building import (
@@ -41,7 +42,11 @@ def judged(edition: Edition, event_type: EventType) -> list[str]:
         now=NOW,
     )
     reading = Reading(situation.event, emitter.role_facts, None)  # type: ignore[arg-type] # no condition reads it
-    return [rule.id for candidates in edition.candidates(event_type) for rule, _ in candidates.judge(reading)]
+    return [
+        rule.id
+        for candidates in edition.candidates(event_type)
+        for rule, _ in candidates.judge(candidates.read(reading))
+    ]
 
 
 def test_an_event_never_meets_the_rules_of_other_types_however_many_there_are() -> None:
@@ -82,3 +87,41 @@ def test_system_rules_belong_to_no_pack_and_are_always_in_force() -> None:
     story.now = datetime.fromisoformat("2020-01-01T00:00:00-08:00")
     decision = story.tell("case.conflict_declared", details={"conflict_agencies": ["ag-bpd"]})
     assert {row.rules for row in decision.alerts} == {("S-01",)}
+
+
+def test_a_decision_carries_the_facts_its_rules_were_judged_by_and_no_others() -> None:
+    packs = build_packs({"id": "T-11", "when": 'minor && safety.risk == "high"'}, *OTHERS)
+    event = build_event("tip.received", "ag-kern-coe", safety={"risk": "low"}, age={"band": "adult"})
+
+    [sheet] = decide_event(event, packs=packs).sheets
+
+    assert sheet == FactSheet("America/Los_Angeles", {"minor": False, "safety.risk": "low"})
+
+
+def test_packs_of_two_time_zones_are_judged_by_the_date_of_each() -> None:
+    when = {"when": "minor"}
+    packs = PackSet(
+        [
+            *build_packs({"id": "T-11", **when}).versions,
+            *build_packs({"id": "T-12", **when}, pack="b-test", timezone="Pacific/Kiritimati").versions,
+        ]
+    )
+    # Nine in the morning in California is the next day already in Kiritimati.
+    born = NOW.astimezone(CASE_ZONE).date().replace(year=NOW.year - 18) + timedelta(days=1)
+    event = build_event("tip.received", "ag-kern-coe", date_of_birth=born.isoformat())
+
+    sheets = decide_event(event, packs=packs).sheets
+
+    assert {sheet.zone: sheet.values for sheet in sheets} == {
+        "America/Los_Angeles": {"minor": True},
+        "Pacific/Kiritimati": {"minor": False},
+    }
+
+
+def test_a_decision_names_the_content_of_its_packs() -> None:
+    decision = decide_event(build_event("tip.received", "ag-kern-coe"))
+
+    assert dict(zip(decision.packs, decision.pack_hashes, strict=True)) == {
+        version.label: version.sha256 for version in shipped_packs().in_force(NOW)
+    }
+    assert all(len(sha256) == 64 for sha256 in decision.pack_hashes)
