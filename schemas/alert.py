@@ -51,6 +51,8 @@ class AlertRecord(WireModel):
     urgency: Urgency
     acknowledge_by: AwareDatetime
     exercise: bool = False
+    mandated: bool = True
+    """False: by agreement alone, so that an endpoint that is suspended may be spared it for a while."""
     decided_at: AwareDatetime
     directory_version: int
     correlation_id: str

@@ -131,6 +131,7 @@ async def open_notify(
             background(lifetime, stop_on_cluster_change(watch, lifetime)),
         ):
             _add_probes(probes, pool=pool, watch=watch, keeper=keeper, subscriptions=subscriptions)
+            probes.add_fact("suspended_endpoints", lambda: engine.suspensions.endpoint_ids)
             yield _build_desk(settings, around, engine)
 
 

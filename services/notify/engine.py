@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from services.notify.bodies import Links
+from services.notify.breaker import Breaker, BreakerPolicy
 from services.notify.channels.email import EmailChannel, MailServer, open_email_channel
 from services.notify.channels.posting import build_tls_context
 from services.notify.channels.webhook import open_webhook_channel
@@ -20,6 +21,7 @@ from services.notify.repository.awaited import AwaitedRepository
 from services.notify.repository.deliveries import DeliveryRepository
 from services.notify.repository.outbox import OutboxRepository
 from services.notify.repository.rows import ReceiptBatch, Result
+from services.notify.repository.suspensions import SuspensionRepository
 from services.notify.schedule import Schedules
 from services.notify.settings import NotifySettings
 from services.notify.templates import load_template
@@ -33,6 +35,7 @@ from services.notify.worker.outbox import OutboxPublisher, OutboxSweeper
 from services.notify.worker.performing import Performer
 from services.notify.worker.recorder import Recorder
 from services.notify.worker.retries import RetryWorker
+from services.notify.worker.suspending import Suspensions
 from services.runtime.clock import Clock, random_fraction
 from services.runtime.database import Pool
 from services.runtime.kafka import Publisher
@@ -77,6 +80,7 @@ class Engine:
     publish: Outgoing
     channels: frozenset[Channel]
     lease: timedelta
+    suspensions: Suspensions
 
 
 @asynccontextmanager
@@ -94,6 +98,9 @@ async def open_engine(
         ) as webhook,
         _open_email(settings, clock=clock) as email,
     ):
+        suspensions = Suspensions(
+            breaker=Breaker(_read_policy(settings)), repository=SuspensionRepository(around.pool)
+        )
         attempts = Attempts(
             directory=around.directory,
             contents=around.contents,
@@ -102,6 +109,7 @@ async def open_engine(
             links=around.links,
             form=build_form(settings),
             clock=clock,
+            suspensions=suspensions,
         )
         works = _build_works(settings, around, attempts)
         await works.recover()
@@ -113,6 +121,7 @@ async def open_engine(
                 publish=works.publish,
                 channels=_channels(email),
                 lease=works.retries.lease,
+                suspensions=suspensions,
             )
 
 
@@ -126,6 +135,7 @@ async def _running(works: "_Works", lifetime: Lifetime) -> AsyncIterator[None]:
                 works.sweeper.sweep_for_ever(),
                 works.hand_over.tell_for_ever(),
                 works.lateness.watch_for_ever(),
+                works.suspensions.run(),
                 _close_at_the_end(lifetime, works.dispatcher),
             ):
                 yield
@@ -149,13 +159,16 @@ class _Works:
     results: Gatherer[Result]
     receipts: Gatherer[ReceiptBatch]
     publish: Outgoing
+    suspensions: Suspensions
 
     async def recover(self) -> None:
+        await self.suspensions.load()
         await self.sweeper.recover()
         await self.retries.recover()
 
     async def drain(self) -> None:
         await self.retries.give_back(await self.dispatcher.drain())
+        await self.suspensions.finish()
         await self.results.finish()
         await self.hand_over.tell_at_the_end()
         await self.receipts.finish()
@@ -201,6 +214,7 @@ def _build_works(settings: NotifySettings, around: Surroundings, attempts: Attem
         results=results,
         receipts=receipts,
         publish=publish,
+        suspensions=attempts.suspensions,
     )
 
 
@@ -241,6 +255,15 @@ def _build_dispatcher(
     )
     return Dispatcher(
         performer.perform, limits=limits, patience=settings.notify_timeout + LEASE_MARGIN, clock=around.clock
+    )
+
+
+def _read_policy(settings: NotifySettings) -> BreakerPolicy:
+    return BreakerPolicy(
+        window=settings.notify_suspend_window,
+        least=settings.notify_suspend_attempts,
+        ratio=settings.notify_suspend_ratio,
+        probe_after=settings.notify_suspend_probe,
     )
 
 

@@ -81,6 +81,25 @@ CATALOGUE: Catalogue = MappingProxyType(
         "delivery.given_back": LogEntry(
             "info", "The process ends; what it never began is due for the next.", ("delivery_count",)
         ),
+        "delivery.released": LogEntry(
+            "info",
+            "An endpoint answers again; what waited for it is attempted at once.",
+            ("endpoint_id", "delivery_count"),
+        ),
+        "endpoint.suspended": LogEntry(
+            "error",
+            "An endpoint keeps failing, or answered 410. Only what a law orders is tried there, and now and "
+            "then a probe. Somebody must call the agency.",
+            ("endpoint_id", "agency", "reason"),
+        ),
+        "endpoint.resumed": LogEntry(
+            "info",
+            "An endpoint that was suspended took a webhook; it gets everything again.",
+            ("endpoint_id", "agency", "reason"),
+        ),
+        "endpoint.not_kept": LogEntry(
+            "warning", "PostgreSQL was away when suspensions were to be written or read; trying again."
+        ),
         "receipts.published": LogEntry(
             "info",
             "Receipts are on Kafka, acknowledged by every in-sync replica.",

@@ -50,6 +50,10 @@ class NotifySettings(ServiceSettings):
     notify_most_attempts: int = Field(default=512, ge=1)
     notify_most_attempts_each: int = Field(default=32, ge=1)
     notify_rate_each: int = Field(default=1000, ge=1)
+    notify_suspend_window: timedelta = Field(default=timedelta(minutes=5), gt=timedelta(0))
+    notify_suspend_attempts: int = Field(default=10, ge=1)
+    notify_suspend_ratio: float = Field(default=0.8, gt=0, le=1)
+    notify_suspend_probe: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
     notify_ca_file: FilePath | None = None
     routing_receipts_group: str = ROUTING_RECEIPTS_GROUP
 

@@ -98,6 +98,8 @@ class PlannedAlert:
     exercise: bool
     escalation: int = 0
     replaces: RowKey | None = None
+    mandated: bool = True
+    """Whether any of its rules is ordered by law."""
 
     @property
     def external(self) -> bool:

@@ -91,6 +91,7 @@ def _merge(hits: Sequence[Hit], duties: Sequence[PlannedDuty], situation: Situat
         emitter_role=situation.emitter_role,
         county=situation.county,
         exercise=situation.exercise,
+        mandated=any(hit.rule.mandated for hit in hits),
     )
 
 

@@ -31,6 +31,7 @@ CREATE TABLE notify.alert (
     urgency text NOT NULL,
     acknowledge_by timestamptz NOT NULL,
     exercise boolean NOT NULL,
+    mandated boolean NOT NULL,
     decided_at timestamptz NOT NULL,
     directory_version integer NOT NULL,
     correlation_id text NOT NULL,
@@ -76,6 +77,16 @@ CREATE TABLE notify.attempt (
     status_code integer,
     detail text,
     PRIMARY KEY (delivery_id, number)
+);
+
+-- Endpoints that keep failing and are spared. No row: asked as every other.
+CREATE TABLE notify.suspension (
+    endpoint_id text PRIMARY KEY,
+    agency text NOT NULL,
+    reason text NOT NULL CHECK (reason IN ('failing', 'gone')),
+    since timestamptz NOT NULL,
+    probe_at timestamptz NOT NULL,
+    probes integer NOT NULL
 );
 
 -- Who took responsibility, sealed under the key of the case; null where that key was shredded before.
@@ -153,6 +164,7 @@ GRANT SELECT, INSERT, UPDATE ON
     notify.directory, notify.feed, notify.delivery, notify.duty_register, notify.duty TO tocsin_notify;
 GRANT SELECT, INSERT ON
     notify.alert, notify.attempt, notify.acknowledgement, notify.evidence, notify.unreadable TO tocsin_notify;
+GRANT SELECT, INSERT, DELETE ON notify.suspension TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE, DELETE ON notify.awaited, notify.outbox TO tocsin_notify;
 
 -- migrate:down
@@ -163,6 +175,7 @@ DROP TABLE notify.duty;
 DROP TABLE notify.duty_register;
 DROP TABLE notify.awaited;
 DROP TABLE notify.acknowledgement;
+DROP TABLE notify.suspension;
 DROP TABLE notify.attempt;
 DROP TABLE notify.delivery;
 DROP TABLE notify.alert;

@@ -118,6 +118,7 @@ def _columns(alerts: Sequence[PlannedAlert]) -> tuple[list[object], ...]:
         [record.correlation_id for record in records],
         [record.key_id for record in records],
         [record.sealed for record in records],
+        [record.mandated for record in records],
     )
 
 
@@ -163,10 +164,10 @@ WITH batch AS (
     SELECT * FROM unnest(
         $5::uuid[], $6::integer[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[],
         $12::text[], $13::text[], $14::timestamptz[], $15::boolean[], $16::timestamptz[], $17::integer[],
-        $18::text[], $19::uuid[], $20::bytea[]
+        $18::text[], $19::uuid[], $20::bytea[], $21::boolean[]
     ) AS batch (
         alert_id, revision, place, command, form, agency, contact, case_ref, urgency, acknowledge_by,
-        exercise, decided_at, directory_version, correlation_id, key_id, sealed
+        exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated
     )
 ), counted AS (
     SELECT agency, max(place) AS added FROM batch GROUP BY agency
@@ -178,11 +179,11 @@ WITH batch AS (
 ), fresh AS (
     INSERT INTO notify.alert (
         alert_id, revision, feed_position, command, form, agency, contact, case_ref, urgency, acknowledge_by,
-        exercise, decided_at, directory_version, correlation_id, key_id, sealed, stored_at
+        exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated, stored_at
     )
     SELECT
         alert_id, revision, last_position - added + place, command, form, agency, contact, case_ref, urgency,
-        acknowledge_by, exercise, decided_at, directory_version, correlation_id, key_id, sealed, $1
+        acknowledge_by, exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated, $1
     FROM batch JOIN advanced USING (agency) JOIN counted USING (agency)
     ON CONFLICT (alert_id, revision) DO NOTHING
     RETURNING alert_id, revision, command, form, acknowledge_by
@@ -198,7 +199,7 @@ WITH batch AS (
         p.delivery_id, p.alert_id, p.revision, p.channel, p.target, p.lane, 'pending',
         p.is_leased::integer, CASE WHEN p.is_leased THEN $2 ELSE $1 END, CASE WHEN p.is_leased THEN $3 END
     FROM unnest(
-        $21::uuid[], $22::uuid[], $23::integer[], $24::text[], $25::text[], $26::text[], $27::boolean[]
+        $22::uuid[], $23::uuid[], $24::integer[], $25::text[], $26::text[], $27::text[], $28::boolean[]
     ) AS p (delivery_id, alert_id, revision, channel, target, lane, is_leased)
     JOIN fresh USING (alert_id, revision)
 ), told AS (

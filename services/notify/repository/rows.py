@@ -81,7 +81,7 @@ class LateAlert:
 
 RECORD_COLUMNS: Final = (
     "a.alert_id, a.revision, a.command, a.form, a.agency, a.contact, a.case_ref, a.urgency, a.acknowledge_by,"
-    " a.exercise, a.decided_at, a.directory_version, a.correlation_id, a.key_id, a.sealed"
+    " a.exercise, a.mandated, a.decided_at, a.directory_version, a.correlation_id, a.key_id, a.sealed"
 )
 
 
@@ -103,6 +103,7 @@ def read_record(row: asyncpg.Record) -> AlertRecord:
         urgency=Urgency(row["urgency"]),
         acknowledge_by=row["acknowledge_by"],
         exercise=row["exercise"],
+        mandated=row["mandated"],
         decided_at=row["decided_at"],
         directory_version=row["directory_version"],
         correlation_id=row["correlation_id"],

@@ -1,5 +1,6 @@
 """One attempt: who may still be told, what they are told, and how the channel fared."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -13,6 +14,7 @@ from services.notify.delivery import Attempt, Channel, Outcome
 from services.notify.directory import Directory, Endpoint
 from services.notify.postcard import Postcard, PostcardForm
 from services.notify.repository.rows import Due
+from services.notify.worker.suspending import Suspensions
 from services.runtime.clock import Clock
 
 
@@ -27,6 +29,7 @@ class Attempts:
     links: Links
     form: PostcardForm
     clock: Clock
+    suspensions: Suspensions
 
     async def attempt(self, due: Due) -> Attempt:
         # Asked anew for each attempt: what was planned for an agency that has left since must not reach it.
@@ -46,16 +49,25 @@ class Attempts:
             return Attempt(Outcome.REFUSED, detail="endpoint_removed")
         if not endpoint.keys:
             return Attempt(Outcome.UNAVAILABLE, detail="secret_unreadable")
+        if not self.suspensions.admits(
+            endpoint.endpoint_id, mandated=due.record.mandated, now=self.clock.now()
+        ):
+            return Attempt(Outcome.UNAVAILABLE, detail="suspended")
         try:
             data = await self._build_data(due.record, endpoint)
         except ContentUnreadableError as error:
             return Attempt(Outcome.REFUSED, detail=str(error))
-        return await self.webhook.send(
+        return await self._post(due, endpoint, data)
+
+    async def _post(self, due: Due, endpoint: Endpoint, data: Mapping[str, object]) -> Attempt:
+        attempt = await self.webhook.send(
             endpoint.url,
             endpoint.keys_at(self.clock.now()),
             webhook_id=name_webhook(due.record),
             body=build_body(due.record, data),
         )
+        self.suspensions.record(endpoint.endpoint_id, due.record.agency, attempt, now=self.clock.now())
+        return attempt
 
     async def _build_data(self, record: AlertRecord, endpoint: Endpoint) -> dict[str, object]:
         # A duty notice has no group, and no pointer form.

@@ -42,7 +42,8 @@ class Composer:
         if alert.contact is None:
             return Told(row, detail, None)
         content = write_alert_content(self._matter, alert, row, duty_ids=duty_ids)
-        return Told(row, detail, build_alert_message(self._matter, row, content))
+        message = build_alert_message(self._matter, row, content, mandated=alert.mandated)
+        return Told(row, detail, message)
 
     def compose_amendment(self, alert: PlannedAlert, last: AlertRow) -> Told:
         """The alert in its next revision, for as far as nobody has it yet."""
@@ -50,7 +51,10 @@ class Composer:
         row = _next_revision(self._matter, last, Command.AMEND)._replace(rules=" ".join(alert.rules))
         detail = AlertDetail(row.alert_id, alert.disclosed, alert.withheld, duty_ids)
         content = write_alert_content(self._matter, alert, row, duty_ids=duty_ids)
-        return Told(row, detail, build_alert_message(self._matter, row, content, command=Command.AMEND))
+        message = build_alert_message(
+            self._matter, row, content, command=Command.AMEND, mandated=alert.mandated
+        )
+        return Told(row, detail, message)
 
     def compose_stop(self, last: AlertRow) -> Told:
         """The alert or notice in a revision that is told to nobody, and carries nothing."""

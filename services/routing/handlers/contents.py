@@ -107,7 +107,9 @@ def write_review_content(duty_ids: Sequence[UUID]) -> bytes:
     return orjson.dumps({"duty_ids": duty_ids})
 
 
-def write_alert_record(matter: Matter, row: AlertRow, *, command: Command, sealed: bytes) -> bytes:
+def write_alert_record(
+    matter: Matter, row: AlertRow, *, command: Command, sealed: bytes, mandated: bool
+) -> bytes:
     """An AlertRecord."""
     return orjson.dumps(
         {
@@ -121,6 +123,7 @@ def write_alert_record(matter: Matter, row: AlertRow, *, command: Command, seale
             "urgency": row.urgency,
             "acknowledge_by": row.acknowledge_by,
             "exercise": row.exercise,
+            "mandated": mandated,
             "decided_at": row.decided_at,
             "directory_version": matter.directory_version,
             "correlation_id": matter.correlation_id,

@@ -23,12 +23,17 @@ _DECIDED: Final = ReceiptKind.DECIDED.value.encode()
 
 
 def build_alert_message(
-    matter: Matter, row: AlertRow, content: bytes, *, command: Command = Command.DELIVER
+    matter: Matter,
+    row: AlertRow,
+    content: bytes,
+    *,
+    command: Command = Command.DELIVER,
+    mandated: bool = True,
 ) -> OutboxRow:
     """An alert, a duty notice or a review, as notify reads it."""
     context = alert_seal_context(alert_id=str(row.alert_id), agency=row.agency, revision=row.revision)
     sealed = matter.key.cipher.seal(content, context=context)
-    value = write_alert_record(matter, row, command=command, sealed=sealed)
+    value = write_alert_record(matter, row, command=command, sealed=sealed, mandated=mandated)
     return _keep(matter, row.alert_id, ALERTS.name, value, revision=row.revision)
 
 

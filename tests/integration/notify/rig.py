@@ -69,6 +69,7 @@ class Given(TypedDict, total=False):
     urgency: Urgency
     command: Command
     acknowledge_by: datetime
+    mandated: bool
 
 
 @dataclass

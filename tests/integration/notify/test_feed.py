@@ -114,7 +114,7 @@ async def _insert_at(
 ) -> None:
     await connection.execute(
         "INSERT INTO notify.alert SELECT $1, 1, $2, 'deliver', 'alert', 'ag-0', 'primary', 'c', 'routine',"
-        " now(), false, now(), 1, '', $1, '', now()",
+        " now(), false, true, now(), 1, '', $1, '', now()",
         record.alert_id,
         position,
     )

@@ -110,9 +110,10 @@ def test_a_notices_content_names_no_holder() -> None:
 
 def test_an_alert_record() -> None:
     record = AlertRecord.model_validate_json(
-        write_alert_record(MATTER, ROW, command=Command.DELIVER, sealed=b"\xff\xfe")
+        write_alert_record(MATTER, ROW, command=Command.DELIVER, sealed=b"\xff\xfe", mandated=False)
     )
 
+    assert not record.mandated
     assert (record.sealed, record.key_id, record.directory_version) == (b"\xff\xfe", UUID(int=9), 3)
     assert set(AlertRecord.model_fields) == record.model_fields_set
 

@@ -1,0 +1,108 @@
+"""Keeping suspensions: told at once, written down soon, and the same in every process."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, assert_never
+
+from services.notify.breaker import Breaker, Change, Resumed, Suspended
+from services.notify.delivery import Attempt
+from services.notify.repository.suspensions import SuspensionRepository
+from services.runtime.database import TRANSIENT_ERRORS
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+FOLLOW_SECONDS: Final = 2.0
+
+
+def tell_nobody(_: Change) -> None:
+    """Until the agency and its coordinator are told by alerts of their own, the log line is all there is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspensions:
+    """Between the attempts, which ask and tell, and PostgreSQL. `tell` hears of each change once, here."""
+
+    breaker: Breaker
+    repository: SuspensionRepository
+    tell: Callable[[Change], None] = tell_nobody
+    _unwritten: list[Change] = field(default_factory=list)
+    _some: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def endpoint_ids(self) -> list[str]:
+        return sorted(self.breaker.suspended)
+
+    def admits(self, endpoint_id: str, *, mandated: bool, now: datetime) -> bool:
+        return self.breaker.admits(endpoint_id, mandated=mandated, now=now)
+
+    def record(self, endpoint_id: str, agency: str, attempt: Attempt, *, now: datetime) -> None:
+        change = self.breaker.record(endpoint_id, agency, attempt, now=now)
+        if change is None:
+            return
+        _log(change)
+        self.tell(change)
+        self._unwritten.append(change)
+        self._some.set()
+
+    async def load(self) -> None:
+        """At the start. Raises one of database.TRANSIENT_ERRORS."""
+        self.breaker.adopt(await self.repository.list_all())
+
+    async def run(self) -> None:
+        while True:
+            await self._wait()
+            try:
+                await self._write()
+                await self._follow()
+            except TRANSIENT_ERRORS as error:
+                log.warning("endpoint.not_kept", exc_info=error)
+                await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def finish(self) -> None:
+        """At the end: what is not written yet, if PostgreSQL answers."""
+        try:
+            await self._write()
+        except TRANSIENT_ERRORS as error:
+            log.warning("endpoint.not_kept", exc_info=error)
+
+    async def _wait(self) -> None:
+        """For a change of ours, or long enough for others' to be worth asking for."""
+        try:
+            async with asyncio.timeout(FOLLOW_SECONDS):
+                await self._some.wait()
+        except TimeoutError:
+            return
+
+    async def _write(self) -> None:
+        while self._unwritten:
+            match self._unwritten[0]:
+                case Suspended(suspension):
+                    await self.repository.record(suspension)
+                case Resumed(suspension):
+                    released = await self.repository.end([suspension.endpoint_id])
+                    log.info("delivery.released", endpoint_id=suspension.endpoint_id, delivery_count=released)
+                case change:
+                    assert_never(change)
+            self._unwritten.pop(0)
+        self._some.clear()
+
+    async def _follow(self) -> None:
+        """A change of ours while we asked is newer than the answer."""
+        found = await self.repository.list_all()
+        if not self._unwritten:
+            self.breaker.adopt(found)
+
+
+def _log(change: Change) -> None:
+    suspension = change.suspension
+    about = {"endpoint_id": suspension.endpoint_id, "agency": suspension.agency}
+    match change:
+        case Suspended():
+            log.error("endpoint.suspended", **about, reason=suspension.reason.value)
+        case Resumed():
+            log.info("endpoint.resumed", **about, reason=suspension.reason.value)
+        case _:
+            assert_never(change)

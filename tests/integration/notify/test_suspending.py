@@ -1,0 +1,117 @@
+"""An endpoint that keeps failing is spared all but what the law orders; a restart does not forget it."""
+
+from datetime import timedelta
+
+import pytest
+
+from services.notify.schedule import SCHEDULES, Schedule
+from services.notify.settings import NotifySettings
+from tests.integration.notify.rig import Rig, running_notify
+from tests.support.receivers import Receivers, status
+
+AGENCY = "ag-kern-cw"
+SUSPENDED = "SELECT agency, reason FROM notify.suspension"
+PENDING = "SELECT state FROM notify.delivery WHERE alert_id = $1"
+SPARED = "SELECT 1 FROM notify.attempt WHERE detail = 'suspended'"
+NEVER, SOON = timedelta(hours=1), timedelta(seconds=0.2)
+LATER = dict.fromkeys(SCHEDULES, Schedule((timedelta(seconds=0.05),) * 3, repeat=timedelta(hours=1)))
+
+
+def spare(rig: Rig, *, probe: timedelta, member: str = "notify-0") -> NotifySettings:
+    """Three failures suspend; `probe` is when the first one other is let through."""
+    return rig.settings(notify_suspend_attempts=3, notify_suspend_probe=probe, member=member)
+
+
+async def suspend(rig: Rig, receivers: Receivers) -> None:
+    """Within notify running: the endpoint of the agency fails until it is suspended."""
+    receivers["one"].answer = status(503)
+    await rig.send_alert()
+    await rig.wait_for_row(SUSPENDED)
+
+
+async def test_an_endpoint_that_keeps_failing_is_suspended_and_everybody_can_see_it(
+    rig: Rig, receivers: Receivers, logs: list[dict[str, object]]
+) -> None:
+    await rig.add_agency(AGENCY, receivers["one"])
+    async with running_notify(rig, spare(rig, probe=NEVER)) as notify:
+        await suspend(rig, receivers)
+        assert await rig.query(SUSPENDED) == [{"agency": AGENCY, "reason": "failing"}]
+        facts = (await notify.ask("GET", "/readyz")).body
+        (line,) = [line for line in logs if line["event"] == "endpoint.suspended"]
+        assert facts["suspended_endpoints"] == [line["endpoint_id"]]
+        assert (line["level"], line["agency"], line["reason"]) == ("error", AGENCY, "failing")
+
+
+async def test_a_suspended_endpoint_still_gets_what_the_law_orders_and_nothing_else(
+    rig: Rig, receivers: Receivers
+) -> None:
+    await rig.add_agency(AGENCY, receivers["one"])
+    async with running_notify(rig, spare(rig, probe=NEVER)):
+        await suspend(rig, receivers)
+        agreed = await rig.send_alert(mandated=False)
+        await rig.wait_for_row(SPARED)
+        assert f"{agreed.alert_id}_1" not in {arrival.webhook_id for arrival in receivers["one"].arrivals}
+        ordered = await rig.send_alert(mandated=True)
+        async with receivers["one"].changed:
+            await receivers["one"].changed.wait_for(
+                lambda: f"{ordered.alert_id}_1" in {a.webhook_id for a in receivers["one"].arrivals}
+            )
+        assert await rig.query(PENDING, agreed.alert_id) == [{"state": "pending"}]
+
+
+async def test_a_restart_does_not_forget_a_suspension(rig: Rig, receivers: Receivers) -> None:
+    await rig.add_agency(AGENCY, receivers["one"])
+    settings = spare(rig, probe=NEVER)
+    async with running_notify(rig, settings, schedules=LATER):
+        await suspend(rig, receivers)
+    async with running_notify(rig, settings, schedules=LATER):
+        agreed = await rig.send_alert(mandated=False)
+        await rig.wait_for_row(SPARED)
+    assert f"{agreed.alert_id}_1" not in {arrival.webhook_id for arrival in receivers["one"].arrivals}
+
+
+async def test_a_probe_that_is_taken_resumes_and_what_waited_goes_at_once(
+    rig: Rig, receivers: Receivers, logs: list[dict[str, object]]
+) -> None:
+    await rig.add_agency(AGENCY, receivers["one"])
+    # The last wait is an hour: only what is released arrives in time.
+    async with running_notify(rig, spare(rig, probe=SOON), schedules=LATER):
+        await suspend(rig, receivers)
+        await rig.wait_for_row("SELECT 1 FROM notify.attempt WHERE number = 4")
+        receivers["one"].answer = None
+        await rig.send_alert(mandated=True)
+        await rig.wait_for_receipts(*["stored", "delivered"] * 2)
+        assert await rig.query(SUSPENDED) == []
+    assert [line["delivery_count"] for line in logs if line["event"] == "delivery.released"] == [1]
+    assert [line["event"] for line in logs if line["event"] == "endpoint.resumed"] == ["endpoint.resumed"]
+
+
+async def test_a_probe_is_made_also_of_what_no_law_orders(rig: Rig, receivers: Receivers) -> None:
+    await rig.add_agency(AGENCY, receivers["one"])
+    async with running_notify(rig, spare(rig, probe=SOON)):
+        receivers["one"].answer = status(503)
+        await rig.send_alert(mandated=False)
+        await rig.wait_for_row(SPARED)
+        receivers["one"].answer = None
+        await rig.wait_for_receipts("stored", "delivered")
+        assert await rig.query(SUSPENDED) == []
+
+
+async def test_410_suspends_at_once(rig: Rig, receivers: Receivers) -> None:
+    receivers["one"].answer = status(410)
+    await rig.add_agency(AGENCY, receivers["one"])
+    async with running_notify(rig, rig.settings()):
+        await rig.send_alert()
+        await rig.wait_for_receipts("stored", "failed")
+        await rig.wait_for_row(SUSPENDED)
+    assert await rig.query(SUSPENDED) == [{"agency": AGENCY, "reason": "gone"}]
+
+
+@pytest.mark.embedded_only("only there two consumers can each have every partition at once")
+async def test_what_one_process_suspends_the_other_spares(rig: Rig, receivers: Receivers) -> None:
+    await rig.add_agency(AGENCY, receivers["one"])
+    async with running_notify(rig, spare(rig, probe=NEVER)):
+        await suspend(rig, receivers)
+        async with running_notify(rig, spare(rig, probe=NEVER, member="notify-1")) as other:
+            facts = (await other.ask("GET", "/readyz")).body
+    assert len(facts["suspended_endpoints"]) == 1
