@@ -62,7 +62,8 @@ def _write_keys(folder: Path) -> None:
     path = folder / "operator.key"
     path.touch(mode=0o600)
     path.write_text(operator + "\n")
-    _write(folder / "routing.env", f"TOCSIN_ROUTING_OPERATOR_KEYS={hash_api_key(operator)}")
+    for service in ("routing", "notify"):
+        _write(folder / f"{service}.env", f"TOCSIN_{service.upper()}_OPERATOR_KEYS={hash_api_key(operator)}")
 
 
 def _write(path: Path, text: str) -> None:

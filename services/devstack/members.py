@@ -122,6 +122,7 @@ def _extras(name: str, context: ServiceContext) -> dict[str, str]:
         "TOCSIN_NOTIFY_SMTP_STARTTLS": _starttls(context.smtp),
         "TOCSIN_NOTIFY_ALLOW_CIDRS": "127.0.0.0/8,::1/128",
         "TOCSIN_NOTIFY_ALLOW_HTTP": "true",
+        "TOCSIN_NOTIFY_OPERATOR_KEYS": context.operator_key_hash,
     }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from schemas.topics import RECEIPTS, TOPICS
 from services.notify import logbook
@@ -16,13 +16,16 @@ from services.notify.handlers.alerts import AlertHandler
 from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.directory import DirectoryKeeper
 from services.notify.handlers.duties import DutyDesk
+from services.notify.handlers.operations import OperatorDesk
 from services.notify.repository.acknowledgements import AcknowledgementRepository
 from services.notify.repository.alerts import AlertRepository
+from services.notify.repository.dead_letters import DeadLetterRepository
 from services.notify.repository.directory import DirectoryRepository
 from services.notify.repository.duties import DutyRepository
 from services.notify.schedule import Schedules
 from services.notify.settings import NotifySettings
 from services.notify.subscribers import Subscriptions, subscribe_all
+from services.runtime.bearer_keys import name_holder
 from services.runtime.clock import SystemClock, new_ordered_id
 from services.runtime.crypto import Kek, derive_key, load_key_file
 from services.runtime.database import Pool, check_database, open_pool
@@ -46,6 +49,8 @@ from services.runtime.logs import configure, get_logger
 log = get_logger()
 
 POOL_SIZE: Final = 8
+
+Desks: TypeAlias = tuple[AgencyDesk, OperatorDesk]
 
 
 def main() -> int:
@@ -84,7 +89,8 @@ async def run_notify(
         opening = resources.enter_async_context(
             open_notify(settings, links=links, lifetime=lifetime, probes=probes, schedules=schedules)
         )
-        door.desk = await _unless_stopped(lifetime, opening)
+        if (desks := await _unless_stopped(lifetime, opening)) is not None:
+            door.desk, door.operators = desks
         await lifetime.wait()
 
 
@@ -96,7 +102,7 @@ async def open_notify(
     lifetime: Lifetime,
     probes: Probes,
     schedules: Schedules | None = None,
-) -> AsyncIterator[AgencyDesk]:
+) -> AsyncIterator[Desks]:
     """Notify with everything it needs; waits for PostgreSQL and Kafka."""
     deployment_key = load_key_file(settings.deployment_key_file)
     kek = Kek.load(settings.kek_file)
@@ -132,7 +138,7 @@ async def open_notify(
         ):
             _add_probes(probes, pool=pool, watch=watch, keeper=keeper, subscriptions=subscriptions)
             probes.add_fact("suspended_endpoints", lambda: engine.suspensions.endpoint_ids)
-            yield _build_desk(settings, around, engine)
+            yield _build_desk(settings, around, engine), _build_operator_desk(settings, around)
 
 
 @asynccontextmanager
@@ -197,6 +203,14 @@ def _build_desk(settings: NotifySettings, around: Surroundings, engine: Engine) 
     )
 
 
+def _build_operator_desk(settings: NotifySettings, around: Surroundings) -> OperatorDesk:
+    return OperatorDesk(
+        letters=DeadLetterRepository(around.pool),
+        find_operator=lambda key: name_holder(key, hashes=settings.notify_operator_keys),
+        clock=around.clock,
+    )
+
+
 def _add_probes(
     probes: Probes, *, pool: Pool, watch: ClusterWatch, keeper: DirectoryKeeper, subscriptions: Subscriptions
 ) -> None:
@@ -220,7 +234,7 @@ async def _check_connected(door: Door) -> None:
         raise NotReadyError("waiting for PostgreSQL and Kafka")
 
 
-async def _unless_stopped(lifetime: Lifetime, opening: Coroutine[Any, Any, AgencyDesk]) -> AgencyDesk | None:
+async def _unless_stopped(lifetime: Lifetime, opening: Coroutine[Any, Any, Desks]) -> Desks | None:
     """What was opened; None if the process is to stop before that."""
     work = asyncio.ensure_future(opening)
     stop = asyncio.ensure_future(lifetime.wait())

@@ -100,6 +100,12 @@ CATALOGUE: Catalogue = MappingProxyType(
         "endpoint.not_kept": LogEntry(
             "warning", "PostgreSQL was away when suspensions were to be written or read; trying again."
         ),
+        "deliveries.redriven": LogEntry(
+            "info",
+            "An operator had dead letters tried again.",
+            ("delivery_count", "operator"),
+        ),
+        "operator.refused": LogEntry("warning", "A request without a valid operator key was refused."),
         "receipts.published": LogEntry(
             "info",
             "Receipts are on Kafka, acknowledged by every in-sync replica.",

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, FilePath, StringConstraints, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from schemas.credentials import KeyHash
 from schemas.topics import ROUTING_RECEIPTS_GROUP
 from schemas.vocabulary import Urgency
 from services.notify.schedule import DEFAULTS, JITTER, NEVER_GIVEN_UP, Schedules, parse_schedule
@@ -55,9 +56,10 @@ class NotifySettings(ServiceSettings):
     notify_suspend_ratio: float = Field(default=0.8, gt=0, le=1)
     notify_suspend_probe: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
     notify_ca_file: FilePath | None = None
+    notify_operator_keys: Annotated[tuple[KeyHash, ...], NoDecode] = ()
     routing_receipts_group: str = ROUTING_RECEIPTS_GROUP
 
-    @field_validator("notify_allow_cidrs", mode="before")
+    @field_validator("notify_allow_cidrs", "notify_operator_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (

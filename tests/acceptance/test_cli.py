@@ -16,6 +16,7 @@ from services.runtime.ed25519 import SigningKey
 from tests.support.command import Done, tocsin
 from tests.support.examples import EXAMPLES
 from tests.support.kafka_choice import DURABILITY
+from tests.support.receivers import status
 from tests.support.story import (
     ADVOCATE,
     CHILD_WELFARE,
@@ -225,6 +226,41 @@ async def test_a_backtest_reads_the_deployment_that_the_environment_names(
     missing = await tocsin(*words, environment={"TOCSIN_DATABASE_URL": stack.ready["postgres"]})
     assert missing.exit_code != 0
     assert "TOCSIN_KAFKA: it is missing" in missing.errors
+
+
+async def test_what_an_endpoint_refused_is_listed_shown_and_redriven(task_force: TaskForce) -> None:
+    receiver, event = task_force.receivers[ADVOCATE], adult_found_by_police(name="refused")
+    receiver.answer = status(422)
+    data_dir = ("--data-dir", task_force.stack.data_dir)
+    words = ("deliveries", "list", "--agency", ADVOCATE, "--since", "1h", "--json", *data_dir)
+    try:
+        await task_force.accept(event)
+        alert_id = (await task_force.hears(ADVOCATE, event)).data["alert_id"]
+
+        async def find_dead() -> str | None:
+            listed = (await tocsin(*words)).json()["deliveries"]
+            return next((dead["delivery_id"] for dead in listed if dead["alert_id"] == alert_id), None)
+
+        delivery = await eventually(find_dead, what="the refused delivery is a dead letter")
+    finally:
+        receiver.answer = None
+    shown = await tocsin("deliveries", "show", delivery, *data_dir)
+    assert shown.exit_code == 0
+    assert "refused  422" in shown.output
+    dry = await tocsin("deliveries", "redrive", delivery, "--dry-run", *data_dir)
+    assert (dry.exit_code, dry.output) == (0, f"{delivery}\n1 would be tried again.\n")
+    assert (await tocsin("deliveries", "redrive", delivery, *data_dir)).output == "1 are due again.\n"
+    await task_force.hears_often(ADVOCATE, event, 2)
+
+
+async def test_what_deliveries_cannot_do_is_said(task_force: TaskForce) -> None:
+    data_dir = ("--data-dir", task_force.stack.data_dir)
+    nothing = await tocsin("deliveries", "redrive", *data_dir)
+    assert (nothing.exit_code, nothing.output) == (1, "")
+    unknown = await tocsin("deliveries", "show", "0199a000-0000-7000-8000-000000000000", *data_dir)
+    assert (unknown.exit_code, unknown.output) == (1, "")
+    wrong = await tocsin("deliveries", "list", "--since", "yesterday", *data_dir)
+    assert (wrong.exit_code, wrong.output) == (2, "")
 
 
 async def test_simulate_passes_the_scenario_that_the_services_play() -> None:

@@ -19,7 +19,8 @@ from services.runtime.problems import MEDIA_TYPE
 TITLE: Final = "Tocsin notify"
 SUMMARY: Final = "Agencies read their alerts and duties here, and say who took over and what was done."
 DESCRIPTION: Final = """\
-For agencies whose systems take no webhooks, and for acknowledging. Every request carries the agency's key.
+For agencies whose systems take no webhooks, and for acknowledging. Every request carries the agency's key;
+under `/v1/operator` it is an operator's, who sees where deliveries stand and never what they say.
 
 `GET /v1/alerts` is a feed: ask with `after` set to the `next` of the last answer and no alert is missed,
 however many were stored at once. An alert of a case whose data was destroyed is listed as its pointer only.
@@ -155,6 +156,21 @@ _COMMON: Final = {
     503: _problem("PostgreSQL is away; ask again after `Retry-After`."),
 }
 _ONE: Final = {**_COMMON, 404: _problem("Your agency has no alert with this id.")}
+
+_INVALID: Final = _problem("A parameter or the body is not of the expected form; `errors` says which.")
+OPERATED: Final[dict[int | str, dict[str, Any]]] = {
+    401: _problem("No key, or not the key of an operator."),
+    422: _INVALID,
+    503: _COMMON[503],
+}
+OPERATED_BY_BODY: Final[dict[int | str, dict[str, Any]]] = {
+    **OPERATED,
+    400: _problem("The body is not JSON."),
+}
+ONE_OPERATED: Final[dict[int | str, dict[str, Any]]] = {
+    **OPERATED,
+    404: _problem("There is no delivery with this id."),
+}
 
 LIST_ALERTS: Final[dict[str, Any]] = {
     "operation_id": "listAlerts",

@@ -46,6 +46,14 @@ NOT_YET: Final = Problem(
     detail="Correct what `errors` names and send it again.",
     errors=[FieldError("/at", "must not be in the future")],
 )
+NO_OPERATOR: Final = Problem(
+    status=401,
+    title="Unauthorized",
+    detail="Send an operator's key: `Authorization: Bearer tco_…`.",
+)
+NO_SUCH_DELIVERY: Final = Problem(
+    status=404, title="No such delivery", detail="There is no delivery with this id."
+)
 AWAY: Final = Problem(
     status=503,
     title="Not available now",

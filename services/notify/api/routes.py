@@ -23,6 +23,7 @@ from services.notify.api.documents import (
     DutyList,
     EvidenceRequest,
 )
+from services.notify.api.operations import add_operator_routes
 from services.notify.api.pages import Pages
 from services.notify.api.refusals import (
     AWAY,
@@ -38,6 +39,7 @@ from services.notify.api.refusals import (
 )
 from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.duties import FutureEvidenceError, ShreddedEvidenceError
+from services.notify.handlers.operations import OperatorDesk
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.logs import get_logger
 from services.runtime.problems import Problem
@@ -61,6 +63,12 @@ class Door:
 
     pages: Pages
     desk: AgencyDesk | None = None
+    operators: OperatorDesk | None = None
+
+    def enter_as_operator(self) -> OperatorDesk:
+        if self.operators is None:
+            raise RefusedError(AWAY)
+        return self.operators
 
     def enter(self) -> AgencyDesk:
         if self.desk is None:
@@ -82,6 +90,7 @@ def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
     authenticate = _build_authenticate(door)
     _add_alert_routes(app, door, authenticate)
     _add_duty_routes(app, door, authenticate)
+    add_operator_routes(app, door.enter_as_operator)
     _add_page(app, door)
     _handle_errors(app)
     app.openapi = lambda: documents.build_openapi(app)  # type: ignore[method-assign] # FastAPI's way to extend it

@@ -60,11 +60,14 @@ CREATE TABLE notify.delivery (
         state IN ('pending', 'delivered', 'refused', 'exhausted', 'acknowledged', 'superseded')
     ),
     attempts integer NOT NULL,
+    -- Those before it was redriven: its schedule began anew after them.
+    earlier_attempts integer NOT NULL DEFAULT 0,
     due_at timestamptz CHECK ((state = 'pending') = (due_at IS NOT NULL)),
     leased_by text,
     PRIMARY KEY (alert_id, delivery_id)
 );
 CREATE INDEX delivery_due ON notify.delivery (lane, due_at) WHERE state = 'pending';
+CREATE INDEX delivery_dead ON notify.delivery (delivery_id) WHERE state IN ('refused', 'exhausted');
 
 -- Every try and how it ended; `detail` is an error's type, never its text. Delivery ids grow with time, so that the key
 -- is written at its end.

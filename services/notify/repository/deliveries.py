@@ -108,7 +108,7 @@ SET attempts = d.attempts + 1, due_at = $2, leased_by = $3
 FROM chosen, notify.alert a
 WHERE d.alert_id = chosen.alert_id AND d.delivery_id = chosen.delivery_id
     AND a.alert_id = d.alert_id AND a.revision = d.revision
-RETURNING d.delivery_id, d.channel, d.target, d.attempts, d.due_at, {RECORD_COLUMNS}
+RETURNING d.delivery_id, d.channel, d.target, d.attempts, d.earlier_attempts, d.due_at, {RECORD_COLUMNS}
 """  # noqa: S608 -- columns of ours
 
 # A result counts while its delivery is pending and nobody has begun a later attempt; that something was

@@ -40,6 +40,8 @@ class Due:
     path: Path
     number: int
     lease_until: datetime
+    earlier: int = 0
+    """Attempts before it was redriven, which its schedule does not count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,4 +121,5 @@ def read_due(row: asyncpg.Record) -> Due:
         path=Path(Channel(row["channel"]), row["target"]),
         number=row["attempts"],
         lease_until=row["due_at"],
+        earlier=row["earlier_attempts"],
     )

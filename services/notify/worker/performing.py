@@ -47,7 +47,7 @@ class Performer:
         now = self.clock.now()
         step = next_step(
             attempt,
-            number=due.number,
+            number=due.number - due.earlier,
             schedule=self.schedules[due.record.urgency],
             now=now,
             chance=self.chance() if attempt.outcome is Outcome.UNAVAILABLE else 0.0,

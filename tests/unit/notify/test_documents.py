@@ -27,6 +27,9 @@ def test_every_answer_is_listed(document: dict[str, Any]) -> None:
         "POST /v1/alerts/{alert_id}/acknowledge": {"200", "400", "401", "404", "422", "503"},
         "GET /v1/duties": {"200", "401", "422", "503"},
         "POST /v1/duties/{duty_id}/evidence": {"200", "400", "401", "404", "410", "422", "503"},
+        "GET /v1/operator/deliveries": {"200", "401", "422", "503"},
+        "GET /v1/operator/deliveries/{delivery_id}": {"200", "401", "404", "422", "503"},
+        "POST /v1/operator/deliveries/redrive": {"200", "400", "401", "422", "503"},
         "GET /a/{alert_id}": {"200", "404", "503"},
     }
 

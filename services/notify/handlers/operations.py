@@ -1,0 +1,60 @@
+"""What an operator asks of notify: which deliveries failed or wait, how one went, and to try again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from services.notify.inspection import AttemptEntry, Criteria, DeliveryEntry, Standing
+from services.notify.repository.dead_letters import DeadLetterRepository
+from services.runtime.clock import Clock
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+MOST_REDRIVEN: Final = 10_000
+"""In one request; what is beyond is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """What is due again, or would be; `is_whole` unless there was more than one request takes."""
+
+    delivery_ids: Sequence[UUID]
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorDesk:
+    """Raises one of database.TRANSIENT_ERRORS when PostgreSQL is away."""
+
+    letters: DeadLetterRepository
+    find_operator: Callable[[str], str | None]
+    """The name in the log of whoever holds this key, or None."""
+    clock: Clock
+
+    async def list_deliveries(
+        self, standing: Standing, criteria: Criteria, *, before: UUID | None, limit: int
+    ) -> list[DeliveryEntry]:
+        return await self.letters.list_entries(standing, criteria, before=before, limit=limit)
+
+    async def find_delivery(self, delivery_id: UUID) -> tuple[DeliveryEntry, list[AttemptEntry]] | None:
+        return await self.letters.find(delivery_id)
+
+    async def redrive(
+        self,
+        criteria: Criteria,
+        *,
+        delivery_ids: Sequence[UUID] | None,
+        is_dry: bool,
+        operator: str,
+    ) -> Redriven:
+        """Dead letters that nobody acknowledged and nothing replaced; a dry run only says which."""
+        found = await self.letters.list_redrivable(
+            criteria, delivery_ids=delivery_ids, limit=MOST_REDRIVEN + 1
+        )
+        chosen = found[:MOST_REDRIVEN]
+        if not is_dry:
+            chosen = await self.letters.redrive(chosen, now=self.clock.now())
+            log.info("deliveries.redriven", delivery_count=len(chosen), operator=operator)
+        return Redriven(chosen, is_whole=len(found) <= MOST_REDRIVEN)

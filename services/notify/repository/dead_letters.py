@@ -1,0 +1,119 @@
+"""Deliveries as an operator sees them: what failed for good or waits, never what it says."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from services.notify.inspection import AttemptEntry, Criteria, DeliveryEntry, Standing
+from services.notify.repository.rows import plain_uuid
+from services.runtime.database import Pool, connection
+
+
+class DeadLetterRepository:
+    """Reads, and redrives. Raises one of database.TRANSIENT_ERRORS."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def list_entries(
+        self, standing: Standing, criteria: Criteria, *, before: UUID | None, limit: int
+    ) -> list[DeliveryEntry]:
+        """The newest first; `before` is the last one of the page before."""
+        async with connection(self._pool) as acquired:
+            rows = await acquired.fetch(_LIST[standing], *_values(criteria), before, limit)
+        return [_read_entry(row) for row in rows]
+
+    async def find(self, delivery_id: UUID) -> tuple[DeliveryEntry, list[AttemptEntry]] | None:
+        async with connection(self._pool) as acquired:
+            row = await acquired.fetchrow(_FIND, delivery_id)
+            attempts = await acquired.fetch(_ATTEMPTS, delivery_id)
+        if row is None:
+            return None
+        return _read_entry(row), [AttemptEntry(**dict(attempt)) for attempt in attempts]
+
+    async def list_redrivable(
+        self, criteria: Criteria, *, delivery_ids: Sequence[UUID] | None, limit: int
+    ) -> list[UUID]:
+        """Dead letters that are still worth an attempt, the oldest first."""
+        async with connection(self._pool) as acquired:
+            rows = await acquired.fetch(_REDRIVABLE, *_values(criteria), delivery_ids, limit)
+        return [plain_uuid(row["delivery_id"]) for row in rows]
+
+    async def redrive(self, delivery_ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
+        """Makes them due, with a schedule that begins anew; those that still are dead letters."""
+        async with connection(self._pool) as acquired:
+            rows = await acquired.fetch(_REDRIVE, delivery_ids, now)
+        return [plain_uuid(row["delivery_id"]) for row in rows]
+
+
+def _values(criteria: Criteria) -> tuple[object, ...]:
+    return criteria.agency, criteria.endpoint_id, criteria.since, criteria.until
+
+
+def _read_entry(row: asyncpg.Record) -> DeliveryEntry:
+    values = dict(row)
+    for name in ("delivery_id", "alert_id"):
+        values[name] = plain_uuid(values[name])
+    return DeliveryEntry(**values)
+
+
+_COLUMNS: Final = """
+    d.delivery_id, d.alert_id, d.revision, a.agency, d.channel, d.target AS endpoint_id, d.state, a.urgency,
+    a.exercise, a.decided_at, a.acknowledge_by, d.attempts, d.due_at, last.started_at AS attempted_at,
+    last.outcome, last.status_code, last.detail
+"""
+_FROM: Final = """
+FROM notify.delivery d
+JOIN notify.alert a USING (alert_id, revision)
+LEFT JOIN LATERAL (
+    SELECT started_at, outcome, status_code, detail FROM notify.attempt t
+    WHERE t.delivery_id = d.delivery_id ORDER BY number DESC LIMIT 1
+) last ON true
+"""
+_CRITERIA: Final = """
+    ($1::text IS NULL OR a.agency = $1) AND ($2::text IS NULL OR d.target = $2)
+    AND ($3::timestamptz IS NULL OR a.decided_at >= $3) AND ($4::timestamptz IS NULL OR a.decided_at < $4)
+"""
+_STATES: Final = {
+    Standing.DEAD: "d.state IN ('refused', 'exhausted')",
+    Standing.PENDING: "d.state = 'pending'",
+}
+_LIST: Final = {
+    standing: f"""
+SELECT {_COLUMNS} {_FROM}
+WHERE {states} AND {_CRITERIA} AND ($5::uuid IS NULL OR d.delivery_id < $5)
+ORDER BY d.delivery_id DESC
+LIMIT $6
+"""
+    for standing, states in _STATES.items()
+}
+
+_FIND: Final = f"SELECT {_COLUMNS} {_FROM} WHERE d.delivery_id = $1"
+
+_ATTEMPTS: Final = """
+SELECT number, started_at, duration_ms, outcome, status_code, detail
+FROM notify.attempt WHERE delivery_id = $1 ORDER BY number
+"""
+
+# An alert that was acknowledged, stopped, or replaced by a later revision is not sent again.
+_REDRIVABLE: Final = f"""
+SELECT d.delivery_id
+FROM notify.delivery d JOIN notify.alert a USING (alert_id, revision)
+WHERE d.state IN ('refused', 'exhausted') AND {_CRITERIA}
+    AND ($5::uuid[] IS NULL OR d.delivery_id = ANY ($5))
+    AND NOT EXISTS (SELECT FROM notify.acknowledgement k WHERE k.alert_id = d.alert_id)
+    AND NOT EXISTS (
+        SELECT FROM notify.alert newer WHERE newer.alert_id = d.alert_id AND newer.revision > d.revision
+    )
+ORDER BY d.delivery_id
+LIMIT $6
+"""  # noqa: S608 -- text of ours
+
+_REDRIVE: Final = """
+UPDATE notify.delivery SET state = 'pending', due_at = $2, leased_by = NULL, earlier_attempts = attempts
+WHERE delivery_id = ANY ($1::uuid[]) AND state IN ('refused', 'exhausted')
+RETURNING delivery_id
+"""
