@@ -17,6 +17,7 @@ from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.directory import DirectoryKeeper
 from services.notify.handlers.duties import DutyDesk
 from services.notify.handlers.operations import OperatorDesk
+from services.notify.handlers.recovery import RecoveryDesk
 from services.notify.repository.acknowledgements import AcknowledgementRepository
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.dead_letters import DeadLetterRepository
@@ -50,7 +51,7 @@ log = get_logger()
 
 POOL_SIZE: Final = 8
 
-Desks: TypeAlias = tuple[AgencyDesk, OperatorDesk]
+Desks: TypeAlias = tuple[AgencyDesk, OperatorDesk, RecoveryDesk]
 
 
 def main() -> int:
@@ -90,7 +91,7 @@ async def run_notify(
             open_notify(settings, links=links, lifetime=lifetime, probes=probes, schedules=schedules)
         )
         if (desks := await _unless_stopped(lifetime, opening)) is not None:
-            door.desk, door.operators = desks
+            door.desk, door.operators, door.recovery = desks
         await lifetime.wait()
 
 
@@ -138,7 +139,11 @@ async def open_notify(
         ):
             _add_probes(probes, pool=pool, watch=watch, keeper=keeper, subscriptions=subscriptions)
             probes.add_fact("suspended_endpoints", lambda: engine.suspensions.endpoint_ids)
-            yield _build_desk(settings, around, engine), _build_operator_desk(settings, around)
+            yield (
+                _build_desk(settings, around, engine),
+                _build_operator_desk(settings, around),
+                _build_recovery_desk(settings, around, engine),
+            )
 
 
 @asynccontextmanager
@@ -207,6 +212,15 @@ def _build_operator_desk(settings: NotifySettings, around: Surroundings) -> Oper
     return OperatorDesk(
         letters=DeadLetterRepository(around.pool),
         find_operator=lambda key: name_holder(key, hashes=settings.notify_operator_keys),
+        clock=around.clock,
+    )
+
+
+def _build_recovery_desk(settings: NotifySettings, around: Surroundings, engine: Engine) -> RecoveryDesk:
+    return RecoveryDesk(
+        letters=DeadLetterRepository(around.pool),
+        list_suspended=lambda: engine.suspensions.endpoint_ids,
+        zone=settings.zone,
         clock=around.clock,
     )
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from schemas.base import WireModel
+from schemas.vocabulary import EndpointContent
 
 
 class Standing(StrEnum):
@@ -45,6 +46,25 @@ class DeliveryEntry(WireModel):
     outcome: str | None
     status_code: int | None
     detail: str | None
+
+
+class OwnEndpoint(WireModel):
+    """An endpoint as its agency sees it. `public_key` verifies its `v1a` signatures, if it has any."""
+
+    endpoint_id: str
+    url: str
+    content: EndpointContent
+    public_key: str | None
+    is_suspended: bool
+
+
+class ReconciledAlert(WireModel):
+    """What should have arrived. `webhook_id` is what a webhook of it carries."""
+
+    webhook_id: str
+    alert_id: UUID
+    revision: int
+    stored_at: datetime
 
 
 class AttemptEntry(WireModel):

@@ -105,6 +105,11 @@ CATALOGUE: Catalogue = MappingProxyType(
             "An operator had dead letters tried again.",
             ("delivery_count", "operator"),
         ),
+        "deliveries.recovered": LogEntry(
+            "info",
+            "An agency had what its endpoint missed sent again.",
+            ("agency", "endpoint_id", "delivery_count"),
+        ),
         "operator.refused": LogEntry("warning", "A request without a valid operator key was refused."),
         "receipts.published": LogEntry(
             "info",

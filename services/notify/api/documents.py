@@ -151,12 +151,19 @@ def _problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
-_COMMON: Final = {
+_COMMON: Final[dict[int | str, dict[str, Any]]] = {
     401: _problem("No key, or not the key of an active agency."),
     503: _problem("PostgreSQL is away; ask again after `Retry-After`."),
 }
 _ONE: Final = {**_COMMON, 404: _problem("Your agency has no alert with this id.")}
 
+OF_AGENCY: Final[dict[int | str, dict[str, Any]]] = {**_COMMON}
+ONE_ENDPOINT: Final[dict[int | str, dict[str, Any]]] = {
+    **_COMMON,
+    404: _problem("Your agency has no endpoint with this id."),
+    422: _problem("`since` is not an instant."),
+}
+RECONCILED: Final[dict[int | str, dict[str, Any]]] = {**_COMMON, 422: _problem("`date` is not a day.")}
 _INVALID: Final = _problem("A parameter or the body is not of the expected form; `errors` says which.")
 OPERATED: Final[dict[int | str, dict[str, Any]]] = {
     401: _problem("No key, or not the key of an operator."),

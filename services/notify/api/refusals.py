@@ -51,6 +51,9 @@ NO_OPERATOR: Final = Problem(
     title="Unauthorized",
     detail="Send an operator's key: `Authorization: Bearer tco_…`.",
 )
+NO_SUCH_ENDPOINT: Final = Problem(
+    status=404, title="No such endpoint", detail="Your agency has no endpoint with this id."
+)
 NO_SUCH_DELIVERY: Final = Problem(
     status=404, title="No such delivery", detail="There is no delivery with this id."
 )

@@ -25,6 +25,7 @@ from services.notify.api.documents import (
 )
 from services.notify.api.operations import add_operator_routes
 from services.notify.api.pages import Pages
+from services.notify.api.recovery import add_recovery_routes
 from services.notify.api.refusals import (
     AWAY,
     FAULT,
@@ -40,6 +41,7 @@ from services.notify.api.refusals import (
 from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.duties import FutureEvidenceError, ShreddedEvidenceError
 from services.notify.handlers.operations import OperatorDesk
+from services.notify.handlers.recovery import RecoveryDesk
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.logs import get_logger
 from services.runtime.problems import Problem
@@ -64,11 +66,17 @@ class Door:
     pages: Pages
     desk: AgencyDesk | None = None
     operators: OperatorDesk | None = None
+    recovery: RecoveryDesk | None = None
 
     def enter_as_operator(self) -> OperatorDesk:
         if self.operators is None:
             raise RefusedError(AWAY)
         return self.operators
+
+    def enter_to_recover(self) -> RecoveryDesk:
+        if self.recovery is None:
+            raise RefusedError(AWAY)
+        return self.recovery
 
     def enter(self) -> AgencyDesk:
         if self.desk is None:
@@ -116,6 +124,8 @@ def _build_authenticate(door: Door) -> Authenticate:
 
 def _add_alert_routes(app: FastAPI, door: Door, authenticate: Authenticate) -> None:
     Agency = Annotated[AgencyRecord, Depends(authenticate)]  # noqa: N806 -- a type
+
+    add_recovery_routes(app, door.enter_to_recover, authenticate)
 
     @app.get("/v1/alerts", **documents.LIST_ALERTS)
     async def list_alerts(agency: Agency, after: Position = "0", limit: Limit = 100) -> Response:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.notify.inspection import AttemptEntry, Criteria, DeliveryEntry, Standing
+from services.notify.inspection import AttemptEntry, Criteria, DeliveryEntry, ReconciledAlert, Standing
 from services.notify.repository.rows import plain_uuid
 from services.runtime.database import Pool, connection
 
@@ -33,6 +33,20 @@ class DeadLetterRepository:
         if row is None:
             return None
         return _read_entry(row), [AttemptEntry(**dict(attempt)) for attempt in attempts]
+
+    async def list_stored(self, *, agency: str, since: datetime, until: datetime) -> list[ReconciledAlert]:
+        """Of a feed, what was stored in this while."""
+        async with connection(self._pool) as acquired:
+            rows = await acquired.fetch(_STORED, agency, since, until)
+        return [
+            ReconciledAlert(
+                webhook_id=f"{plain_uuid(row['alert_id'])}_{row['revision']}",
+                alert_id=plain_uuid(row["alert_id"]),
+                revision=row["revision"],
+                stored_at=row["stored_at"],
+            )
+            for row in rows
+        ]
 
     async def list_redrivable(
         self, criteria: Criteria, *, delivery_ids: Sequence[UUID] | None, limit: int
@@ -116,4 +130,12 @@ _REDRIVE: Final = """
 UPDATE notify.delivery SET state = 'pending', due_at = $2, leased_by = NULL, earlier_attempts = attempts
 WHERE delivery_id = ANY ($1::uuid[]) AND state IN ('refused', 'exhausted')
 RETURNING delivery_id
+"""
+
+# A stop is no webhook, and neither is a review of duties.
+_STORED: Final = """
+SELECT alert_id, revision, stored_at
+FROM notify.alert
+WHERE agency = $1 AND stored_at >= $2 AND stored_at < $3 AND command IN ('deliver', 'amend')
+ORDER BY feed_position
 """

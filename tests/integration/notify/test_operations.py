@@ -28,7 +28,7 @@ async def notify(rig: Rig, receivers: Receivers) -> AsyncIterator[RunningNotify]
     """Two agencies whose endpoints refuse, one alert for each, and both are dead letters."""
     for agency in (AGENCY, OTHER):
         receivers[agency].answer = status(422)
-        await rig.add_agency(agency, receivers[agency], key=f"tca_key-of-{agency}")
+        await rig.add_agency(agency, receivers[agency], key=key_of(agency))
     settings = rig.settings(notify_operator_keys=hash_api_key(KEY))
     async with running_notify(rig, settings, schedules=ONCE) as running:
         for agency in (AGENCY, OTHER):
@@ -137,12 +137,55 @@ async def test_what_somebody_acknowledged_or_replaced_is_not_sent_again(
     await notify.ask(
         "POST",
         f"/v1/alerts/{mine['alert_id']}/acknowledge",
-        key=f"tca_key-of-{AGENCY}",
+        key=key_of(AGENCY),
         json={"person": "J. Ortiz", "role": "supervisor"},
     )
     await rig.query(REPLACED, others["alert_id"])
     reply = await redrive(notify, delivery_ids=[mine["delivery_id"], others["delivery_id"]])
     assert (reply.status, reply.body["count"]) == (200, 0)
+
+
+def key_of(agency: str) -> str:
+    return f"tca_key-of-{agency}"
+
+
+async def test_an_agency_has_what_its_own_endpoint_missed_sent_again(
+    rig: Rig, notify: RunningNotify, receivers: Receivers
+) -> None:
+    receivers[AGENCY].answer = None
+    (endpoint,) = (await notify.ask("GET", "/v1/endpoints", key=key_of(AGENCY))).body["endpoints"]
+    (other,) = (await notify.ask("GET", "/v1/endpoints", key=key_of(OTHER))).body["endpoints"]
+    assert (endpoint["url"], endpoint["is_suspended"]) == (receivers[AGENCY].url, False)
+    since, late = "2026-03-01T00:00:00Z", "2199-01-01T00:00:00Z"
+    path = f"/v1/endpoints/{endpoint['endpoint_id']}/recover?since="
+    assert (await notify.ask("POST", path + late, key=key_of(AGENCY))).body == {"count": 0}
+    foreign = await notify.ask(
+        "POST", f"/v1/endpoints/{other['endpoint_id']}/recover?since={since}", key=key_of(AGENCY)
+    )
+    assert foreign.status == 404
+    assert (await notify.ask("POST", path + since, key=key_of(AGENCY))).body == {"count": 1}
+    await rig.wait_for_receipts("stored", "stored", "failed", "failed", "delivered")
+    assert [each["agency"] for each in await listed(notify)] == [OTHER]
+
+
+async def test_reconciliation_lists_what_an_agency_should_have_of_a_day(
+    rig: Rig, notify: RunningNotify, receivers: Receivers
+) -> None:
+    (row,) = await rig.query(
+        "SELECT (stored_at AT TIME ZONE 'America/Los_Angeles')::date AS day FROM notify.alert"
+        " WHERE agency = $1",
+        AGENCY,
+    )
+    day = row["day"]
+    path = "/v1/reconciliation?date="
+    today = (await notify.ask("GET", f"{path}{day}", key=key_of(AGENCY))).body
+    assert today["date"] == str(day)
+    assert [alert["webhook_id"] for alert in today["alerts"]] == [
+        arrival.webhook_id for arrival in receivers[AGENCY].arrivals
+    ]
+    for other in (day - timedelta(days=1), day + timedelta(days=1)):
+        assert (await notify.ask("GET", f"{path}{other}", key=key_of(AGENCY))).body["alerts"] == []
+    assert (await notify.ask("GET", f"{path}someday", key=key_of(AGENCY))).status == 422
 
 
 @pytest.mark.parametrize(
