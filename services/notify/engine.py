@@ -196,14 +196,7 @@ def _build_works(settings: NotifySettings, around: Surroundings, attempts: Attem
             poll=around.poll,
             clock=around.clock,
         ),
-        sweeper=OutboxSweeper(
-            outbox=OutboxRepository(around.pool),
-            publish=receipts.add,
-            find_committed=around.find_committed,
-            member=settings.member,
-            cluster_id=around.cluster_id,
-            clock=around.clock,
-        ),
+        sweeper=_build_sweeper(settings, around, receipts),
         hand_over=hand_over,
         lateness=LatenessWatch(
             awaited=AwaitedRepository(around.pool),
@@ -215,6 +208,19 @@ def _build_works(settings: NotifySettings, around: Surroundings, attempts: Attem
         receipts=receipts,
         publish=publish,
         suspensions=attempts.suspensions,
+    )
+
+
+def _build_sweeper(
+    settings: NotifySettings, around: Surroundings, receipts: Gatherer[ReceiptBatch]
+) -> OutboxSweeper:
+    return OutboxSweeper(
+        outbox=OutboxRepository(around.pool),
+        publish=receipts.add,
+        find_committed=around.find_committed,
+        member=settings.member,
+        cluster_id=around.cluster_id,
+        clock=around.clock,
     )
 
 

@@ -1,7 +1,7 @@
 """The operators' routes: deliveries without their content, and trying again."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Final, Self
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, Self, TypeAlias
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Query, Response
@@ -70,7 +70,17 @@ class RedriveResponse(WireModel):
     is_whole: bool = Field(description="False: there are more than one request takes. Ask again.")
 
 
-def add_operator_routes(app: FastAPI, enter: Callable[[], OperatorDesk]) -> None:
+Enter: TypeAlias = Callable[[], OperatorDesk]
+Authenticate: TypeAlias = Callable[..., Awaitable[str]]
+
+
+def add_operator_routes(app: FastAPI, enter: Enter) -> None:
+    authenticate = _build_authenticate(enter)
+    _add_reading(app, enter, authenticate)
+    _add_redriving(app, enter, authenticate)
+
+
+def _build_authenticate(enter: Enter) -> Authenticate:
     async def authenticate(
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> str:
@@ -80,6 +90,10 @@ def add_operator_routes(app: FastAPI, enter: Callable[[], OperatorDesk]) -> None
             raise RefusedError(NO_OPERATOR)
         return operator
 
+    return authenticate
+
+
+def _add_reading(app: FastAPI, enter: Enter, authenticate: Authenticate) -> None:
     Operator = Annotated[str, Depends(authenticate)]  # noqa: N806 -- a type
 
     @app.get(PATH, operation_id="listDeliveries", summary="List dead or pending deliveries", **LIST)
@@ -100,6 +114,10 @@ def add_operator_routes(app: FastAPI, enter: Callable[[], OperatorDesk]) -> None
         if found is None:
             raise RefusedError(NO_SUCH_DELIVERY)
         return _json(DeliveryDetail(delivery=found[0], attempts=found[1]))
+
+
+def _add_redriving(app: FastAPI, enter: Enter, authenticate: Authenticate) -> None:
+    Operator = Annotated[str, Depends(authenticate)]  # noqa: N806 -- a type
 
     @app.post(
         f"{PATH}/redrive", operation_id="redriveDeliveries", summary="Try dead letters again", **REDRIVE

@@ -98,6 +98,7 @@ def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
     authenticate = _build_authenticate(door)
     _add_alert_routes(app, door, authenticate)
     _add_duty_routes(app, door, authenticate)
+    add_recovery_routes(app, door.enter_to_recover, authenticate)
     add_operator_routes(app, door.enter_as_operator)
     _add_page(app, door)
     _handle_errors(app)
@@ -124,8 +125,6 @@ def _build_authenticate(door: Door) -> Authenticate:
 
 def _add_alert_routes(app: FastAPI, door: Door, authenticate: Authenticate) -> None:
     Agency = Annotated[AgencyRecord, Depends(authenticate)]  # noqa: N806 -- a type
-
-    add_recovery_routes(app, door.enter_to_recover, authenticate)
 
     @app.get("/v1/alerts", **documents.LIST_ALERTS)
     async def list_alerts(agency: Agency, after: Position = "0", limit: Limit = 100) -> Response:

@@ -31,7 +31,7 @@ CREATE TABLE notify.alert (
     urgency text NOT NULL,
     acknowledge_by timestamptz NOT NULL,
     exercise boolean NOT NULL,
-    mandated boolean NOT NULL,
+    mandated boolean NOT NULL DEFAULT true,
     decided_at timestamptz NOT NULL,
     directory_version integer NOT NULL,
     correlation_id text NOT NULL,

@@ -196,7 +196,7 @@ async def test_what_is_unknown_withdrawn_or_no_id_shows_the_same_page(rig: Rig, 
 
 async def test_other_paths_and_methods_are_problems_too(rig: Rig, agencies: None) -> None:
     async with running_notify(rig, rig.settings()) as notify:
-        nowhere = await notify.ask("GET", "/v1/endpoints", key=KEY)
+        nowhere = await notify.ask("GET", "/v1/nowhere", key=KEY)
         deleted = await notify.ask("DELETE", "/v1/alerts", key=KEY)
     assert (nowhere.status, deleted.status, deleted.headers["allow"]) == (404, 405, "GET")
     assert nowhere.headers["content-type"] == deleted.headers["content-type"] == "application/problem+json"
