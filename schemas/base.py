@@ -40,7 +40,9 @@ _INSTANT: Final = (
     r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
-_DURATION: Final = r"^P(?=.)(?:([0-9]{1,4})D)?(?:T(?=.)(?:([0-9]{1,5})H)?(?:([0-9]{1,5})M)?)?$"
+_DURATION: Final = (
+    r"^P(?=.)(?:([0-9]{1,4})D)?(?:T(?=.)(?:([0-9]{1,5})H)?(?:([0-9]{1,5})M)?(?:([0-9]{1,5})S)?)?$"
+)
 
 
 def _parse_instant(value: object) -> datetime:
@@ -60,9 +62,9 @@ def _parse_length(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if isinstance(value, str) and (match := re.fullmatch(_DURATION, value)):
-        days, hours, minutes = (int(part or 0) for part in match.groups())
-        return timedelta(days=days, hours=hours, minutes=minutes)
-    raise ValueError("must be an ISO 8601 duration of days, hours and minutes, such as PT36H")
+        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    raise ValueError("must be an ISO 8601 duration of days, hours, minutes and seconds, such as PT36H")
 
 
 Instant = Annotated[

@@ -42,13 +42,12 @@ def judge_lengths(before: timedelta, after: timedelta) -> Effect:
 
 def render_length(length: timedelta) -> str:
     """`15 min`, `4 h`, `3 d`; days only from three on, since laws speak of 24 and 48 hours."""
-    minutes = int(length.total_seconds()) // 60
-    days, hours, rest = minutes // 1440, minutes // 60, minutes % 60
-    if days > 2 and minutes % 1440 == 0:  # noqa: PLR2004 - as said above
-        return f"{days} d"
-    parts = [f"{hours} h"] if hours else []
-    parts += [f"{rest} min"] if rest or not hours else []
-    return " ".join(parts)
+    if length.days > 2 and not length.seconds:  # noqa: PLR2004 - as said above
+        return f"{length.days} d"
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (seconds, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)
 
 
 def sort_out(before: Iterable[str], after: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -94,6 +94,8 @@ def test_a_deadline_can_be_counted_from_every_instant(instant: datetime) -> None
         ("PT15M", timedelta(minutes=15)),
         ("P30D", timedelta(days=30)),
         ("P1DT12H30M", timedelta(days=1, hours=12, minutes=30)),
+        ("PT3S", timedelta(seconds=3)),
+        ("P1DT12H30M5S", timedelta(days=1, hours=12, minutes=30, seconds=5)),
     ],
 )
 def test_a_length_is_read_as_iso_8601_writes_it(text: str, length: timedelta) -> None:
@@ -103,7 +105,25 @@ def test_a_length_is_read_as_iso_8601_writes_it(text: str, length: timedelta) ->
 
 @pytest.mark.parametrize(
     "value",
-    ["36", 36, "1:00:00", "P", "PT", "P1M", "P1Y", "P1W", "-PT1H", "PT0M", "pt1h", "P1DT", None, True],
+    [
+        "36",
+        36,
+        "1:00:00",
+        "P",
+        "PT",
+        "P1M",
+        "P1Y",
+        "P1W",
+        "-PT1H",
+        "PT0M",
+        "pt1h",
+        "P1DT",
+        "PT0S",
+        "PT1.5S",
+        "PT1S1M",
+        None,
+        True,
+    ],
 )
 def test_what_has_no_length_in_hours_is_no_length(value: object) -> None:
     with pytest.raises(ValidationError):
@@ -111,8 +131,8 @@ def test_what_has_no_length_in_hours_is_no_length(value: object) -> None:
 
 
 @given(st.integers(1, 99_999))
-def test_every_length_survives_being_written_and_read(minutes: int) -> None:
-    shape = Shape(how_long=timedelta(minutes=minutes))
+def test_every_length_survives_being_written_and_read(seconds: int) -> None:
+    shape = Shape(how_long=timedelta(seconds=seconds))
     assert Shape.model_validate_json(shape.model_dump_json(), strict=True) == shape
 
 
