@@ -33,12 +33,17 @@ _GATES: Final = {
     "substance_use": "needs a consent under 42 CFR Part 2",
     "safe_at_home": "Safe at Home",
 }
+_COMMANDS: Final = {
+    "amend": "amended before it was delivered: what may be told had changed",
+    "stop": "stopped before it was delivered: it may be told no more",
+}
 _FACTS: Final = {
     "stored": "taken over for delivery",
     "delivered": "delivered",
     "failed": "could not be delivered",
     "acknowledged": "acknowledged by a person",
     "unacknowledged": "not acknowledged in time",
+    "exhausted": "a dead letter: nobody took responsibility up to the last rung",
 }
 
 
@@ -120,11 +125,13 @@ def _render_alert(alert: View) -> Iterator[str]:
     what = (
         "a notice of its own duty"
         if alert["form"] == "duty_notice"
-        else f"{alert['urgency']} {alert['kind']}"
+        else f"{alert['urgency']} {alert['kind']}{_rung(alert)}"
     )
     reason = f", reason {alert['reason']}" if alert["reason"] else ""
     yield f"  {alert['agency']}: {what} ({rules or 'no rule'}{reason})"
     yield f"    acknowledge by {clock(alert['acknowledge_by'])}; alert {alert['alert_id']}"
+    if alert["command"] in _COMMANDS:
+        yield f"    {_COMMANDS[alert['command']]} at {clock(alert['decided_at'])}"
     if alert["contact"] is None:
         yield "    outside the task force: nothing was sent, the duty's holder tells it"
     if alert["form"] != "duty_notice":
@@ -134,6 +141,11 @@ def _render_alert(alert: View) -> Iterator[str]:
         by = f" by {fact['channel']}" if fact["channel"] else ""
         outcome = f" ({fact['outcome']})" if fact["outcome"] else ""
         yield f"    {_FACTS.get(fact['kind'], fact['kind'])}{by} at {clock(fact['at'])}{outcome}"
+
+
+def _rung(alert: View) -> str:
+    """Which time it was told because nobody had acknowledged."""
+    return f" at rung {alert['escalation']}" if alert["escalation"] else ""
 
 
 def _render_duties(duties: Sequence[View], *, agency: str | None) -> Iterator[str]:

@@ -200,6 +200,8 @@ def _explain_alert(alert: AlertView, detail: AlertDetail | None, facts: Sequence
     return ExplainedAlert(
         alert_id=alert.alert_id,
         revision=alert.revision,
+        command=alert.command,
+        replaces=alert.replaces,
         form=alert.form,
         kind=alert.kind,
         agency=alert.agency,

@@ -63,11 +63,14 @@ class ExplainedFact(WireModel):
 class ExplainedAlert(WireModel):
     """One agency that was told. Without a contact it is an external body, told by the duty's holder.
 
-    `disclosed` and `withheld` are null when the case's key is gone.
+    A later `revision` amended or stopped what was not delivered yet: `command` says which. `replaces` is the
+    alert that an update or a cancel is about. `disclosed` and `withheld` are null if the key is gone.
     """
 
     alert_id: UUID
     revision: int
+    command: str
+    replaces: UUID | None
     form: str
     kind: str
     agency: AgencyId

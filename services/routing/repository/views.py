@@ -47,6 +47,8 @@ class AlertView:
     reason: str | None
     exercise: bool
     decided_at: datetime
+    command: str
+    replaces: UUID | None
     detail: bytes | None = field(repr=False)
 
 
@@ -138,7 +140,7 @@ ORDER BY decided_at, source
 
 _ALERTS = """
 SELECT alert_id, revision, source, form, kind, agency, role, contact, rules, urgency, acknowledge_by,
-    escalation, reason, exercise, decided_at, detail
+    escalation, reason, exercise, decided_at, command, replaces, detail
 FROM routing.alert
 WHERE event_id = $1 AND ($2::text IS NULL OR source = $2)
 ORDER BY decided_at, agency, form, revision

@@ -113,3 +113,45 @@ def test_the_consent_that_was_used_is_named_with_the_group() -> None:
 def test_packs_are_named_with_their_hashes() -> None:
     view = _view(pack_hashes=["ab" * 32])
     assert "by ca-kern-httf@2.1.0 (abababababab), directory" in "\n".join(render_decision(view, agency=None))
+
+
+def _alert(**fields: object) -> dict[str, Any]:
+    return {
+        "alert_id": "00000000-0000-8000-8000-000000000007",
+        "command": "deliver",
+        "agency": "ag-kern-so",
+        "form": "alert",
+        "kind": "alert",
+        "contact": "primary",
+        "rules": ["K-01"],
+        "urgency": "immediate",
+        "acknowledge_by": "2026-03-03T22:55:00-08:00",
+        "decided_at": "2026-03-03T22:40:00-08:00",
+        "escalation": 0,
+        "reason": None,
+        "disclosed": ["name"],
+        "withheld": [],
+        "facts": [],
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"escalation": 1, "contact": "backup"}, "ag-kern-so: immediate alert at rung 1 (K-01)"),
+        ({"command": "stop"}, "stopped before it was delivered: it may be told no more at 2026-03-04 06:40"),
+        ({"command": "amend"}, "amended before it was delivered"),
+        (
+            {
+                "facts": [
+                    {"kind": "exhausted", "channel": None, "outcome": None, "at": "2026-03-04T01:40:00Z"}
+                ]
+            },
+            "a dead letter: nobody took responsibility up to the last rung at 2026-03-04 01:40:00 UTC",
+        ),
+    ],
+)
+def test_what_became_of_an_alert_is_told_in_words(fields: dict[str, Any], words: str) -> None:
+    text = "\n".join(render_decision(_view(alerts=[_alert(**fields)]), agency=None))
+    assert words in text
