@@ -1,13 +1,11 @@
 """Whoever is killed, whenever: what was accepted arrives, with the ids that the ledger holds."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import pytest
 
 from services.routing.handlers.messages import HAND_OVER_PATIENCE
+from tests.support.doomed import doomed_service
 from tests.support.ledger import (
     count_failures,
     count_published_alerts,
@@ -15,7 +13,6 @@ from tests.support.ledger import (
     find_stored_ids,
 )
 from tests.support.receivers import status
-from tests.support.second_service import SecondService, second_service
 from tests.support.steady_load import all_arrive, steady_load
 from tests.support.story import (
     ADVOCATE,
@@ -26,33 +23,10 @@ from tests.support.story import (
 )
 from tests.support.task_force import SERVICES, TaskForce
 from tests.support.waiting import eventually
-from tests.support.wire import Wire, open_wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TOLD = {CHILD_WELFARE, ADVOCATE, "ag-bpd"}
-
-
-@asynccontextmanager
-async def doomed_service(
-    task_force: TaskForce, name: str, *, last_words: Sequence[str]
-) -> AsyncIterator[tuple[SecondService, Wire]]:
-    """A process in place of the stack's own that never learns what became of its last words to PostgreSQL.
-
-    The stack's own is frozen meanwhile, and killed afterwards, so that the supervisor starts a fresh one. It
-    is frozen first: awake, it would quarrel with its namesake over the partitions of a real group.
-    """
-    database = urlsplit(task_force.stack.ready["postgres"])
-    words = [word.encode() for word in last_words]
-    task_force.freeze(name)
-    try:
-        async with (
-            open_wire(database.hostname or "", database.port or 0, last_words=words) as wire,
-            second_service(task_force, name, member=f"{name}-0", database_port=wire.port) as service,
-        ):
-            yield service, wire
-    finally:
-        task_force.stack.kill(name)
 
 
 async def test_routing_killed_between_its_commit_and_its_publish_tells_everybody_once(

@@ -265,7 +265,10 @@ class TaskForce:
 
 @asynccontextmanager
 async def open_task_force(
-    changes: Iterable[Mapping[str, Any]] = (), *, options: Sequence[str] = ()
+    changes: Iterable[Mapping[str, Any]] = (),
+    *,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[TaskForce]:
     """The sample task force with an endpoint for each agency, started and ready; stopped after the block.
 
@@ -281,7 +284,7 @@ async def open_task_force(
         file = folder / "directory.json"
         file.write_bytes(orjson.dumps(build_directory(receivers, changes)))
         words = ("--directory", str(file), "--smtp", f"127.0.0.1:{mailbox.port}", *options)
-        with running_stack(*words, data_dir=folder / "data") as stack:
+        with running_stack(*words, data_dir=folder / "data", environment=environment) as stack:
             await asyncio.to_thread(stack.wait_until_ready)
             try:
                 yield TaskForce(stack, receivers, mailbox, http, folder, list(_member_agencies()))
