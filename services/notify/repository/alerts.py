@@ -221,11 +221,11 @@ WITH newer AS (
 ), passed AS (
     INSERT INTO notify.alert (
         alert_id, revision, command, form, agency, contact, case_ref, urgency, acknowledge_by, exercise,
-        decided_at, directory_version, correlation_id, key_id, sealed, stored_at
+        mandated, decided_at, directory_version, correlation_id, key_id, sealed, stored_at
     )
     SELECT
         alert_id, earlier, 'passed_over', form, agency, contact, case_ref, urgency, acknowledge_by, exercise,
-        decided_at, directory_version, correlation_id, key_id, '', stored_at
+        mandated, decided_at, directory_version, correlation_id, key_id, '', stored_at
     FROM newer CROSS JOIN generate_series(1, revision - 1) AS earlier
     ON CONFLICT (alert_id, revision) DO NOTHING
     RETURNING alert_id, revision
