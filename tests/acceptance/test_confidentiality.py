@@ -111,11 +111,13 @@ async def is_logged(task_force: TaskForce, event: str) -> bool:
 
 
 async def events_are_quarantined(task_force: TaskForce) -> list[CaseEvent]:
-    """One corrects another, which is not honoured yet; one reuses an id for something else."""
-    correction = build_event(TYPES[0], {**every_group(), "corrects": f"{CONTROL}-0"}, name=CONTROL)
+    """One corrects an event of another case; one reuses an id for something else."""
     first = build_event(TYPES[0], every_group(), name=CONTROL)
+    correction = build_event(TYPES[0], {**every_group(), "corrects": first["id"]}, name=CONTROL)
     reused = first | {"data": first["data"] | {"narrative": {"text": f"{STEM} changed"}}}
-    await task_force.accept(correction, first, reused)
+    await task_force.accept(first)
+    await task_force.status_of(first)
+    await task_force.accept(correction, reused)
     for event in (correction, first):
         await task_force.hears(COORDINATOR, event)
     return [correction, first]
