@@ -71,8 +71,8 @@ class DutyItem(WireModel):
     authority: list[str]
 
 
-class AlertContent(WireModel):
-    """The webhook's `data` without `links`, which notify adds; `reason` only on rows telling of a problem."""
+class _AlertFacts(WireModel):
+    """What an alert says to its agency; `reason` only on rows telling of a problem."""
 
     alert_id: UUID
     revision: int = Field(ge=1)
@@ -96,6 +96,15 @@ class AlertContent(WireModel):
     reason: Reason | None = None
 
 
+class AlertContent(_AlertFacts):
+    """What routing seals: the webhook's `data` without `links`, which notify adds.
+
+    From its instant in `until` on, a group is neither sent nor shown; the agency does not learn when that is.
+    """
+
+    until: dict[Group, AwareDatetime] = Field(default={})
+
+
 class AlertLinks(WireModel):
     """Where the agency's system reads the alert again and acknowledges it."""
 
@@ -103,7 +112,7 @@ class AlertLinks(WireModel):
     acknowledge: str
 
 
-class AlertData(AlertContent):
+class AlertData(_AlertFacts):
     """The webhook's `data` for `content: disclosed`."""
 
     links: AlertLinks

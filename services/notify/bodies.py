@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -57,15 +57,28 @@ def parse_content(plaintext: bytes) -> Content:
     return content
 
 
-def build_data(record: AlertRecord, content: Content, links: Links) -> dict[str, object]:
-    """The `data` of what the content is: an alert gets its links, a duty notice is complete."""
+def build_data(record: AlertRecord, content: Content, links: Links, *, now: datetime) -> dict[str, object]:
+    """The `data` of what the content is: an alert gets its links, a duty notice is complete.
+
+    A group whose time is over by now is left out, and so is when that is.
+    """
     if record.form is AlertForm.DUTY_NOTICE:
         return dict(content)
     data = {**content, "links": links.both(record.alert_id)}
+    if until := data.pop("until", None):
+        data["disclosed"] = _leave_out_ended(data["disclosed"], until, now)
     # A reason tells of a problem; without one the key says nothing.
     if data.get("reason") is None:
         data.pop("reason", None)
     return data
+
+
+def _leave_out_ended(disclosed: Any, until: Any, now: datetime) -> dict[str, object]:  # noqa: ANN401 -- JSON
+    return {
+        group: value
+        for group, value in disclosed.items()
+        if group not in until or datetime.fromisoformat(until[group]) > now
+    }
 
 
 def build_pointer(record: AlertRecord, links: Links) -> dict[str, object]:

@@ -53,7 +53,7 @@ class DeliveryState(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     """Somebody acknowledged the alert first."""
     SUPERSEDED = "superseded"
-    """A later revision of the alert took its place."""
+    """Not needed: a later revision or an update takes its place, the path has the alert, or never had it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from services.notify.directory import Directory
 from services.notify.egress import Egress
 from services.notify.handlers.ports import Doubt, Outgoing
 from services.notify.postcard import PostcardForm
+from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.awaited import AwaitedRepository
 from services.notify.repository.deliveries import DeliveryRepository
 from services.notify.repository.outbox import OutboxRepository
@@ -36,6 +37,7 @@ from services.notify.worker.performing import Performer
 from services.notify.worker.recorder import Recorder
 from services.notify.worker.retries import RetryWorker
 from services.notify.worker.suspending import Suspensions
+from services.notify.worker.turns import Turns
 from services.runtime.clock import Clock, random_fraction
 from services.runtime.database import Pool
 from services.runtime.kafka import Publisher
@@ -108,6 +110,12 @@ async def open_engine(
             email=email,
             links=around.links,
             form=build_form(settings),
+            turns=Turns(
+                alerts=AlertRepository(around.pool),
+                deliveries=DeliveryRepository(around.pool),
+                contents=around.contents,
+                clock=clock,
+            ),
             clock=clock,
             suspensions=suspensions,
         )

@@ -53,6 +53,12 @@ CATALOGUE: Catalogue = MappingProxyType(
             "One try and how it ended. `endpoint_id` is the rung of the contact for an e-mail.",
             (*_DELIVERY, "attempt", "outcome", "status_code", "detail", "duration_ms", "next_step"),
         ),
+        "delivery.held": LogEntry(
+            "info",
+            "An update or a cancel is not sent now: an attempt at its alert is under way on its path "
+            "(`wait`), or its alert never arrived there and there is nothing to cancel (`silence`).",
+            (*_DELIVERY, "turn"),
+        ),
         "delivery.refused": LogEntry(
             "error",
             "A dead letter: asking again cannot help. Somebody must look.",

@@ -1,6 +1,6 @@
 """Taking over what routing published: stored first, then acted on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -77,7 +77,7 @@ class AlertHandler:
             raise
         self.publish(stored.receipts)
         fresh = [plan for plan in planned if (plan.record.alert_id, plan.record.revision) in stored.fresh]
-        self._act(fresh, lease_until=lease_until)
+        self._act(fresh, ended=stored.ended, lease_until=lease_until)
         if len(fresh) < len(planned):
             # That an alert comes again means that routing missed what was told of it.
             await self.hand_over.tell(
@@ -106,14 +106,14 @@ class AlertHandler:
             planned.append(PlannedAlert(alert, deliveries))
         return planned
 
-    def _act(self, fresh: Sequence[PlannedAlert], *, lease_until: datetime) -> None:
+    def _act(self, fresh: Sequence[PlannedAlert], *, ended: Collection[UUID], lease_until: datetime) -> None:
         newer = {plan.record.alert_id for plan in fresh if plan.record.revision > 1}
         if newer:
             self.deliveries.forget(newer)
         self.hand_over.expect(plan.record for plan in fresh if _is_begun(plan))
         for plan in fresh:
             for delivery in plan.deliveries:
-                if delivery.is_leased:
+                if delivery.is_leased and delivery.delivery_id not in ended:
                     due = Due(delivery.delivery_id, plan.record, delivery.path, 1, lease_until)
                     self.deliveries.start(due)
 

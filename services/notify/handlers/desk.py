@@ -113,7 +113,7 @@ class AgencyDesk:
     async def _read(self, record: AlertRecord) -> AlertJson:
         """A case that was shredded leaves the pointer, which is nothing of the case."""
         try:
-            return build_data(record, await self.contents.read(record), self.links)
+            return build_data(record, await self.contents.read(record), self.links, now=self.clock.now())
         except ContentUnreadableError:
             return build_pointer(record, self.links)
 

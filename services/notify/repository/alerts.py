@@ -9,7 +9,13 @@ from uuid import UUID
 
 from schemas.alert import AlertRecord, Command
 from services.notify.receipts import Receipt, pack
-from services.notify.repository.rows import RECORD_COLUMNS, PlannedAlert, ReceiptBatch, read_record
+from services.notify.repository.rows import (
+    RECORD_COLUMNS,
+    PlannedAlert,
+    ReceiptBatch,
+    plain_uuid,
+    read_record,
+)
 from services.runtime.database import Pool, connection, transaction
 
 Revision: TypeAlias = tuple[UUID, int]
@@ -17,9 +23,10 @@ Revision: TypeAlias = tuple[UUID, int]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Which alerts of a batch are new, and the receipts to publish of it."""
+    """Which alerts of a batch are new, which deliveries need no attempt, and the receipts to publish."""
 
     fresh: frozenset[Revision]
+    ended: frozenset[UUID]
     receipts: ReceiptBatch | None
 
 
@@ -64,13 +71,15 @@ class AlertRepository:
             async with transaction(self._pool) as acquired:
                 rows = await acquired.fetch(_INSERT, *arguments)
                 await acquired.execute(_SKIP_EARLIER, *_revisions(alerts))
-                await acquired.execute(_SUPERSEDE, *_revisions(alerts))
+                ended = await acquired.fetch(_SUPERSEDE, *_revisions(alerts))
+                ended += await acquired.fetch(_SPARE, *_revisions(alerts))
                 await acquired.execute(_AWAIT_NO_MORE, _stopped(alerts))
         else:
             async with connection(self._pool) as acquired:
-                rows = await acquired.fetch(_INSERT, *arguments)
+                rows, ended = await acquired.fetch(_INSERT, *arguments), []
         fresh = frozenset((row["alert_id"], row["revision"]) for row in rows if row["alert_id"] is not None)
-        return Stored(fresh, ReceiptBatch(rows[0]["batch_id"], receipts) if receipts else None)
+        batch = ReceiptBatch(rows[0]["batch_id"], receipts) if receipts else None
+        return Stored(fresh, frozenset(plain_uuid(row["delivery_id"]) for row in ended), batch)
 
     async def record_unreadable(self, records: Sequence[UnreadableRecord], *, now: datetime) -> None:
         async with connection(self._pool) as acquired:
@@ -90,11 +99,16 @@ class AlertRepository:
             rows = await acquired.fetch(_SELECT_FEED, agency, after, limit)
         return [FeedEntry(row["feed_position"], read_record(row)) for row in rows]
 
-    async def find_newest(self, alert_id: UUID) -> AlertRecord | None:
-        """The newest revision, whosever it is; None also for an alert that was withdrawn."""
+    async def find_latest(self, alert_id: UUID) -> AlertRecord | None:
+        """The newest revision, withdrawn or not."""
         async with connection(self._pool) as acquired:
             row = await acquired.fetchrow(_SELECT_NEWEST, alert_id)
-        return None if row is None or row["command"] == Command.STOP else read_record(row)
+        return None if row is None else read_record(row)
+
+    async def find_newest(self, alert_id: UUID) -> AlertRecord | None:
+        """The newest revision, whosever it is; None also for an alert that was withdrawn."""
+        latest = await self.find_latest(alert_id)
+        return None if latest is None or latest.command is Command.STOP else latest
 
 
 def _columns(alerts: Sequence[PlannedAlert]) -> tuple[list[object], ...]:
@@ -241,6 +255,24 @@ _SUPERSEDE: Final = """
 UPDATE notify.delivery d SET state = 'superseded', due_at = NULL, leased_by = NULL
 FROM unnest($1::uuid[], $2::integer[]) AS newer (alert_id, revision)
 WHERE d.alert_id = newer.alert_id AND d.revision < newer.revision AND d.state = 'pending'
+RETURNING d.delivery_id
+"""
+
+# A path that has the alert is left alone by what amends it, and so is an agency that has taken it over.
+_SPARE: Final = """
+UPDATE notify.delivery d
+SET state = CASE WHEN taken.alert_id IS NULL THEN 'superseded' ELSE 'acknowledged' END,
+    due_at = NULL, leased_by = NULL
+FROM unnest($1::uuid[], $2::integer[]) AS newer (alert_id, revision)
+LEFT JOIN notify.acknowledgement taken ON taken.alert_id = newer.alert_id
+WHERE d.alert_id = newer.alert_id AND d.revision = newer.revision AND d.state = 'pending' AND (
+    taken.alert_id IS NOT NULL OR EXISTS (
+        SELECT FROM notify.delivery earlier
+        WHERE earlier.alert_id = d.alert_id AND earlier.channel = d.channel
+            AND earlier.target = d.target AND earlier.state = 'delivered'
+    )
+)
+RETURNING d.delivery_id
 """
 
 _AWAIT_NO_MORE: Final = """

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from services.notify.delivery import DeliveryState, Path
 from services.notify.repository.rows import RECORD_COLUMNS, Due, ReceiptBatch, Result, read_due
-from services.runtime.database import Pool, connection
+from services.runtime.database import Pool, connection, transaction
 
 
 class DeliveryRepository:
@@ -48,6 +49,25 @@ class DeliveryRepository:
         """Ends the leases of deliveries whose attempt was never begun."""
         async with connection(self._pool) as acquired:
             await acquired.execute(_GIVE_BACK, delivery_ids, member, now)
+
+    async def supersede_earlier(
+        self, alert_ids: Sequence[UUID], path: Path, *, now: datetime
+    ) -> list[DeliveryState]:
+        """Ends what is pending of these alerts on this path and not under way; what became of each there."""
+        async with transaction(self._pool) as acquired:
+            await acquired.execute(_SUPERSEDE_EARLIER, alert_ids, path.channel, path.target, now)
+            rows = await acquired.fetch(_SELECT_EARLIER, alert_ids, path.channel, path.target)
+        return [DeliveryState(row["state"]) for row in rows]
+
+    async def put_off(self, due: Due, *, until: datetime) -> None:
+        """Not attempted now: due again then, and the attempt that was counted for it is not."""
+        async with connection(self._pool) as acquired:
+            await acquired.execute(_PUT_OFF, due.record.alert_id, due.delivery_id, due.number, until)
+
+    async def end_in_silence(self, due: Due) -> None:
+        """Nothing is to be told on its path, now or later."""
+        async with connection(self._pool) as acquired:
+            await acquired.execute(_END_IN_SILENCE, due.record.alert_id, due.delivery_id)
 
     async def give_back_unanswered(self, leases: Sequence[datetime], *, member: str, now: datetime) -> int:
         """Ends what statements took that never learnt it, known by the instants until which they took it."""
@@ -142,6 +162,27 @@ WITH made AS (
     RETURNING batch_id
 )
 SELECT changed.delivery_id, told.batch_id FROM changed LEFT JOIN told ON true
+"""
+
+# A lease that has ended is nobody's: whoever had it lets the delivery go, or is dead.
+_SUPERSEDE_EARLIER: Final = """
+UPDATE notify.delivery SET state = 'superseded', due_at = NULL, leased_by = NULL
+WHERE alert_id = ANY ($1::uuid[]) AND channel = $2 AND target = $3 AND state = 'pending'
+    AND (leased_by IS NULL OR due_at <= $4)
+"""
+
+_SELECT_EARLIER: Final = """
+SELECT state FROM notify.delivery WHERE alert_id = ANY ($1::uuid[]) AND channel = $2 AND target = $3
+"""
+
+_PUT_OFF: Final = """
+UPDATE notify.delivery SET attempts = attempts - 1, due_at = $4, leased_by = NULL
+WHERE alert_id = $1 AND delivery_id = $2 AND state = 'pending' AND attempts = $3
+"""
+
+_END_IN_SILENCE: Final = """
+UPDATE notify.delivery SET state = 'superseded', due_at = NULL, leased_by = NULL
+WHERE alert_id = $1 AND delivery_id = $2 AND state = 'pending'
 """
 
 _GIVE_BACK: Final = """

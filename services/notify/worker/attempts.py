@@ -6,7 +6,7 @@ from typing import assert_never
 
 from schemas.alert import AlertForm, AlertRecord
 from schemas.vocabulary import EndpointContent, Rung
-from services.notify.bodies import Links, build_body, build_data, build_pointer, name_webhook
+from services.notify.bodies import Content, Links, build_body, build_data, build_pointer, name_webhook
 from services.notify.channels.email import EmailChannel, Letter
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.contents import Contents, ContentUnreadableError
@@ -15,6 +15,7 @@ from services.notify.directory import Directory, Endpoint
 from services.notify.postcard import Postcard, PostcardForm
 from services.notify.repository.rows import Due
 from services.notify.worker.suspending import Suspensions
+from services.notify.worker.turns import Turns
 from services.runtime.clock import Clock
 
 
@@ -28,22 +29,34 @@ class Attempts:
     email: EmailChannel | None
     links: Links
     form: PostcardForm
+    turns: Turns
     clock: Clock
     suspensions: Suspensions
 
-    async def attempt(self, due: Due) -> Attempt:
+    async def attempt(self, due: Due) -> Attempt | None:
+        """None if it is not its turn: then its delivery says what comes of it."""
         # Asked anew for each attempt: what was planned for an agency that has left since must not reach it.
         if self.directory.view.find_active(due.record.agency) is None:
             return Attempt(Outcome.REFUSED, detail="offboarded")
+        content = await self._read(due.record)
+        if isinstance(content, Mapping) and not await self.turns.may_go(due, content):
+            return None
         match due.path.channel:
             case Channel.WEBHOOK:
-                return await self._attempt_webhook(due)
+                return await self._attempt_webhook(due, content)
             case Channel.EMAIL:
                 return await self._attempt_email(due)
             case _:
                 assert_never(due.path.channel)
 
-    async def _attempt_webhook(self, due: Due) -> Attempt:
+    async def _read(self, record: AlertRecord) -> Content | ContentUnreadableError:
+        """Also for those who are only pointed to it: whose turn it is stands in the content."""
+        try:
+            return await self.contents.read(record)
+        except ContentUnreadableError as error:
+            return error
+
+    async def _attempt_webhook(self, due: Due, content: Content | ContentUnreadableError) -> Attempt:
         endpoint = self.directory.view.find_endpoint(due.record.agency, due.path.target)
         if endpoint is None:
             return Attempt(Outcome.REFUSED, detail="endpoint_removed")
@@ -53,10 +66,13 @@ class Attempts:
             endpoint.endpoint_id, mandated=due.record.mandated, now=self.clock.now()
         ):
             return Attempt(Outcome.UNAVAILABLE, detail="suspended")
-        try:
-            data = await self._build_data(due.record, endpoint)
-        except ContentUnreadableError as error:
-            return Attempt(Outcome.REFUSED, detail=str(error))
+        # A duty notice has no group, and no pointer form.
+        if due.record.form is AlertForm.ALERT and endpoint.content is EndpointContent.POINTER:
+            data = build_pointer(due.record, self.links)
+        elif isinstance(content, ContentUnreadableError):
+            return Attempt(Outcome.REFUSED, detail=str(content))
+        else:
+            data = build_data(due.record, content, self.links, now=self.clock.now())
         return await self._post(due, endpoint, data)
 
     async def _post(self, due: Due, endpoint: Endpoint, data: Mapping[str, object]) -> Attempt:
@@ -68,12 +84,6 @@ class Attempts:
         )
         self.suspensions.record(endpoint.endpoint_id, due.record.agency, attempt, now=self.clock.now())
         return attempt
-
-    async def _build_data(self, record: AlertRecord, endpoint: Endpoint) -> dict[str, object]:
-        # A duty notice has no group, and no pointer form.
-        if record.form is AlertForm.ALERT and endpoint.content is EndpointContent.POINTER:
-            return build_pointer(record, self.links)
-        return build_data(record, await self.contents.read(record), self.links)
 
     async def _attempt_email(self, due: Due) -> Attempt:
         view = self.directory.view

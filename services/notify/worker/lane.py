@@ -82,7 +82,10 @@ class Lane:
         is_late_turn = self.turn % LATE_EVERY == 0
         return (self.late if self.late and (is_late_turn or not self.fresh) else self.fresh).popleft()
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: Outcome | None) -> None:
+        """From None nothing: nobody was asked."""
+        if outcome is None:
+            return
         if outcome is Outcome.UNAVAILABLE:
             self.most = max(min(LEAST_EACH, self.limit.most), self.most // 2)
         else:

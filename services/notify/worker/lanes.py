@@ -13,7 +13,7 @@ from services.notify.repository.rows import Due
 from services.notify.worker.lane import Lane, LaneLimit
 from services.runtime.clock import Clock
 
-Work: TypeAlias = Callable[[Due], Awaitable[Outcome]]
+Work: TypeAlias = Callable[[Due], Awaitable[Outcome | None]]
 
 CATCH_UP_SECONDS: Final = 0.01
 

@@ -26,7 +26,7 @@ from services.runtime.logs import get_logger
 
 log = get_logger()
 
-Attempting: TypeAlias = Callable[[Due], Awaitable[Attempt]]
+Attempting: TypeAlias = Callable[[Due], Awaitable[Attempt | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +39,12 @@ class Performer:
     clock: Clock
     chance: Callable[[], float]
 
-    async def perform(self, due: Due) -> Outcome:
+    async def perform(self, due: Due) -> Outcome | None:
+        """None if nothing was attempted."""
         started_at, began = self.clock.now(), self.clock.monotonic()
         attempt = await self._attempt(due)
         if attempt is None:
-            return Outcome.UNAVAILABLE
+            return None
         now = self.clock.now()
         step = next_step(
             attempt,
@@ -58,7 +59,7 @@ class Performer:
         return attempt.outcome
 
     async def _attempt(self, due: Due) -> Attempt | None:
-        """None when our own database kept us from it: its lease ends, and it is claimed again."""
+        """None when it is not its turn, or our own database kept us from it: then it is claimed again."""
         try:
             return await self.attempt(due)
         except Exception as error:

@@ -1,5 +1,6 @@
 """Webhook bodies, read by the models that are the contract."""
 
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ from services.notify.bodies import (
     name_webhook,
     parse_content,
 )
-from tests.unit.notify.records import ALERT_ID, PLANTED, alert_content, alert_record, duty_notice
+from tests.unit.notify.records import ALERT_ID, DECIDED_AT, PLANTED, alert_content, alert_record, duty_notice
 
 LINKS = Links("https://notify.example")
 
@@ -35,7 +36,7 @@ def content_of(record: AlertRecord) -> dict[str, Any]:
 
 def test_a_disclosed_alert_is_the_content_and_the_links() -> None:
     record = alert_record()
-    body = build_body(record, build_data(record, content_of(record), LINKS))
+    body = build_body(record, build_data(record, content_of(record), LINKS, now=DECIDED_AT))
     event = WebhookAlert.model_validate_json(body)
     assert isinstance(event.data, AlertData)
     assert event.data.disclosed == {"name": {"full": "Marisol Ejemplovich"}}
@@ -67,7 +68,7 @@ def test_instants_are_written_in_utc() -> None:
 def test_a_duty_notice_is_its_content_alone() -> None:
     record = alert_record(form=AlertForm.DUTY_NOTICE)
     content = orjson.loads(duty_notice(record).model_dump_json())
-    body = build_body(record, build_data(record, content, LINKS))
+    body = build_body(record, build_data(record, content, LINKS, now=DECIDED_AT))
     assert isinstance(WebhookDutyNotice.model_validate_json(body).data, DutyNotice)
     assert orjson.loads(body)["type"] == "org.tocsin.duty.v1"
 
@@ -75,8 +76,10 @@ def test_a_duty_notice_is_its_content_alone() -> None:
 def test_a_reason_is_told_only_where_there_is_one() -> None:
     record = alert_record()
     content = content_of(record)
-    assert "reason" not in build_data(record, content, LINKS)
-    assert build_data(record, {**content, "reason": "NO_AGENCY"}, LINKS)["reason"] == "NO_AGENCY"
+    assert "reason" not in build_data(record, content, LINKS, now=DECIDED_AT)
+    assert (
+        build_data(record, {**content, "reason": "NO_AGENCY"}, LINKS, now=DECIDED_AT)["reason"] == "NO_AGENCY"
+    )
 
 
 def test_a_revision_has_a_webhook_id_of_its_own() -> None:
@@ -87,3 +90,17 @@ def test_a_revision_has_a_webhook_id_of_its_own() -> None:
 def test_what_is_no_object_is_no_content(plaintext: bytes) -> None:
     with pytest.raises(ContentError):
         parse_content(plaintext)
+
+
+def test_a_group_is_left_out_from_its_instant_on_and_the_instant_always() -> None:
+    record = alert_record()
+    content = {
+        "disclosed": {"name": {"full": "x"}, "age": {"band": "adult"}},
+        "until": {"name": DECIDED_AT.isoformat()},
+    }
+    before = build_data(record, content, LINKS, now=DECIDED_AT - timedelta(microseconds=1))
+    at = build_data(record, content, LINKS, now=DECIDED_AT)
+    assert before["disclosed"] == content["disclosed"]
+    assert at["disclosed"] == {"age": {"band": "adult"}}
+    assert "until" not in before
+    assert "until" not in at

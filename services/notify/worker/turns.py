@@ -1,0 +1,75 @@
+"""Whose turn it is on a path: an update or a cancel comes after its alert there, or in its place."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from services.notify.bodies import Content
+from services.notify.contents import Contents, ContentUnreadableError
+from services.notify.repository.alerts import AlertRepository
+from services.notify.repository.deliveries import DeliveryRepository
+from services.notify.repository.rows import Due
+from services.notify.succession import Turn, find_replaced, judge_turn
+from services.runtime.clock import Clock
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+WAIT: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """Raises one of database.TRANSIENT_ERRORS when PostgreSQL is away."""
+
+    alerts: AlertRepository
+    deliveries: DeliveryRepository
+    contents: Contents
+    clock: Clock
+
+    async def may_go(self, due: Due, content: Content) -> bool:
+        """Whether to attempt it now. If not, its delivery is put off or ended, and that is all.
+
+        What it takes the place of on its path is superseded first, so that it cannot follow it.
+        """
+        replaced = await self._list_replaced(content)
+        if not replaced:
+            return True
+        now = self.clock.now()
+        earlier = await self.deliveries.supersede_earlier(replaced, due.path, now=now)
+        turn = judge_turn(content, earlier)
+        if turn is Turn.WAIT:
+            await self.deliveries.put_off(due, until=now + WAIT)
+        elif turn is Turn.SILENCE:
+            await self.deliveries.end_in_silence(due)
+        if turn is not Turn.GO:
+            log.info(
+                "delivery.held",
+                delivery_id=due.delivery_id,
+                alert_id=due.record.alert_id,
+                agency=due.record.agency,
+                channel=due.path.channel.value,
+                endpoint_id=due.path.target,
+                correlation_id=due.record.correlation_id,
+                turn=turn.value,
+            )
+        return turn is Turn.GO
+
+    async def _list_replaced(self, content: Content) -> list[UUID]:
+        """The alert it is about, the one which that was about, and so on."""
+        chain: list[UUID] = []
+        replaced = find_replaced(content)
+        while replaced is not None and replaced not in chain:
+            chain.append(replaced)
+            replaced = await self._find_replaced_by(replaced)
+        return chain
+
+    async def _find_replaced_by(self, alert_id: UUID) -> UUID | None:
+        record = await self.alerts.find_latest(alert_id)
+        if record is None:
+            return None
+        try:
+            return find_replaced(await self.contents.read(record))
+        except ContentUnreadableError:
+            return None
