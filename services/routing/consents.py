@@ -1,6 +1,6 @@
 """Consents of a case: granted, revoked, valid for whom and for what (DOMAIN 6.0, 6.0.1 points 17 to 21)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
@@ -85,14 +85,17 @@ def read_known_age(event: CaseEvent) -> KnownAge | None:
     return KnownAge(None, minor=data.age.band is not AgeBand.ADULT)
 
 
-def find_valid_consents(case: CaseState, age: KnownAge | None, *, now: datetime) -> tuple[Consent, ...]:
+def find_valid_consents(
+    case: CaseState, age: KnownAge | None, *, now: datetime, withdrawn: EventRecord | None = None
+) -> tuple[Consent, ...]:
     """The consents that count now, judged by this age, else by the latest that is known of the case.
 
-    One given by another counts only while the person is known to be under 18 (DOMAIN 6.0.1 point 19).
+    One given by another counts only while the person is known to be under 18 (DOMAIN 6.0.1 point 19). What an
+    event said that is being corrected is `withdrawn`: a correction replaces the whole data.
     """
     if not case.consents:
         return ()
-    known = age or next((record.age for record in reversed(case.events) if record.age is not None), None)
+    known = age or _find_latest_age(record for record in case.events if record is not withdrawn)
     is_minor = known is not None and known.is_minor_on(_today(now))
     return tuple(
         consent
@@ -103,6 +106,11 @@ def find_valid_consents(case: CaseState, age: KnownAge | None, *, now: datetime)
         and consent.begins_at <= now < consent.ends_at
         and (consent.granted_by is ConsentGrantor.SELF or is_minor)
     )
+
+
+def _find_latest_age(records: Iterable[EventRecord]) -> KnownAge | None:
+    ages = [record.age for record in records if record.age is not None]
+    return ages[-1] if ages else None
 
 
 def _today(now: datetime) -> date:

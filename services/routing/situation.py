@@ -60,10 +60,13 @@ def build_situation(
     """Gather what deciding needs; `earlier` is the chain that the event corrects or retracts."""
     data = event.data
     now = now.astimezone(UTC)
+    valid: tuple[Consent, ...] = ()
+    if case.consents:
+        valid = find_valid_consents(case, read_known_age(event), now=now, withdrawn=earlier)
     return Situation(
         directory=directory,
         conflicts=case.conflicts,
-        consents=find_valid_consents(case, read_known_age(event), now=now) if case.consents else (),
+        consents=valid,
         now=now,
         emitter_id=emitter.id,
         emitter_role=emitter.roles[0],

@@ -127,6 +127,16 @@ class TestValidity:
             row_of(story.tell("victim.potential_identified", **NAME), "ag-kern-vsp")
         )
 
+    def test_an_age_that_the_event_takes_back_is_not_known_when_it_is_decided(self) -> None:
+        """A correction replaces the whole data: else it would disclose what its original did not."""
+        story = Story()
+        story.consent(["VICTIM_SERVICES"], ["name"], granted_by="parent")
+        identify = "victim.potential_identified"
+        original = disclosed(row_of(story.tell(identify, **NAME), "ag-kern-vsp"))
+        mistaken = row_of(story.tell(identify, **NAME, age={"band": "under13"}, corrects="e2"), "ag-kern-vsp")
+        assert disclosed(mistaken) == original | {"age", "name"}
+        assert disclosed(row_of(story.tell(identify, **NAME, corrects="e3"), "ag-kern-vsp")) == original
+
     def test_it_lapses_in_silence_on_the_18th_birthday(self) -> None:
         story = Story()
         story.consent(["VICTIM_SERVICES"], ["name"], granted_by="guardian")
