@@ -66,11 +66,13 @@ class Worker:
         return self._directories[version]
 
 
-def decide_all(job: Job, courses: Sequence[Course], *, progress: Progress) -> Findings:
+def decide_all(
+    job: Job, courses: Sequence[Course], *, progress: Progress, alone_up_to: int = ALONE_UP_TO
+) -> Findings:
     """What the drafts would change; `progress` is told how many events were done. Raises UndecidableError."""
     findings = Findings()
-    count = sum(map(len, courses))
-    results = _decide_alone(job, courses) if count <= ALONE_UP_TO else _decide_together(job, courses)
+    is_little = _count(courses) <= alone_up_to
+    results = _decide_alone(job, courses) if is_little else _decide_together(job, courses)
     for done, result in results:
         findings.add(result)
         progress(done)

@@ -43,6 +43,9 @@ Matter = tuple[CaseEvent, CaseState, Directory, list[dict[str, Any]]]
 AGENCIES = [f"ag-{letter}" for letter in "abcd"]
 CONDITIONS = [
     "true",
+    "true",
+    "true",
+    "true",
     "minor",
     "!minor",
     '"ForcedLabour" in exploitation.types',
