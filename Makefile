@@ -9,6 +9,9 @@ UPGRADE ?=
 # The broker: embedded (in memory, at once) or apache (the real one: needs Java 17, and Maven the first time).
 KAFKA ?= embedded
 BROKERS ?= 1
+# What make bench measures: all, or routing alone, which needs no server.
+PART ?= all
+BENCH_FILE = $(if $(filter all,$(PART)),$(KAFKA),$(PART))
 
 # Most of a test is waiting for another process. Each worker has its own servers, and runs whole modules.
 WORKERS ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile
@@ -50,8 +53,8 @@ format: $(INSTALLED) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED) ## Measure throughput, latency and cost on this machine (KAFKA=apache; into .bench/)
-	@TOCSIN_TEST_KAFKA=$(KAFKA) $(BIN)/python -m tests.bench --out .bench/$(KAFKA).json $(ARGS)
+bench: $(INSTALLED) ## Measure throughput, latency and cost on this machine (KAFKA=apache, PART=routing; into .bench/)
+	@TOCSIN_TEST_KAFKA=$(KAFKA) $(BIN)/python -m tests.bench --part $(PART) --out .bench/$(BENCH_FILE).json $(ARGS)
 
 lock: $(INSTALLED) ## Pin what pyproject.toml asks for (UPGRADE=--upgrade for newest versions)
 	@requirements/lock $(UPGRADE)

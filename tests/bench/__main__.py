@@ -3,6 +3,7 @@
 python -m tests.bench                 everything: about three minutes
 python -m tests.bench --quick         a short run to see that it works
 python -m tests.bench --rate 800      another load (events per second)
+python -m tests.bench --part routing  what deciding and backtests cost, with no server: a minute or two
 """
 
 import argparse
@@ -22,6 +23,7 @@ from tests.bench.floor_run import measure_floor
 from tests.bench.mail_run import measure_mail
 from tests.bench.measure import MemoryWatch, Usage, check_arrivals, percentiles
 from tests.bench.mix import LoadEvent, build_directory, build_events
+from tests.bench.routing import compare_routing, measure_routing
 from tests.bench.stack import Receiver, run_load, running_receiver, running_stack
 
 OURS: Final = ("intake", "routing", "notify")
@@ -31,6 +33,8 @@ WANTED_P99_MS: Final = 250
 WANTED_MB: Final = 150
 WANTED_READY_SECONDS: Final = 8
 _SETTLE_SECONDS: Final = 30.0
+# Beside everything else a fifth of the past has to do, and is scaled up: the whole of it is measured alone.
+_WHOLE_PAST, _SHORT_PAST = 100_000, 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,47 +216,61 @@ def compare(webhooks: Mapping[str, Any]) -> dict[str, bool]:
     }
 
 
-def _parse() -> tuple[Size, Path]:
+def _parse() -> tuple[Size, Path, str]:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rate", type=int, default=1000, help="events per second of the full part")
     parser.add_argument("--seconds", type=int, default=60, help="length of the full part")
     parser.add_argument("--quick", action="store_true", help="a few seconds of each part")
+    parser.add_argument("--part", choices=("all", "routing"), default="all", help="what to measure")
     parser.add_argument("--out", type=Path, default=Path(".bench/latest.json"), help="where the JSON goes")
     options = parser.parse_args()
     if options.quick:
-        return Size(options.rate, 5, 5, 2, 20), options.out
-    return Size(options.rate, options.seconds, 30, 5, 40), options.out
+        return Size(options.rate, 5, 5, 2, 20), options.out, options.part
+    return Size(options.rate, options.seconds, 30, 5, 40), options.out, options.part
 
 
-def main() -> int:
-    """Run every part, print and store the figures; fail if anything did not arrive."""
-    size, out = _parse()
+def measure_all(size: Size) -> dict[str, Any]:
+    """Every part, and what of them was reached."""
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as name:
         folder = Path(name)
-        result: dict[str, Any] = {
-            "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-            "webhooks": measure_webhooks(folder / "webhooks", size),
-        }
+        result: dict[str, Any] = {"webhooks": measure_webhooks(folder / "webhooks", size)}
         say("e-mail …")
         result["email"] = measure_mail(folder / "mail", rate=size.mail_rate, seconds=min(size.seconds, 15))
         say("the floor: a bare relay …")
         result["floor"] = measure_floor(folder / "floor", rate=size.rate, seconds=min(size.seconds, 20))
-    ours, floor = (
-        result["webhooks"]["cpu_us_per_delivered_alert"]["full"]["all"],
-        result["floor"]["cpu_us_per_delivered_alert"],
-    )
-    result["cpu_over_floor"] = round(ours / floor["all"], 2)
-    result["reached"] = compare(result["webhooks"])
+    say("routing …")
+    result["routing"] = measure_routing(backtest_events=_SHORT_PAST, rounds=5)
+    ours = result["webhooks"]["cpu_us_per_delivered_alert"]["full"]["all"]
+    result["cpu_over_floor"] = round(ours / result["floor"]["cpu_us_per_delivered_alert"]["all"], 2)
+    result["reached"] = compare(result["webhooks"]) | compare_routing(result["routing"])
+    return result
+
+
+def measure_part_routing() -> dict[str, Any]:
+    """Routing alone, on the whole past."""
+    routing = measure_routing(backtest_events=_WHOLE_PAST, rounds=20)
+    return {"routing": routing, "reached": compare_routing(routing)}
+
+
+def main() -> int:
+    """Run every part, print and store the figures; fail if anything did not arrive."""
+    size, out, part = _parse()
+    machine = {"cpus": os.cpu_count(), "python": platform.python_version()}
+    result = {"machine": machine} | (measure_part_routing() if part == "routing" else measure_all(size))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=2) + "\n")
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
     for figure, is_reached in result["reached"].items():
         say(f"{'reached' if is_reached else 'MISSED '} {figure}")
-    parts = [result["webhooks"][load.name] for load in size.loads if load.name != "warm"]
+    return 1 if part == "all" and _is_anything_missing(result) else 0
+
+
+def _is_anything_missing(result: Mapping[str, Any]) -> bool:
+    parts = [result["webhooks"][name] for name in ("full", "half", "alone")]
     lost = any(part["arrivals"]["missing"] or part["arrivals"]["unexpected"] for part in parts)
-    return 1 if lost or result["email"]["missing"] else 0
+    return lost or bool(result["email"]["missing"])
 
 
 if __name__ == "__main__":

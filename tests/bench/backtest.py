@@ -31,6 +31,10 @@ class BacktestCost:
     seconds: float
     changed_alerts: int
 
+    @property
+    def seconds_per_100_000(self) -> float:
+        return round(self.seconds * EVENTS / self.events, 1)
+
 
 def measure(events: int = EVENTS) -> BacktestCost:
     """Decide a made past with a draft of the Kern pack whose shared rules tell more, and faster."""
