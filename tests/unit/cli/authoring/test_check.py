@@ -201,6 +201,43 @@ def test_a_rule_that_another_makes_superfluous_is_warned_of(
     assert warnings_of(tmp_path, PACK + another("T-02", *changes)) == [SHADOWED]
 
 
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        ("minor", 'minor && safety.risk == "high"'),
+        ("minor", 'safety.risk == "high" && minor'),
+        ('"true"', "minor"),
+        ('minor && safety.risk == "high"', 'minor && flags.indian_child && safety.risk == "high"'),
+        ('"true"', "'minor || flags.indian_child'"),
+    ],
+)
+def test_a_rule_whose_condition_only_adds_to_anothers_is_superfluous(
+    tmp_path: Path, wide: str, narrow: str
+) -> None:
+    first = swap("when: minor", f"when: {wide}")
+    assert warnings_of(tmp_path, first + another("T-02", ("when: minor", f"when: {narrow}"))) == [SHADOWED]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('minor && safety.risk == "high"', "minor && flags.indian_child"),
+        ('minor && safety.risk == "high"', 'safety.risk == "high" || minor'),
+        ("minor", "flags.indian_child"),
+    ],
+)
+def test_conditions_of_which_none_adds_to_the_other_make_nothing_superfluous(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    first = swap("when: minor", f"when: {one}")
+    assert warnings_of(tmp_path, first + another("T-02", ("when: minor", f"when: '{other}'"))) == []
+
+
+def test_a_narrower_rule_that_is_faster_is_not_superfluous(tmp_path: Path) -> None:
+    narrow = another("T-02", ("when: minor", 'when: minor && safety.risk == "high"'), ("urgent", "immediate"))
+    assert warnings_of(tmp_path, PACK + narrow) == []
+
+
 def test_an_earlier_rule_can_be_superfluous_too(tmp_path: Path) -> None:
     text = swap("disclose: [name, age]", "disclose: [age]") + another("T-02")
     assert warnings_of(tmp_path, text) == [
