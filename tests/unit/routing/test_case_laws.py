@@ -303,6 +303,8 @@ def test_a_correction_followed_by_its_undo_equals_the_original(
     last = story.take(build_event("tip.received", emitter, event_id="o3", corrects=undoes, **original))
 
     assert essence(last.alerts) == essence(first.alerts)
+    taken_back = {(row.agency, row.cause) for row in last.alerts if row.kind is AlertKind.CANCEL}
+    assert taken_back.isdisjoint((row.agency, row.cause) for row in first.alerts)
     assert (last.notices, last.duties, last.undeliverable) == (
         first.notices,
         first.duties,

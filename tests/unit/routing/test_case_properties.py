@@ -52,7 +52,9 @@ Step = tuple[str, Any]
 def occurrences(draw: st.DrawFn) -> dict[str, Any]:
     """An event, of what it is made; `of` is how many events ago the one it corrects or retracts was."""
     kind = draw(
-        st.sampled_from(["tip"] * 6 + ["grant", "grant", "revoke", "conflict", "conflict", "retraction"])
+        st.sampled_from(
+            ["tip"] * 6 + ["grant"] * 4 + ["revoke", "revoke", "conflict", "conflict", "retraction"]
+        )
     )
     return {
         "kind": kind,
