@@ -20,7 +20,7 @@ from schemas.vocabulary import (
     Outcome,
     Reason,
 )
-from services.routing.case_state import CaseState, Consent, read_case_state, write_case_state
+from services.routing.case_state import RULES, CaseState, Consent, read_case_state, write_case_state
 from services.routing.decide import decide
 from services.routing.decision import Decision, Directory, PlannedAlert, Verdict
 from services.routing.history import remember
@@ -312,6 +312,21 @@ def test_a_correction_followed_by_its_undo_equals_the_original(
     )
     assert verdicts(last) == verdicts(first)
     assert standing(story.case, "o3") == before
+
+
+@given(willing_directories(), rules(), consents(), tips(), AGENCY)
+@settings(max_examples=150, deadline=None)
+def test_a_consent_given_after_an_alert_widens_none_of_its_rungs(
+    directory: Directory, raw: list[dict[str, Any]], later: CaseState, tip: dict[str, Any], emitter: str
+) -> None:
+    story = Story(directory=directory, packs=build_packs(*raw))
+    first = story.take(build_event("tip.received", emitter, event_id="o1", **tip))
+    story.case = replace(story.case, consents=later.consents)
+    story.wait(days=4)
+    for original in first.alerts:
+        if original.cause == RULES and not original.external:
+            rungs = story.climb(original.agency, "o1").rows
+            assert all(rung.disclosed <= original.disclosed for rung in rungs)
 
 
 def essence(rows: Sequence[PlannedAlert]) -> list[PlannedAlert]:
