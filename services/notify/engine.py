@@ -10,7 +10,7 @@ from services.notify.bodies import Links
 from services.notify.breaker import Breaker, BreakerPolicy
 from services.notify.channels.email import EmailChannel, MailServer, open_email_channel
 from services.notify.channels.posting import build_tls_context
-from services.notify.channels.webhook import open_webhook_channel
+from services.notify.channels.webhook import WebhookChannel, open_webhook_channel
 from services.notify.contents import Contents
 from services.notify.delivery import Channel
 from services.notify.directory import Directory
@@ -100,25 +100,7 @@ async def open_engine(
         ) as webhook,
         _open_email(settings, clock=clock) as email,
     ):
-        suspensions = Suspensions(
-            breaker=Breaker(_read_policy(settings)), repository=SuspensionRepository(around.pool)
-        )
-        attempts = Attempts(
-            directory=around.directory,
-            contents=around.contents,
-            webhook=webhook,
-            email=email,
-            links=around.links,
-            form=build_form(settings),
-            turns=Turns(
-                alerts=AlertRepository(around.pool),
-                deliveries=DeliveryRepository(around.pool),
-                contents=around.contents,
-                clock=clock,
-            ),
-            clock=clock,
-            suspensions=suspensions,
-        )
+        attempts = _build_attempts(settings, around, webhook, email)
         works = _build_works(settings, around, attempts)
         await works.recover()
         async with _running(works, lifetime):
@@ -129,8 +111,31 @@ async def open_engine(
                 publish=works.publish,
                 channels=_channels(email),
                 lease=works.retries.lease,
-                suspensions=suspensions,
+                suspensions=attempts.suspensions,
             )
+
+
+def _build_attempts(
+    settings: NotifySettings, around: Surroundings, webhook: WebhookChannel, email: EmailChannel | None
+) -> Attempts:
+    return Attempts(
+        directory=around.directory,
+        contents=around.contents,
+        webhook=webhook,
+        email=email,
+        links=around.links,
+        form=build_form(settings),
+        turns=Turns(
+            alerts=AlertRepository(around.pool),
+            deliveries=DeliveryRepository(around.pool),
+            contents=around.contents,
+            clock=around.clock,
+        ),
+        clock=around.clock,
+        suspensions=Suspensions(
+            breaker=Breaker(_read_policy(settings)), repository=SuspensionRepository(around.pool)
+        ),
+    )
 
 
 @asynccontextmanager

@@ -46,7 +46,7 @@ def a_tip(name: str) -> CaseEvent:
     return build_event("tip.received", data, name=name, source=SCHOOLS)
 
 
-def follow_up(event: CaseEvent, kind: str, source: str | None = None, **data: Any) -> CaseEvent:  # noqa: ANN401
+def follow_up(event: CaseEvent, kind: str, source: str | None = None, **data: Any) -> CaseEvent:  # noqa: ANN401 -- whatever an event may hold
     """Another event of the same case."""
     later = build_event(kind, data, name=kind.partition(".")[2], source=source or event["source"])
     return later | {"subject": event["subject"]}

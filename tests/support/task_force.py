@@ -279,7 +279,8 @@ async def open_task_force(
     async with (
         open_receivers() as receivers,
         open_mailbox() as mailbox,
-        aiohttp.ClientSession(timeout=timeout) as http,
+        # Shorter than the servers': a connection that is just being closed is not used once more.
+        aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(keepalive_timeout=2)) as http,
     ):
         file = folder / "directory.json"
         file.write_bytes(orjson.dumps(build_directory(receivers, changes)))

@@ -77,7 +77,9 @@ class AlertHandler:
             raise
         self.publish(stored.receipts)
         fresh = [plan for plan in planned if (plan.record.alert_id, plan.record.revision) in stored.fresh]
-        self._act(fresh, ended=stored.ended, lease_until=lease_until)
+        never_begun = self._act(fresh, ended=stored.ended, lease_until=lease_until)
+        if never_begun:
+            await self.alerts.free(never_begun)
         if len(fresh) < len(planned):
             # That an alert comes again means that routing missed what was told of it.
             await self.hand_over.tell(
@@ -106,16 +108,19 @@ class AlertHandler:
             planned.append(PlannedAlert(alert, deliveries))
         return planned
 
-    def _act(self, fresh: Sequence[PlannedAlert], *, ended: Collection[UUID], lease_until: datetime) -> None:
+    def _act(
+        self, fresh: Sequence[PlannedAlert], *, ended: Collection[UUID], lease_until: datetime
+    ) -> Sequence[Due]:
+        """Begins what is new; what waited in memory for a revision that is overtaken now is returned."""
         newer = {plan.record.alert_id for plan in fresh if plan.record.revision > 1}
-        if newer:
-            self.deliveries.forget(newer)
+        never_begun = self.deliveries.forget(newer) if newer else []
         self.hand_over.expect(plan.record for plan in fresh if _is_begun(plan))
         for plan in fresh:
             for delivery in plan.deliveries:
                 if delivery.is_leased and delivery.delivery_id not in ended:
                     due = Due(delivery.delivery_id, plan.record, delivery.path, 1, lease_until)
                     self.deliveries.start(due)
+        return never_begun
 
     async def _keep_unreadable(self, records: Sequence[ReceivedRecord]) -> None:
         if not records:

@@ -18,8 +18,8 @@ class Deliveries(Protocol):
 
     def start(self, due: Due) -> None: ...
 
-    def forget(self, alert_ids: Collection[UUID]) -> None:
-        """Nothing that waits for these alerts is to be attempted."""
+    def forget(self, alert_ids: Collection[UUID]) -> Sequence[Due]:
+        """Nothing that waits for these alerts is to be attempted; what waited."""
         ...
 
 

@@ -11,6 +11,7 @@ from schemas.alert import AlertRecord, Command
 from services.notify.receipts import Receipt, pack
 from services.notify.repository.rows import (
     RECORD_COLUMNS,
+    Due,
     PlannedAlert,
     ReceiptBatch,
     plain_uuid,
@@ -80,6 +81,13 @@ class AlertRepository:
         fresh = frozenset((row["alert_id"], row["revision"]) for row in rows if row["alert_id"] is not None)
         batch = ReceiptBatch(rows[0]["batch_id"], receipts) if receipts else None
         return Stored(fresh, frozenset(plain_uuid(row["delivery_id"]) for row in ended), batch)
+
+    async def free(self, never_begun: Sequence[Due]) -> None:
+        """These were superseded before their attempt began: nothing of them can arrive."""
+        async with connection(self._pool) as acquired:
+            await acquired.execute(
+                _FREE, [due.record.alert_id for due in never_begun], [due.delivery_id for due in never_begun]
+            )
 
     async def record_unreadable(self, records: Sequence[UnreadableRecord], *, now: datetime) -> None:
         async with connection(self._pool) as acquired:
@@ -252,10 +260,16 @@ ON CONFLICT DO NOTHING
 """
 
 _SUPERSEDE: Final = """
-UPDATE notify.delivery d SET state = 'superseded', due_at = NULL, leased_by = NULL
+UPDATE notify.delivery d
+SET state = 'superseded', due_at = CASE WHEN d.leased_by IS NOT NULL THEN d.due_at END, leased_by = NULL
 FROM unnest($1::uuid[], $2::integer[]) AS newer (alert_id, revision)
 WHERE d.alert_id = newer.alert_id AND d.revision < newer.revision AND d.state = 'pending'
 RETURNING d.delivery_id
+"""
+
+_FREE: Final = """
+UPDATE notify.delivery SET due_at = NULL
+WHERE alert_id = ANY ($1::uuid[]) AND delivery_id = ANY ($2::uuid[]) AND state = 'superseded'
 """
 
 # A path that has the alert is left alone by what amends it, and so is an agency that has taken it over.

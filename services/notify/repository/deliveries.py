@@ -53,10 +53,14 @@ class DeliveryRepository:
     async def supersede_earlier(
         self, alert_ids: Sequence[UUID], path: Path, *, now: datetime
     ) -> list[DeliveryState]:
-        """Ends what is pending of these alerts on this path and not under way; what became of each there."""
+        """Ends what is pending of these alerts on this path and not under way; what became of each there.
+
+        What was superseded in the middle of an attempt is pending until its result is there, and counts as
+        delivered if none came within its lease: it may have arrived.
+        """
         async with transaction(self._pool) as acquired:
             await acquired.execute(_SUPERSEDE_EARLIER, alert_ids, path.channel, path.target, now)
-            rows = await acquired.fetch(_SELECT_EARLIER, alert_ids, path.channel, path.target)
+            rows = await acquired.fetch(_SELECT_EARLIER, alert_ids, path.channel, path.target, now)
         return [DeliveryState(row["state"]) for row in rows]
 
     async def put_off(self, due: Due, *, until: datetime) -> None:
@@ -156,6 +160,11 @@ WITH made AS (
         OR (d.state <> 'delivered' AND made.state = 'delivered')
     )
     RETURNING d.delivery_id, made.receipt
+), missed AS (
+    UPDATE notify.delivery d SET due_at = NULL
+    FROM made
+    WHERE d.alert_id = made.alert_id AND d.delivery_id = made.delivery_id AND made.state <> 'delivered'
+        AND d.state = 'superseded' AND d.due_at IS NOT NULL AND d.attempts = made.number
 ), told AS (
     INSERT INTO notify.outbox (member, claimed_at, receipts)
     SELECT $1, $2, string_agg(receipt, E'\\n') FROM changed WHERE receipt IS NOT NULL HAVING count(*) > 0
@@ -172,7 +181,12 @@ WHERE alert_id = ANY ($1::uuid[]) AND channel = $2 AND target = $3 AND state = '
 """
 
 _SELECT_EARLIER: Final = """
-SELECT state FROM notify.delivery WHERE alert_id = ANY ($1::uuid[]) AND channel = $2 AND target = $3
+SELECT CASE
+    WHEN state = 'superseded' AND due_at > $4 THEN 'pending'
+    WHEN state = 'superseded' AND due_at IS NOT NULL THEN 'delivered'
+    ELSE state
+END AS state
+FROM notify.delivery WHERE alert_id = ANY ($1::uuid[]) AND channel = $2 AND target = $3
 """
 
 _PUT_OFF: Final = """

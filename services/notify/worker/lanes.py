@@ -102,13 +102,17 @@ class Dispatcher:
         (lane.fresh if due.number == 1 else lane.late).append(due)
         self._advance(lane)
 
-    def forget(self, alert_ids: Collection[UUID]) -> None:
+    def forget(self, alert_ids: Collection[UUID]) -> list[Due]:
         """Lets go of what waits for these alerts: acknowledged, or overtaken by a newer revision."""
+        forgotten: list[Due] = []
         for lane in self._lanes.values():
             for queue in (lane.fresh, lane.late):
-                kept = [due for due in queue if due.record.alert_id not in alert_ids]
+                kept: list[Due] = []
+                for due in queue:
+                    (forgotten if due.record.alert_id in alert_ids else kept).append(due)
                 queue.clear()
                 queue.extend(kept)
+        return forgotten
 
     def close(self) -> None:
         """Begins nothing more."""

@@ -257,6 +257,46 @@ async def test_a_cancel_is_told_where_its_alert_arrived_and_silent_where_it_neve
     assert [each["alert_id"] for each in pulled] == [str(alert.alert_id), str(cancel.alert_id)]
 
 
+async def test_a_cancel_waits_for_an_attempt_that_a_stop_found_under_way_and_is_told_if_it_arrives(
+    rig: Rig, receivers: Receivers
+) -> None:
+    gate = Gate()
+    receivers["one"].answer = gate.answer
+    await rig.add_agency(AGENCY, receivers["one"], key=KEY)
+    async with running_notify(rig, rig.settings()):
+        alert = await send(rig)
+        await receivers["one"].wait_for(1)
+        await rig.publish_alerts(
+            await make(rig, command=Command.STOP, alert_id=alert.alert_id, revision=2),
+            cancel := await make(rig, kind=AlertKind.CANCEL, replaces=alert.alert_id),
+        )
+        await rig.wait_for_row("SELECT 1 FROM notify.delivery WHERE state = 'superseded'")
+        gate.open()
+        await receivers["one"].wait_for(2)
+    assert ids(receivers["one"]) == [f"{alert.alert_id}_1", f"{cancel.alert_id}_1"]
+
+
+async def test_a_cancel_is_silent_where_a_stop_came_before_the_first_attempt(
+    rig: Rig, receivers: Receivers
+) -> None:
+    gate = Gate()
+    receivers["one"].answer = gate.answer
+    await rig.add_agency(AGENCY, receivers["one"], key=KEY)
+    async with running_notify(rig, rig.settings(notify_most_attempts_each=1)):
+        other = await send(rig)
+        await receivers["one"].wait_for(1)
+        waiting = await send(rig)
+        await rig.wait_for_row("SELECT 1 FROM notify.delivery WHERE alert_id = $1", waiting.alert_id)
+        cancel = await make(rig, kind=AlertKind.CANCEL, replaces=waiting.alert_id)
+        await rig.publish_alerts(
+            await make(rig, command=Command.STOP, alert_id=waiting.alert_id, revision=2), cancel
+        )
+        await wait_for_states(rig, waiting.alert_id, superseded=1)
+        gate.open()
+        await wait_for_states(rig, cancel.alert_id, superseded=1)
+    assert ids(receivers["one"]) == [f"{other.alert_id}_1"]
+
+
 async def test_a_cancel_of_an_update_is_told_to_whoever_has_the_alert_of_the_update(
     rig: Rig, receivers: Receivers
 ) -> None:
