@@ -71,10 +71,13 @@ def backtest(  # noqa: PLR0913 - the options of a command line
         _fail("--since and --until are of --from-ledger: a scenario is decided whole")
     period = Period(_read_time("--since", since), _read_time("--until", until))
     source = _find_source(data_dir) if from_ledger else None
-    protocols = Protocols.of(_load_in_force(packs, source), _load_packs(drafts), since=period.since)
+    drafted = _load_packs(drafts)
+    ledger = None if source is None else _read_ledger(source, period)
+    in_force = _load_in_force(packs) if packs or ledger is None else ledger.in_force
+    protocols = Protocols.of(in_force, drafted, since=period.since)
     try:
-        if source is not None:
-            findings = _replay_ledger(protocols, source, period)
+        if ledger is not None:
+            findings = _replay_ledger(protocols, ledger, period)
         else:
             findings = _replay_scenarios(protocols, scenarios or [], period)
     except UndecidableError as error:
@@ -116,10 +119,9 @@ def _list_scenarios(paths: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
-def _replay_ledger(protocols: "Protocols", source: "LedgerSource", period: "Period") -> "Findings":
+def _replay_ledger(protocols: "Protocols", ledger: "Ledger", period: "Period") -> "Findings":
     from services.cli.backtesting.workers import Job, decide_all
 
-    ledger = _read_ledger(source, period)
     job = Job(protocols, period, ledger.directories)
     courses = ledger.courses
     with show_progress("events", sum(map(len, courses.courses))) as progress:
@@ -132,6 +134,7 @@ def _replay_ledger(protocols: "Protocols", source: "LedgerSource", period: "Peri
 def _read_ledger(source: "LedgerSource", period: "Period") -> "Ledger":
     from services.cli.backtesting.ledger import LedgerUnavailableError, read_ledger
     from services.devstack.logbook import configure_logs
+    from services.routing.packs import PackErrors
     from services.runtime.crypto import KeyFileError, SealError
     from services.runtime.database import TRANSIENT_ERRORS
     from services.runtime.kafka import KAFKA_ERRORS
@@ -139,7 +142,7 @@ def _read_ledger(source: "LedgerSource", period: "Period") -> "Ledger":
     configure_logs(service="backtest")
     try:
         return asyncio.run(read_ledger(source, period))
-    except (LedgerUnavailableError, KeyFileError) as error:
+    except (LedgerUnavailableError, KeyFileError, PackErrors) as error:
         _fail(f"the ledger cannot be read: {error}")
     except Exception as error:
         # What the servers say may hold a value or a password: told by its type alone.
@@ -161,11 +164,10 @@ def _find_source(data_dir: Path | None) -> "LedgerSource":
         _fail(str(error))
 
 
-def _load_in_force(packs: Path | None, source: "LedgerSource | None") -> "list[ProtocolPack]":
+def _load_in_force(packs: Path | None) -> "list[ProtocolPack]":
     from services.routing.packs import SHIPPED
 
-    folder = packs or (SHIPPED if source is None else source.protocols)
-    return _load_packs([folder])
+    return _load_packs([packs or SHIPPED])
 
 
 def _load_packs(paths: Sequence[Path]) -> "list[ProtocolPack]":

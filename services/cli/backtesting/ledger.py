@@ -1,7 +1,7 @@
 """The events that were really processed: read from the log, opened here, and recorded as a read."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,11 +9,15 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from schemas.pack import ProtocolPack
 from schemas.sealed import SealedEvent
 from schemas.topics import CASE_EVENTS
 from services.cli.backtesting.courses import NOT_OPENED, Courses, PastRecord, open_courses
 from services.cli.backtesting.replay import Period
 from services.cli.backtesting.source import LedgerSource
+from services.routing.handlers.protocols import list_approved
+from services.routing.packs import PackErrors, read_sources
+from services.routing.repository.packs import PackRepository, StoredPack
 from services.routing.repository.past import DecidedRecord, PastRepository
 from services.runtime.crypto import Kek
 from services.runtime.database import open_pool
@@ -30,9 +34,13 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Past events in courses, with the directories by which they were decided, as JSON."""
+    """Past events in courses, with the directories by which they were decided, as JSON.
+
+    `in_force` are the packs that were ever approved, each from the instant at which it came into force.
+    """
 
     courses: Courses
+    in_force: tuple[ProtocolPack, ...]
     directories: Mapping[int, str] = field(repr=False)
 
 
@@ -41,7 +49,7 @@ class LedgerUnavailableError(Exception):
 
 
 async def read_ledger(source: LedgerSource, period: Period) -> Ledger:
-    """Raises LedgerUnavailableError, KeyFileError, SealError, and errors of the database and the broker."""
+    """Raises LedgerUnavailableError, KeyFileError, SealError, PackErrors, and errors of the servers."""
     kek = Kek.load(source.kek_file)
     async with AsyncExitStack() as stack:
         try:
@@ -62,7 +70,15 @@ async def read_ledger(source: LedgerSource, period: Period) -> Ledger:
         for reason, count in lost.items():
             courses.skip(reason, count)
         directories = await past.list_directories({record.directory_version for record in records})
-    return Ledger(courses, directories)
+        in_force = _read_approved(await PackRepository(pool).list_packs())
+    return Ledger(courses, in_force, directories)
+
+
+def _read_approved(stored: Sequence[StoredPack]) -> tuple[ProtocolPack, ...]:
+    read = read_sources(list_approved(stored))
+    if read.problems:
+        raise PackErrors(read.problems)
+    return tuple(pack for _, _, pack in read.packs)
 
 
 def _describe(period: Period) -> str:

@@ -11,7 +11,6 @@ from pydantic_settings import NoDecode
 from services.cli.stack_state import NoStackError, Stack, find_stack
 from services.devstack.datadir import DataDirectory
 from services.routing.handlers.operators import Operators
-from services.routing.packs import SHIPPED
 from services.runtime.crypto import hash_api_key
 from services.runtime.kafka import KafkaAccess, KafkaAddress
 from services.runtime.kafka_access import KafkaSecuritySettings
@@ -29,7 +28,6 @@ class LedgerSource:
     kafka: KafkaAddress
     database_url: SecretStr
     kek_file: Path
-    protocols: Path
     operator: str
 
 
@@ -39,7 +37,6 @@ class LedgerSettings(KafkaSecuritySettings):
     kafka: str = Field(min_length=1)
     database_url: SecretStr
     kek_file: Path
-    routing_protocols: Path = SHIPPED
     routing_operator_keys: Annotated[tuple[str, ...], NoDecode]
     operator_key: SecretStr
 
@@ -67,7 +64,6 @@ def _read_source(settings: LedgerSettings) -> LedgerSource:
         kafka=KafkaAccess(bootstrap=settings.kafka, security=settings.security),
         database_url=settings.database_url,
         kek_file=settings.kek_file,
-        protocols=settings.routing_protocols,
         operator=_name_operator(settings.operator_key.get_secret_value(), settings.routing_operator_keys),
     )
 
@@ -77,7 +73,6 @@ def _source_of(stack: Stack) -> LedgerSource:
         kafka=KafkaAccess(bootstrap=stack.state.kafka),
         database_url=SecretStr(stack.state.postgres),
         kek_file=DataDirectory(stack.data_dir).kek_file,
-        protocols=SHIPPED,
         operator=_name_operator(stack.keys.operator, [hash_api_key(stack.keys.operator)]),
     )
 

@@ -55,14 +55,13 @@ def source_of(rig: Rig) -> LedgerSource:
         kafka=rig.broker.bootstrap,
         database_url=SecretStr(rig.database.url("routing")),
         kek_file=rig.secrets / "kek.json",
-        protocols=SHIPPED,
         operator=OPERATOR,
     )
 
 
 def without(rule_id: str, ledger: Ledger, period: Period = ALWAYS) -> Findings:
     """What a county pack without this rule would change."""
-    in_force = [pack for _, _, pack in read_packs(find_pack_files(SHIPPED)).packs]
+    in_force = ledger.in_force
     drafts = [
         pack.model_copy(update={"rules": [rule for rule in pack.rules if rule.id != rule_id]})
         for pack in in_force
@@ -89,6 +88,9 @@ async def test_events_are_decided_again_in_order_with_what_their_case_knew(rig: 
 
     ledger = await read_ledger(source_of(rig), ALWAYS)
 
+    assert {pack.label for pack in ledger.in_force} == {
+        pack.label for _, _, pack in read_packs(find_pack_files(SHIPPED)).packs
+    }
     assert sorted(len(course) for course in ledger.courses.courses) == [1, 3]
     assert ledger.courses.unread == {}
     findings = without("K-07", ledger)
