@@ -53,7 +53,7 @@ class DeliveryRepository:
     async def supersede_earlier(
         self, alert_ids: Sequence[UUID], path: Path, *, now: datetime
     ) -> list[DeliveryState]:
-        """Ends what is pending of these alerts on this path and not under way; what became of each there.
+        """Ends what is pending of these alerts on this path; what became of each there.
 
         What was superseded in the middle of an attempt is pending until its result is there, and counts as
         delivered if none came within its lease: it may have arrived.
@@ -173,11 +173,13 @@ WITH made AS (
 SELECT changed.delivery_id, told.batch_id FROM changed LEFT JOIN told ON true
 """
 
-# A lease that has ended is nobody's: whoever had it lets the delivery go, or is dead.
+# A lease that has ended is nobody's: whoever had it lets the delivery go, or is dead. Until then an attempt may be
+# under way, and none follows it: who waits for its result does not wait for the next one, too.
 _SUPERSEDE_EARLIER: Final = """
-UPDATE notify.delivery SET state = 'superseded', due_at = NULL, leased_by = NULL
+UPDATE notify.delivery
+SET state = 'superseded', leased_by = NULL,
+    due_at = CASE WHEN leased_by IS NOT NULL AND due_at > $4 THEN due_at END
 WHERE alert_id = ANY ($1::uuid[]) AND channel = $2 AND target = $3 AND state = 'pending'
-    AND (leased_by IS NULL OR due_at <= $4)
 """
 
 _SELECT_EARLIER: Final = """

@@ -10,7 +10,8 @@ from services.routing.case_state import CaseState, read_case_state, write_case_s
 from services.runtime.crypto import SealError
 from services.runtime.keyring import CaseKey
 
-STATES_IN_MEMORY: Final = 1_000
+STATES_IN_MEMORY: Final = 300
+"""Some ten kilobytes each: what goes on, goes on within a second or two."""
 
 
 @dataclass(slots=True)
