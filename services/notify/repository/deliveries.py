@@ -173,8 +173,8 @@ WITH made AS (
 SELECT changed.delivery_id, told.batch_id FROM changed LEFT JOIN told ON true
 """
 
-# A lease that has ended is nobody's: whoever had it lets the delivery go, or is dead. Until then an attempt may be
-# under way, and none follows it: who waits for its result does not wait for the next one, too.
+# A lease that has ended is nobody's: whoever had it lets the delivery go, or is dead. Until then an attempt
+# may be under way, and none follows it: who waits for its result does not wait for the next one, too.
 _SUPERSEDE_EARLIER: Final = """
 UPDATE notify.delivery
 SET state = 'superseded', leased_by = NULL,

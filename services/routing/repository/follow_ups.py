@@ -163,7 +163,7 @@ WHERE kept.duty_id = closed.duty_id AND kept.holder = closed.agency
 _CLAIM_LADDERS = """
 SELECT alert_id, source, event_id, agency, cause, told_at, case_ref, due
 FROM routing.ladder
-WHERE due <= clock_timestamp()
+WHERE due <= statement_timestamp()
 ORDER BY due
 LIMIT $1
 FOR UPDATE SKIP LOCKED

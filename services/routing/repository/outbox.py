@@ -63,7 +63,7 @@ WITH claimed AS (
     SET published_to = $1, publish_after = clock_timestamp() + (clock_timestamp() - created_at)
     WHERE (message_id, revision) IN (
         SELECT message_id, revision FROM routing.outbox
-        WHERE publish_after <= clock_timestamp()
+        WHERE publish_after <= statement_timestamp()
         ORDER BY publish_after, seq
         LIMIT $2
         FOR UPDATE SKIP LOCKED
