@@ -1,13 +1,13 @@
 """Consents of a case: granted, revoked, valid for whom and for what (DOMAIN 6.0, 6.0.1 points 17 to 21)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from schemas.case_event import CaseEvent
-from schemas.vocabulary import AgeBand, AgencyId, ConsentGrantor, EventType, Role
+from schemas.vocabulary import AgeBand, AgencyId, ConsentGrantor, EventType, Group, Role
 from services.routing.age import eighteenth_birthday
 from services.routing.case_state import CaseState, Consent, EventKey, EventRecord, KnownAge
 
@@ -90,15 +90,16 @@ def find_valid_consents(
 ) -> tuple[Consent, ...]:
     """The consents that count now, judged by this age, else by the latest that is known of the case.
 
-    One given by another counts only while the person is known to be under 18 (DOMAIN 6.0.1 point 19). What an
-    event said that is being corrected is `withdrawn`: a correction replaces the whole data.
+    One given by another counts only while the person is known to be under 18 (DOMAIN 6.0.1 point 19), and so
+    ends on the birthday at the latest. What an event said that is being corrected is `withdrawn`: a
+    correction replaces the whole data.
     """
     if not case.consents:
         return ()
     known = age or _find_latest_age(record for record in case.events if record is not withdrawn)
     is_minor = known is not None and known.is_minor_on(_today(now))
     return tuple(
-        consent
+        _end_with_minority(consent, known)
         for consent in case.consents
         if consent.revoked_at is None
         and consent.begins_at is not None
@@ -106,6 +107,35 @@ def find_valid_consents(
         and consent.begins_at <= now < consent.ends_at
         and (consent.granted_by is ConsentGrantor.SELF or is_minor)
     )
+
+
+def _end_with_minority(consent: Consent, known: KnownAge | None) -> Consent:
+    if consent.granted_by is ConsentGrantor.SELF or known is None or known.adult_on is None:
+        return consent
+    birthday = datetime.combine(known.adult_on, time.min, CASE_ZONE)
+    return (
+        consent
+        if consent.ends_at is None or consent.ends_at <= birthday
+        else replace(consent, ends_at=birthday)
+    )
+
+
+def find_lapses(
+    told: Sequence[tuple[Collection[Group], Mapping[Group, frozenset[str]]]], consents: Iterable[Consent]
+) -> dict[Group, datetime]:
+    """When each group that is told by consent alone may be seen no more: when the last of its consents ends.
+
+    `told` are, for each rule, its groups and of those that needed a consent the ids of which any sufficed.
+    """
+    if not any(needed for _, needed in told):
+        return {}
+    ends = {consent.id: consent.ends_at for consent in consents}
+    free = {group for groups, needed in told for group in groups if group not in needed}
+    lapses: dict[Group, datetime] = {}
+    for group, ids in [item for _, needed in told for item in needed.items() if item[0] not in free]:
+        known = [end for end in (lapses.get(group), *map(ends.get, ids)) if end is not None]
+        lapses[group] = max(known)
+    return lapses
 
 
 def _find_latest_age(records: Iterable[EventRecord]) -> KnownAge | None:

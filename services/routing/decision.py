@@ -100,6 +100,8 @@ class PlannedAlert:
     replaces: RowKey | None = None
     mandated: bool = True
     """Whether any of its rules is ordered by law."""
+    until: Mapping[Group, datetime] = field(default_factory=dict)
+    """When a group that is disclosed by consent alone may be seen no more: the last of its consents ends."""
 
     @property
     def external(self) -> bool:

@@ -43,7 +43,7 @@ _OPENED_BY_CONSENT: Final = frozenset(
 )
 """Groups closed to a role that a consent naming the recipient opens (DOMAIN 6.0 step 9)."""
 
-_NO_CONSENTS: Final[Mapping[Group, frozenset[str]]] = {}
+NO_CONSENTS: Final[Mapping[Group, frozenset[str]]] = {}
 
 
 class Disclosure(NamedTuple):
@@ -54,7 +54,7 @@ class Disclosure(NamedTuple):
 
     groups: frozenset[Group]
     removed: Mapping[Group, Gate]
-    consents: Mapping[Group, frozenset[str]] = _NO_CONSENTS
+    consents: Mapping[Group, frozenset[str]] = NO_CONSENTS
 
 
 def disclose(rule: ReadyRule, role: Role, member: Member, around: Circumstances) -> Disclosure | None:

@@ -1,13 +1,13 @@
 """Which rules an event matches, and what each of them comes to: who is told, who is not, and why."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from schemas.vocabulary import CountyFips, EventType, Group, Reason, Role
 from services.routing.age import read_age
 from services.routing.consents import find_holders
 from services.routing.decision import AgencyVerdict, Member, RuleConsidered, Verdict
-from services.routing.disclosure import Disclosure, disclose
+from services.routing.disclosure import NO_CONSENTS, Disclosure, disclose
 from services.routing.facts import FactSheet, Reading
 from services.routing.recipients import Recipients, find_obstacle, find_recipients
 from services.routing.refusals import names_member
@@ -29,6 +29,8 @@ class Hit(NamedTuple):
     role: Role
     member: Member
     groups: frozenset[Group]
+    consents: Mapping[Group, frozenset[str]] = NO_CONSENTS
+    """Of the groups that needed one: those of which any sufficed."""
 
 
 class Settlement(NamedTuple):
@@ -121,7 +123,7 @@ def _settle_one(rule: ReadyRule, target: Target, county: CountyFips, situation: 
         disclosure = disclose(rule, found.role, member, situation)
         agencies.append(_tell(member, disclosure, told_as))
         if disclosure is not None:
-            hits.append(Hit(rule, found.role, member, disclosure.groups))
+            hits.append(Hit(rule, found.role, member, disclosure.groups, disclosure.consents))
     verdict = _judge(found, agencies)
     told = (*agencies, *found.refused)
     considered = RuleConsidered(rule.id, rule.pack, verdict, target.role, county, told)
@@ -151,7 +153,7 @@ def _settle_holders(rule: ReadyRule, situation: Situation) -> Settlement:
             continue
         agencies.append(_tell(member, disclosure, role))
         if disclosure is not None:
-            hits.append(Hit(rule, role, member, disclosure.groups))
+            hits.append(Hit(rule, role, member, disclosure.groups, disclosure.consents))
     verdict = Verdict.ALERTED if hits else next((told.verdict for told in agencies), Verdict.NOBODY_HELD)
     return Settlement(rule, hits, RuleConsidered(rule.id, rule.pack, verdict, agencies=tuple(agencies)))
 

@@ -1,10 +1,11 @@
 """Rows of a decision: one merged alert per agency, and those that tell of a problem (S-04, S-05, S-06)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from schemas.vocabulary import AgencyId, AlertKind, Group, Reason, Role, Rung, Urgency
+from services.routing.consents import find_lapses
 from services.routing.decision import Member, PlannedAlert, PlannedDuty
 from services.routing.matching import Hit, Settlement
 from services.routing.recipients import first_reason
@@ -14,6 +15,9 @@ from services.routing.system_rules import SYSTEM
 
 Untold = Sequence[tuple[ReadyRule, Reason]]
 """Rules that found nobody to tell, or nobody to hold a duty, and why."""
+
+
+_NEVER: Final[Mapping[Group, datetime]] = {}
 
 
 class _Problem(NamedTuple):
@@ -92,6 +96,9 @@ def _merge(hits: Sequence[Hit], duties: Sequence[PlannedDuty], situation: Situat
         county=situation.county,
         exercise=situation.exercise,
         mandated=any(hit.rule.mandated for hit in hits),
+        until=find_lapses([(hit.groups, hit.consents) for hit in hits], situation.consents)
+        if situation.consents
+        else _NEVER,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from schemas.vocabulary import IDENTIFYING_GROUPS, AgencyId, CountyFips, Group, Role
 from schemas.vocabulary import Rung as ContactRung
 from services.routing.case_state import EventRecord, KeptDuty, SentRow, Share, row_key
+from services.routing.consents import find_lapses
 from services.routing.decision import AgencyVerdict, Member, PlannedAlert, PlannedDuty, Verdict
 from services.routing.disclosure import disclose
 from services.routing.duties import NOTIFY_VICTIM
@@ -177,6 +178,9 @@ class Rungs:
             county=record.county,
             exercise=record.exercise,
             escalation=number,
+            until=find_lapses(
+                [(part.told.disclosed, part.told.consents) for part in parts], self._around.consents
+            ),
             replaces=row_key(record, row),
         )
         return Rung(planned, tuple(part.told for part in parts), tuple(part.share for part in parts))

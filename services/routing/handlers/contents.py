@@ -50,6 +50,7 @@ def write_alert_content(
             "emitter_role": alert.emitter_role,
             "exercise": alert.exercise,
             "disclosed": matter.values(alert.disclosed) if alert.disclosed else {},
+            **({"until": alert.until} if alert.until else {}),
             "duties": [
                 {**_duty(duty, duty_id), "holder": duty.holder}
                 for duty, duty_id in zip(alert.duties, duty_ids, strict=True)

@@ -1,11 +1,12 @@
 """Consents: who gave them, to whom, for what, until when, and what their end means."""
 
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, ClassVar
 
 import pytest
 
 from schemas.vocabulary import Group, Reason
+from services.routing.consents import CASE_ZONE
 from services.routing.decision import Gate, Verdict
 from tests.unit.routing.building import (
     ADULT,
@@ -364,3 +365,48 @@ class TestRevocation:
         story.revoke()
         decision = story.tell("consent.revoked", "ag-kern-da", corrects="e3", consent={"consent_id": "cn-1"})
         assert kinds(decision) == {"ag-kern-vsp": ("update", ("F-07",))}
+
+
+class TestLapse:
+    """When what is told by consent alone may be seen no more (DESIGN, guarantee 4)."""
+
+    @staticmethod
+    def until(story: Story, **data: Any) -> dict[str, datetime]:  # noqa: ANN401 -- any JSON
+        decision = story.tell("victim.potential_identified", **{**ADULT, **NAME, **CONTACT, **data})
+        return {group.value: at for group, at in row_of(decision, "ag-kern-vsp").until.items()}
+
+    def test_a_group_told_by_consent_ends_with_it_and_one_that_needs_none_does_not(self) -> None:
+        story, ends = Story(), NOW + timedelta(days=3)
+        story.consent(["VICTIM_SERVICES"], ["name"], to=ends.isoformat())
+        assert self.until(story) == {"name": ends}
+
+    def test_of_two_consents_the_last_one_ends_it(self) -> None:
+        story = Story()
+        for number, days in ((1, 5), (2, 3)):
+            ends = (NOW + timedelta(days=days)).isoformat()
+            story.consent(
+                ["VICTIM_SERVICES"], ["name", "contact"][:number], consent_id=f"cn-{number}", to=ends
+            )
+        assert self.until(story) == {"name": NOW + timedelta(days=5), "contact": NOW + timedelta(days=3)}
+
+    def test_without_a_consent_nothing_ends(self) -> None:
+        assert self.until(Story()) == {}
+
+    @pytest.mark.parametrize(
+        ("grantor", "ends_on"), [("parent", date(2026, 3, 10)), ("self", date(2026, 4, 1))]
+    )
+    def test_what_another_consented_to_ends_with_the_eighteenth_birthday(
+        self, grantor: str, ends_on: date
+    ) -> None:
+        story, end = Story(), datetime(2026, 4, 1, tzinfo=CASE_ZONE)
+        story.consent(["VICTIM_SERVICES"], ["name"], granted_by=grantor, to=end.isoformat())
+        until = self.until(story, date_of_birth="2008-03-10")
+        assert until["name"] == datetime.combine(ends_on, time.min, CASE_ZONE)
+
+    def test_a_rung_ends_when_its_alert_does(self) -> None:
+        story, ends = Story(), NOW + timedelta(days=3)
+        story.consent(["VICTIM_SERVICES"], ["name"], to=ends.isoformat())
+        decision = story.tell("victim.potential_identified", **ADULT, **NAME)
+        story.now = row_of(decision, "ag-kern-vsp").acknowledge_by
+        [backup] = [row for row in story.climb("ag-kern-vsp", "e2").rows if row.agency == "ag-kern-vsp"]
+        assert backup.until == {Group.NAME: ends}

@@ -80,8 +80,16 @@ def test_an_alerts_content() -> None:
 
     assert content.disclosed == {Group.NARRATIVE: {"text": "x"}}
     assert [(duty.duty_id, duty.holder, duty.due) for duty in content.duties] == [(ID, "ag-bpd", NOW)]
-    # Nothing that is disclosed ends by a date that routing knows of yet.
+    # Nothing that is disclosed here ends by a date.
     assert set(AlertContent.model_fields) - {"until"} == content.model_fields_set
+
+
+def test_what_is_told_by_consent_alone_says_until_when() -> None:
+    alert = replace(ALERT, until={Group.NARRATIVE: NOW})
+
+    content = AlertContent.model_validate_json(write_alert_content(MATTER, alert, ROW, duty_ids=(ID,)))
+
+    assert content.until == {Group.NARRATIVE: NOW}
 
 
 def test_a_duty_to_be_reviewed_has_no_instant_and_a_cancel_says_what_it_replaces() -> None:
