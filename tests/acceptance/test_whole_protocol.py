@@ -210,7 +210,7 @@ async def test_routing_killed_between_a_rungs_commit_and_its_publish_tells_the_b
 
 
 async def test_two_routing_processes_climb_each_rung_once(quick_task_force: TaskForce) -> None:
-    tips = [a_tip("shared") for _ in range(12)]
+    tips = [a_tip("shared") for _ in range(6)]
     async with second_service(quick_task_force, "routing", member="routing-1") as second:
         await quick_task_force.accept(*tips)
         for tip in tips:
