@@ -20,7 +20,6 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
                 "external_count",
                 "notice_count",
                 "duty_count",
-                "considered_count",
                 "matched_count",
                 "directory_version",
                 "lag_ms",

@@ -54,10 +54,11 @@ class Amender:
         pending = await follow_ups.find_pending_alerts(cases.keys())
         events = {(alert.row.source, alert.row.event_id) for alert in pending}
         accounts = await follow_ups.find_accounts(events) if events else {}
+        replaced = _with_rungs(pending, unsettled.replaced)
         return [
             judged
             for alert in pending
-            if (judged := self._amend(alert, cases[alert.row.case_ref], accounts, unsettled.replaced))
+            if (judged := self._amend(alert, cases[alert.row.case_ref], accounts, replaced))
         ]
 
     def _amend(
@@ -122,6 +123,17 @@ class Amender:
             case_ref=row.case_ref,
             root_id=None if found is None else found.root.id,
         )
+
+
+def _with_rungs(pending: Sequence[PendingAlert], replaced: Collection[UUID]) -> set[UUID]:
+    """These alerts, and what their agencies were told again of them because nobody acknowledged."""
+    told = {_telling(alert.row) for alert in pending if alert.row.alert_id in replaced}
+    rungs = {alert.row.alert_id for alert in pending if alert.row.escalation and _telling(alert.row) in told}
+    return {*replaced, *rungs}
+
+
+def _telling(row: AlertRow) -> tuple[str, str, str]:
+    return row.source, row.event_id, row.agency
 
 
 def _find_told(row: AlertRow, account: Account, key: CaseKey) -> OnItsWay:

@@ -19,7 +19,6 @@ def line_of_decision(matter: Matter, decision: Decision, *, received_at: datetim
         "external_count": sum(1 for alert in decision.alerts if alert.external),
         "notice_count": len(decision.notices),
         "duty_count": len(decision.duties),
-        "considered_count": len({rule.rule for rule in decision.considered}),
         "matched_count": len(matched),
     }
     return Line("event.decided", "info", keys)

@@ -69,7 +69,7 @@ class DutyRegister:
     ) -> RegisteredDuties:
         """Raises one of database.TRANSIENT_ERRORS."""
         rows = await self._repository.list_duties(
-            agency=agency, event_id=event_id, only_overdue=only_overdue, limit=limit
+            agency=agency, event_id=event_id, only_overdue=only_overdue, limit=limit, operator=operator
         )
         keys = await self._find_keys(rows)
         log.info("duties.read", operator=operator, agency=agency, event_id=event_id, found_count=len(rows))

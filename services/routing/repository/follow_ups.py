@@ -109,10 +109,13 @@ CROSS JOIN LATERAL (
 ) AS decided
 """
 
+# A postcard says nothing of the case: who has only that has nothing of the alert yet.
 _FIND_PENDING = """
 SELECT newest.*, EXISTS (
     SELECT FROM routing.receipt AS fact
-    WHERE fact.alert_id = newest.alert_id AND fact.kind IN ('delivered', 'acknowledged')
+    WHERE fact.alert_id = newest.alert_id AND (
+        fact.kind = 'acknowledged' OR fact.kind = 'delivered' AND fact.channel <> 'email'
+    )
 ) AS is_received
 FROM (
     SELECT DISTINCT ON (alert_id) alert_id, revision, source, event_id, case_ref, form, kind, agency, role,
@@ -134,7 +137,9 @@ JOIN routing.decision AS decided
 WHERE waiting.agency = ANY($1::text[]) AND waiting.case_ref > $2
     AND NOT EXISTS (
         SELECT FROM routing.receipt AS fact
-        WHERE fact.alert_id = waiting.alert_id AND fact.kind IN ('delivered', 'acknowledged')
+        WHERE fact.alert_id = waiting.alert_id AND (
+            fact.kind = 'acknowledged' OR fact.kind = 'delivered' AND fact.channel <> 'email'
+        )
     )
     AND NOT EXISTS (
         SELECT FROM routing.alert AS told WHERE told.alert_id = waiting.alert_id AND told.command = 'stop'

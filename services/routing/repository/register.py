@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from services.routing.repository.reads import record_read
 from services.runtime.database import Pool, connection
 
 
@@ -36,10 +37,13 @@ class RegisterRepository:
         self._pool = pool
 
     async def list_duties(
-        self, *, agency: str | None, event_id: str | None, only_overdue: bool, limit: int
+        self, *, agency: str | None, event_id: str | None, only_overdue: bool, limit: int, operator: str
     ) -> list[RegisteredRow]:
-        """The longest due first, those without an hour next, closed ones last."""
+        """The longest due first, those without an hour next, closed ones last. First the read is recorded."""
+        asked = [f"for {agency}" if agency else "", f"event {event_id}" if event_id else ""]
+        detail = ", ".join(filter(None, [*asked, "overdue" if only_overdue else ""])) or "all"
         async with connection(self._pool) as acquired:
+            await record_read(acquired, operator=operator, what="duties.listed", detail=detail)
             rows = await acquired.fetch(_LIST, agency, event_id, only_overdue, limit)
         return [RegisteredRow(*row) for row in rows]
 

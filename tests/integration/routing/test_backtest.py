@@ -16,7 +16,9 @@ from services.cli.backtesting.ledger import NOT_IN_LOG, Ledger, read_ledger
 from services.cli.backtesting.replay import Period
 from services.cli.backtesting.source import LedgerSource
 from services.cli.backtesting.workers import Job, decide_all
-from services.routing.packs import SHIPPED, find_pack_files, read_packs
+from services.routing.handlers.seeding import seed_packs
+from services.routing.packs import SHIPPED, find_pack_files, read_folder, read_packs, read_sources
+from services.routing.settings import Seeding
 from services.runtime.kafka import Record, open_admin, read_topic_to_end
 from tests.integration.routing.events import build_event, garbage, spoil
 from tests.integration.routing.rig import OPERATOR, Rig, Routing, sample_directory
@@ -32,8 +34,10 @@ async def cluster_id(rig: Rig) -> str:
 
 @pytest.fixture
 async def live(rig: Rig, cluster_id: str) -> AsyncIterator[Routing]:
-    """Routing on the cluster that is really there."""
+    """Routing on the cluster that is really there, with the shipped packs approved."""
     async with rig.open_routing(cluster_id=cluster_id) as opened:
+        shipped = read_sources(read_folder(SHIPPED))
+        await seed_packs(opened.pool, opened.attestor, shipped, seeding=Seeding.ALWAYS)
         yield opened
 
 

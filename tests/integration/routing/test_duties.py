@@ -175,3 +175,10 @@ async def test_evidence_that_is_read_again_changes_nothing(rig: Rig, routing: Ro
             await restarted.receipts.handle(log)
     assert await rig.count("evidence") == 1
     assert await rig.count("receipt") == 0
+
+
+async def test_who_read_the_register_is_recorded_for_good(rig: Rig, routing: Routing) -> None:
+    await read(routing, agency="ag-kern-cw")
+
+    rows = await rig.admin.fetch("SELECT operator, what, detail FROM routing.read")
+    assert [tuple(row) for row in rows] == [(OPERATOR, "duties.listed", "for ag-kern-cw")]
