@@ -73,6 +73,11 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
             "A consent, an agreement or a conflict changed: an alert not yet delivered shows less.",
             _ALERT,
         ),
+        "alert.not_amended": LogEntry(
+            "error",
+            "An alert on its way could not be judged anew, and was stopped. Tell the agency by telephone.",
+            _ALERT,
+        ),
         "alert.stopped": LogEntry(
             "info",
             "An alert must not arrive any more: who or what may be told changed, or another takes its place.",

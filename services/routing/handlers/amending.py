@@ -58,8 +58,25 @@ class Amender:
         return [
             judged
             for alert in pending
-            if (judged := self._amend(alert, cases[alert.row.case_ref], accounts, replaced))
+            if (judged := self._try_to_amend(alert, cases[alert.row.case_ref], accounts, replaced))
         ]
+
+    def _try_to_amend(
+        self,
+        alert: PendingAlert,
+        case: UnsettledCase,
+        accounts: Mapping[tuple[str, str], Account],
+        replaced: Collection[UUID],
+    ) -> Judged | None:
+        """What cannot be judged is stopped and alarms: it must not show too much, nor hold up all others."""
+        try:
+            return self._amend(alert, case, accounts, replaced)
+        except Exception as error:  # noqa: BLE001 -- one alert must not hold up the batch; stopped and alarmed
+            matter = self._matter(alert.row, case, accounts.get((alert.row.source, alert.row.event_id)))
+            judged = self.recorder.record_stop(matter, alert.row)
+            keys: dict[str, object] = {**_place(alert.row, matter), "exc_info": error}
+            judged.lines = (Line("alert.not_amended", "error", keys),)
+            return judged
 
     def _amend(
         self,

@@ -215,6 +215,27 @@ async def test_what_a_backup_is_being_told_of_a_replaced_alert_does_not_arrive_b
     assert rungs <= stopped
 
 
+async def test_an_alert_that_cannot_be_judged_is_stopped_with_an_alarm_and_the_rest_goes_on(
+    rig: Rig, routing: Routing, logs: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("Marisol")
+
+    log = Log(rig, routing)
+    await log.add(GRANT, build_event("e1"))
+    first = await first_of(rig, VSP, "e1")
+    monkeypatch.setattr("services.routing.handlers.amending.next_telling", fail)
+
+    await log.add(REVOKE, build_event("e3"))
+
+    assert (first.alert_id, Command.STOP) in {(a.alert_id, a.command) for a in await later_revisions(rig)}
+    assert str(first.alert_id) in {
+        line["alert_id"] for line in logs if (line["event"], line["level"]) == ("alert.not_amended", "error")
+    }
+    assert "Marisol" not in str(logs)
+    assert "e3" in {row["event_id"] for row in await rig.rows("decision")}
+
+
 async def test_a_crash_after_the_commit_loses_no_amendment(rig: Rig, routing: Routing) -> None:
     await Log(rig, routing).add(GRANT, build_event("e1"))
     batch = lay_out(await rig.sealer.seal(REVOKE), first_offset=2)
