@@ -1,8 +1,10 @@
 """Apache Kafka behind the devstack's interface: as a broker that keeps its log, and as one that demands."""
 
 import asyncio
+import gc
 import shutil
 import tempfile
+import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -210,12 +212,16 @@ def demanding_broker(server_loop: LoopThread) -> Iterator[KafkaAccess]:
 async def demanding(demanding_broker: KafkaAccess) -> AsyncIterator[KafkaAccess]:
     """The same; a test's connections are closed before its loop is.
 
-    aiokafka closes a connection and does not wait for it, and closing TLS takes some turns of the loop.
+    aiokafka closes a connection and does not wait for it, and closing TLS takes some turns of the loop. That
+    of a handshake that failed it does not close at all: the collector does.
     """
     yield demanding_broker
     port = int(demanding_broker.bootstrap.rpartition(":")[2])
 
     async def find_none_open() -> bool:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
         return not any(
             connection.raddr and connection.raddr.port == port
             for connection in psutil.Process().net_connections("tcp")
