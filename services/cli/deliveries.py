@@ -10,6 +10,8 @@ from urllib.parse import quote, urlencode
 
 import typer
 
+from services.cli.operating import DataDir, OperatorKey
+
 if TYPE_CHECKING:
     from services.cli.operating import Operated
 
@@ -35,13 +37,8 @@ _EPILOG = (
     "Exit code: 0 done, 1 refused, 2 the command could not be carried out."
 )
 
-DataDir = Annotated[Path | None, typer.Option(help="Of the stack, if several are running.")]
 NotifyUrl = Annotated[
     str | None, typer.Option(metavar="URL", help="Where notify is, if not on a stack of this machine.")
-]
-OperatorKey = Annotated[
-    str | None,
-    typer.Option(envvar="TOCSIN_OPERATOR_KEY", show_default=False, help="The operator's key (tco_…)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Agency = Annotated[str | None, typer.Option(metavar="ID", help="Only of this agency.")]

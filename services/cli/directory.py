@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from services.cli.operating import DataDir, OperatorKey, RoutingUrl
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,20 +60,15 @@ class _Target:
 def apply(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A directory file, YAML or JSON.")],
     *,
-    data_dir: Annotated[Path | None, typer.Option(help="Of the stack, if several are running.")] = None,
-    routing: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where routing is, if not on a stack of this machine.")
-    ] = None,
+    data_dir: DataDir = None,
+    routing: RoutingUrl = None,
     intake: Annotated[
         str | None, typer.Option(metavar="URL", help="With --routing: wait for it too.")
     ] = None,
     notify: Annotated[
         str | None, typer.Option(metavar="URL", help="With --routing: wait for it too.")
     ] = None,
-    operator_key: Annotated[
-        str | None,
-        typer.Option(envvar="TOCSIN_OPERATOR_KEY", show_default=False, help="The operator's key (tco_…)."),
-    ] = None,
+    operator_key: OperatorKey = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Put a directory in force; return when every service uses it."""

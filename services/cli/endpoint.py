@@ -4,11 +4,12 @@ import asyncio
 import json
 import re
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
+
+from services.cli.operating import DataDir, OperatorKey, RoutingUrl
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True
@@ -47,14 +48,9 @@ def rotate(  # noqa: PLR0913 -- an option each, by keyword
     signing_key: Annotated[
         bool, typer.Option("--signing-key", help="Rotate the ed25519 key (v1a), or give it its first.")
     ] = False,
-    data_dir: Annotated[Path | None, typer.Option(help="Of the stack, if several are running.")] = None,
-    routing: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where routing is, if not on a stack of this machine.")
-    ] = None,
-    operator_key: Annotated[
-        str | None,
-        typer.Option(envvar="TOCSIN_OPERATOR_KEY", show_default=False, help="The operator's key (tco_…)."),
-    ] = None,
+    data_dir: DataDir = None,
+    routing: RoutingUrl = None,
+    operator_key: OperatorKey = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Give an endpoint a fresh secret, and let the old one sign beside it for a while."""

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -13,6 +13,15 @@ REFUSED = 1
 USAGE_ERROR = 2
 
 Service = Literal["routing", "notify"]
+
+DataDir = Annotated[Path | None, typer.Option(help="Of the stack, if several are running.")]
+RoutingUrl = Annotated[
+    str | None, typer.Option(metavar="URL", help="Where routing is, if not on a stack of this machine.")
+]
+OperatorKey = Annotated[
+    str | None,
+    typer.Option(envvar="TOCSIN_OPERATOR_KEY", show_default=False, help="The operator's key (tco_…)."),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +33,10 @@ class Operated:
     url: str
     key: str
 
-    async def ask(self, method: str, path: str, *, body: object = None) -> dict[str, Any]:
-        """What it answers. Ends the command with 1 if it refuses, and with 2 if it does not answer."""
+    async def ask(
+        self, method: str, path: str, *, body: object = None, refused: int = REFUSED
+    ) -> dict[str, Any]:
+        """What it answers. Ends the command with `refused` if it refuses, with 2 if it does not answer."""
         from services.devstack.ask import ask
 
         sent = None if body is None else json.dumps(body).encode()
@@ -38,7 +49,7 @@ class Operated:
             fail(
                 self.command,
                 text,
-                REFUSED if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else USAGE_ERROR,
+                refused if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else USAGE_ERROR,
             )
         return said
 

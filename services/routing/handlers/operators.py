@@ -1,12 +1,9 @@
 """Who may administer: operators, known by the SHA-256 of their keys."""
 
-import hmac
 from collections.abc import Sequence
 from typing import Final
 
-from services.runtime.crypto import hash_api_key
-
-SHOWN_DIGITS: Final = 8
+from services.runtime.bearer_keys import name_holder
 
 _SCHEME: Final = "bearer "
 
@@ -21,6 +18,4 @@ class Operators:
         """The operator's name in logs and ledger (the first digits of the key's hash), or None."""
         if authorization is None or not authorization.lower().startswith(_SCHEME):
             return None
-        given = hash_api_key(authorization[len(_SCHEME) :].strip())
-        found = [known for known in self._key_hashes if hmac.compare_digest(known, given)]
-        return found[0][:SHOWN_DIGITS] if found else None
+        return name_holder(authorization[len(_SCHEME) :].strip(), hashes=self._key_hashes)
