@@ -24,7 +24,10 @@ class Membership(StrEnum):
     STATIC = "static"
     """A consumer group with a static member id: any number of processes share the partitions."""
     SOLE = "sole"
-    """Every partition, assigned by hand: ready at once, for a stack with one process of each kind."""
+    """Every partition, assigned by hand: ready at once, for a stack with one process of each kind.
+
+    What is published goes into one partition: there is nobody to share the work with.
+    """
 
 
 class Durability(StrEnum):

@@ -26,6 +26,7 @@ from services.runtime.kafka.fate import BatchHandler, is_passing_trouble, next_p
 from services.runtime.kafka.gathering import GatheringPublisher
 from services.runtime.kafka.offsets import find_committed, rewind_commits
 from services.runtime.kafka.publisher import (
+    Place,
     ProducerDeadError,
     Publisher,
     open_producer,
@@ -83,6 +84,7 @@ __all__ = [
     "Membership",
     "Pace",
     "PartitionsReady",
+    "Place",
     "ProducerDeadError",
     "PublishError",
     "Publisher",

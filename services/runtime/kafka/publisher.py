@@ -8,11 +8,18 @@ from typing import Final, TypeAlias
 from aiokafka import AIOKafkaProducer
 
 from services.runtime.faults import error_type
-from services.runtime.kafka.batches import Batch, build_batches, find_partitions
+from services.runtime.kafka.batches import (
+    Batch,
+    FindPartition,
+    build_batches,
+    find_partitions,
+    gather,
+    spread,
+)
 from services.runtime.kafka.records import PublishError, Record
 from services.runtime.kafka.waiting import KAFKA_ERRORS, start_patiently
 from services.runtime.kafka_access import client_arguments
-from services.runtime.settings import KafkaSettings
+from services.runtime.settings import KafkaSettings, Membership
 
 ACK_SECONDS: Final = 5.0
 BATCH_BYTES: Final = 128 * 1024
@@ -32,9 +39,16 @@ class Publisher:
     cluster for each record cost more than the record.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, *, ack_seconds: float = ACK_SECONDS) -> None:
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        *,
+        ack_seconds: float = ACK_SECONDS,
+        find_partition: FindPartition = spread,
+    ) -> None:
         self._producer = producer
         self._ack_seconds = ack_seconds
+        self._find_partition = find_partition
 
     async def publish(self, records: Sequence[Record]) -> list[Place]:
         """Partition and offset of each record, in order.
@@ -52,7 +66,7 @@ class Publisher:
         """Where each record will go. Raises PublishError if that cannot be learnt."""
         try:
             async with asyncio.timeout(self._ack_seconds):
-                return await find_partitions(self._producer, records)
+                return await find_partitions(self._producer, records, find_partition=self._find_partition)
         except KAFKA_ERRORS as error:
             raise self._failed(error) from error
 
@@ -65,7 +79,7 @@ class Publisher:
         deadline = asyncio.get_running_loop().time() + self._ack_seconds
         try:
             async with asyncio.timeout_at(deadline):
-                batches = await build_batches(self._producer, records)
+                batches = await build_batches(self._producer, records, find_partition=self._find_partition)
         except KAFKA_ERRORS as error:
             return [self._failed(error)] * len(records)
         if len(batches) == 1:
@@ -109,7 +123,8 @@ async def open_publisher(
     settings: KafkaSettings, *, ack_seconds: float = ACK_SECONDS
 ) -> AsyncIterator[Publisher]:
     async with open_producer(settings, ack_seconds=ack_seconds) as producer:
-        yield Publisher(producer, ack_seconds=ack_seconds)
+        find_partition = gather if settings.membership is Membership.SOLE else spread
+        yield Publisher(producer, ack_seconds=ack_seconds, find_partition=find_partition)
 
 
 @asynccontextmanager

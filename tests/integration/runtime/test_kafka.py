@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -144,15 +145,23 @@ async def test_what_is_larger_than_a_batch_is_published_in_order(
 
 
 async def test_a_key_has_its_partition_whoever_publishes_it(
-    settings: KafkaSettings, topic: TopicSpec, publisher: Publisher
+    settings: KafkaSettings, topic: TopicSpec
 ) -> None:
-    acks = await publisher.publish(records_for(topic, 7))
+    async with open_publisher(replace(settings, membership=Membership.STATIC)) as spreading:
+        acks = await spreading.publish(records_for(topic, 7))
     async with open_producer(settings) as producer:
         theirs = [
             (await producer.send_and_wait(topic.name, value=record.value, key=record.key)).partition
             for record in records_for(topic, 7)
         ]
     assert [partition for partition, _ in acks] == theirs
+    assert len(set(theirs)) > 1
+
+
+async def test_who_takes_every_partition_fills_one(settings: KafkaSettings, topic: TopicSpec) -> None:
+    async with open_publisher(replace(settings, membership=Membership.SOLE)) as gathering:
+        acks = await gathering.publish(records_for(topic, 7))
+    assert {partition for partition, _ in acks} == {0}
 
 
 async def test_publishing_nothing_is_nothing(publisher: Publisher) -> None:
