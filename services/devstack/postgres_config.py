@@ -39,6 +39,7 @@ full_page_writes = {on}
 wal_level = 'minimal'
 max_wal_senders = 0
 max_wal_size = '2GB'
+autovacuum_naptime = '5s'
 checkpoint_timeout = '15min'
 
 # Nothing below LOG: an error's text and its statement may quote what a row holds.

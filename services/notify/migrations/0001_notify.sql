@@ -165,6 +165,12 @@ CREATE TABLE notify.unreadable (
     PRIMARY KEY (cluster_id, topic, partition, position)
 );
 
+-- Rows come by the thousand a second and are found by their keys alone: cleaning up behind them, and counting them anew, may wait.
+ALTER TABLE notify.alert SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000);
+ALTER TABLE notify.delivery SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000, autovacuum_vacuum_threshold = 50000);
+ALTER TABLE notify.attempt SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000);
+ALTER TABLE notify.awaited SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000);
+
 GRANT USAGE ON SCHEMA notify TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE ON
     notify.directory, notify.feed, notify.delivery, notify.duty_register, notify.duty TO tocsin_notify;

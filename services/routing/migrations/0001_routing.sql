@@ -224,6 +224,15 @@ CREATE TABLE routing.read (
     signed_at timestamptz
 );
 
+-- Rows come by the thousand a second and are found by their keys alone: cleaning up behind them, and counting them anew, may wait.
+ALTER TABLE routing.case_state SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000, autovacuum_vacuum_threshold = 50000);
+ALTER TABLE routing.decision SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000);
+ALTER TABLE routing.alert SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000);
+ALTER TABLE routing.ladder SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000);
+ALTER TABLE routing.duty SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000);
+ALTER TABLE routing.receipt SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000);
+ALTER TABLE routing.outbox SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000, vacuum_truncate = off);
+
 GRANT USAGE ON SCHEMA routing TO tocsin_routing;
 -- Append-only: what was decided, told and learned is never changed.
 GRANT SELECT, INSERT ON
