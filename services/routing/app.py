@@ -27,6 +27,7 @@ from services.routing.handlers.recording import Recorder
 from services.routing.handlers.register import DutyRegister
 from services.routing.handlers.rotating import Rotator
 from services.routing.handlers.seeding import check_seeds, seed_packs
+from services.routing.handlers.sending import Sender
 from services.routing.handlers.signatures import Signatures
 from services.routing.handlers.snapshots import derive_directory_key
 from services.routing.handlers.stopping import Brake
@@ -186,10 +187,12 @@ def _build_parts(
     read_back = ReadBack(
         outbox, find_read=lambda: find_committed(admin, kafka, settings.intake_receipts_group, RECEIPTS)
     )
+    sender = Sender(publisher=publisher, read_back=read_back)
     means = Means(
         pool=pool,
         keyring=keyring,
         publisher=publisher,
+        sender=sender,
         directories=directories,
         protocols=protocols,
         recorder=Recorder(Identities(deployment_key)),
@@ -207,22 +210,21 @@ def _build_parts(
         attestor=attestor,
         protocols=protocols,
         desk=_build_desk(means, attestor, deployment_key=deployment_key),
-        hand_over=HandOver(outbox, publisher, cluster_id=watch.cluster_id),
+        hand_over=HandOver(outbox, sender, cluster_id=watch.cluster_id),
         events=CaseEventBatches(means, brake),
         read_back=read_back,
-        receipts=_build_receipts(means, climber, read_back=read_back, brake=brake),
+        receipts=_build_receipts(means, climber, brake=brake),
         climber=climber,
         withdrawals=Withdrawals(means),
         brake=brake,
     )
 
 
-def _build_receipts(means: Means, climber: Climber, *, read_back: ReadBack, brake: Brake) -> ReceiptBatches:
+def _build_receipts(means: Means, climber: Climber, *, brake: Brake) -> ReceiptBatches:
     return ReceiptBatches(
         means.pool,
         acknowledgements=Acknowledgements(means.keyring, means.case_memory),
         wake_climber=climber.wake,
-        read_back=read_back,
         cluster_id=means.cluster_id,
         clock=means.clock,
         brake=brake,

@@ -11,9 +11,10 @@ from services.routing.handlers.amending import Unsettled
 from services.routing.handlers.case_keys import find_case_keys
 from services.routing.handlers.case_states import CaseBook, CaseMemory
 from services.routing.handlers.directories import Directories
+from services.routing.handlers.identities import receipts_id
 from services.routing.handlers.judging import Judge
 from services.routing.handlers.matter import Judged
-from services.routing.handlers.messages import to_record
+from services.routing.handlers.messages import keep_receipts
 from services.routing.handlers.opening import (
     Envelope,
     OpenedEvent,
@@ -25,6 +26,7 @@ from services.routing.handlers.positions import Placed, next_offsets, place_batc
 from services.routing.handlers.protocols import Protocols
 from services.routing.handlers.quarantine import QuarantineWindow
 from services.routing.handlers.recording import Recorder
+from services.routing.handlers.sending import Sender
 from services.routing.handlers.stopping import Brake
 from services.routing.handlers.surroundings import Surroundings
 from services.routing.refusals import find_named_event
@@ -53,6 +55,7 @@ class Means:
     pool: Pool
     keyring: Keyring
     publisher: Publisher
+    sender: Sender
     directories: Directories
     protocols: Protocols
     recorder: Recorder
@@ -71,6 +74,7 @@ class Progress:
     handled: list[ReceivedRecord] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
     amended: list[Judged] = field(default_factory=list)
+    receipts: list[OutboxRow] = field(default_factory=list)
     stopped_at: ReceivedRecord | None = None
 
     def take(self, record: ReceivedRecord, judged: Judged) -> None:
@@ -100,7 +104,7 @@ class CaseEventBatches:
             progress = await self._decide(repository, follow_ups, records, items)
         self._window = progress.window
         _write_lines(progress)
-        await self._means.publisher.publish([to_record(message) for message in _messages(progress)])
+        await self._means.sender.send(list(_messages(progress)))
         self._write_summary(progress, records, started_at)
         if progress.stopped_at is not None:
             await self._brake.pull(progress.stopped_at, quarantined_count=self._window.fault_count + 1)
@@ -135,10 +139,20 @@ class CaseEventBatches:
                 progress.take(record, judge.judge(_item(items, record)))
                 if progress.stopped_at is not None:
                     break
+            progress.receipts = self._keep_receipts(progress, judge)
             await self._write(repository, follow_ups, progress)
             await repository.update_case_states(judge.seal_cases())
             progress.amended = await self._amend(repository, follow_ups, progress, judge)
         return progress
+
+    def _keep_receipts(self, progress: Progress, judge: Judge) -> list[OutboxRow]:
+        """Those of the whole batch in one row, with the place of its last record."""
+        receipts = [one.receipt for one in progress.judged if one.receipt is not None]
+        if not receipts:
+            return []
+        origin = _origin(self._means.cluster_id, progress.handled[-1])
+        message_id = receipts_id(origin)
+        return [keep_receipts(receipts, message_id=message_id, origin=origin, now=judge.now)]
 
     async def _find_again(self, repository: BatchRepository, placed: Placed) -> list[OutboxMessage]:
         places = [(record.partition, record.offset) for record in placed.behind]
@@ -206,7 +220,7 @@ class CaseEventBatches:
         await repository.insert_ladders([row for one in judged for row in one.ladders])
         await repository.insert_duties([row for one in judged for row in one.duties])
         await _revise_duties(follow_ups, judged)
-        await repository.insert_messages([row for one in judged for row in one.messages])
+        await repository.insert_messages([row for one in judged for row in one.messages] + progress.receipts)
         await repository.insert_quarantines([one.quarantine for one in judged if one.quarantine])
         await repository.advance_positions(
             cluster_id=self._means.cluster_id,
@@ -260,6 +274,7 @@ def _messages(progress: Progress) -> Iterable[OutboxMessage | OutboxRow]:
     yield from progress.again
     for one in (*progress.judged, *progress.amended):
         yield from one.messages
+    yield from progress.receipts
 
 
 def _write_lines(progress: Progress) -> None:

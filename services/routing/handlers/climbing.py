@@ -15,7 +15,6 @@ from services.routing.handlers.batch import Means
 from services.routing.handlers.case_keys import find_case_keys
 from services.routing.handlers.case_states import CaseBook
 from services.routing.handlers.matter import Judged, Line, Matter
-from services.routing.handlers.messages import to_record
 from services.routing.handlers.recalling import recall_matter
 from services.routing.repository.batch import BatchRepository
 from services.routing.repository.follow_ups import FollowUpRepository
@@ -103,8 +102,7 @@ class Climber:
             write = log.error if line.level == "error" else log.info
             write(line.event, **line.keys)
         messages: list[OutboxRow] = [row for one in climbed.told for row in one.messages]
-        if messages:
-            await self._means.publisher.publish([to_record(message) for message in messages])
+        await self._means.sender.send(messages)
         return len(ladders)
 
     async def _try_to_climb(self) -> None:

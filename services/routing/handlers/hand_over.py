@@ -3,10 +3,11 @@
 import asyncio
 from typing import Final
 
-from services.routing.handlers.messages import HAND_OVER_PATIENCE, to_record
+from services.routing.handlers.messages import HAND_OVER_PATIENCE
+from services.routing.handlers.sending import Sender
 from services.routing.repository.outbox import OutboxRepository
 from services.routing.repository.rows import OutboxMessage
-from services.runtime.kafka import Publisher, is_passing_trouble
+from services.runtime.kafka import is_passing_trouble
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -18,9 +19,9 @@ PAGE: Final = 500
 class HandOver:
     """A record whose log was lost, or whose publishing failed, is published again as it was."""
 
-    def __init__(self, outbox: OutboxRepository, publisher: Publisher, *, cluster_id: str) -> None:
+    def __init__(self, outbox: OutboxRepository, sender: Sender, *, cluster_id: str) -> None:
         self._outbox = outbox
-        self._publisher = publisher
+        self._sender = sender
         self._cluster_id = cluster_id
 
     async def sweep_for_ever(self) -> None:
@@ -60,4 +61,4 @@ class HandOver:
         log.warning(
             "messages.republished", record_count=len(page), cluster_id=self._cluster_id, reason=reason
         )
-        await self._publisher.publish([to_record(message) for message in page])
+        await self._sender.send(page)

@@ -53,10 +53,11 @@ class Identities:
         """
         return keyed_uuid(self._key, "duty", source, event_id, rule, holder or "", what)
 
-    def receipt_id(self, origin: Origin) -> UUID:
-        """Not keyed: it goes to nobody outside."""
-        place = f"receipt/{origin.cluster_id}/{origin.partition}/{origin.offset}"
-        return UUID(bytes=blake2b(place.encode(), digest_size=16).digest())
+
+def receipts_id(origin: Origin) -> UUID:
+    """Of the receipts of the batch that ended with this record. Not keyed: it goes to nobody outside."""
+    place = f"receipts/{origin.cluster_id}/{origin.partition}/{origin.offset}"
+    return UUID(bytes=blake2b(place.encode(), digest_size=16).digest())
 
 
 def decision_cause(row_cause: str) -> str:

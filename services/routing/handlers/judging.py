@@ -1,6 +1,7 @@
 """One record of a batch, judged: decided, a duplicate, or quarantined. Values in, values out."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from schemas.case_event import FieldError
 from schemas.vocabulary import Outcome
@@ -61,6 +62,10 @@ class Judge:
             origin=origin,
             now=around.now,
         )
+
+    @property
+    def now(self) -> datetime:
+        return self._around.now
 
     def seal_cases(self) -> dict[str, bytes]:
         """The states that changed, once all is judged."""

@@ -68,7 +68,7 @@ class Judged:
     """What one record comes to, put together step by step.
 
     `renewals` are duties of a correction, which may be there already; `reviews` are ids of duties that nobody
-    renewed.
+    renewed; `receipt` is for the event's source.
     """
 
     decision: DecisionRow | None = None
@@ -78,6 +78,7 @@ class Judged:
     renewals: tuple[DutyRow, ...] = ()
     reviews: tuple[UUID, ...] = ()
     messages: tuple[OutboxRow, ...] = ()
+    receipt: bytes | None = None
     quarantine: QuarantineRow | None = None
     lines: tuple[Line, ...] = ()
     is_fault: bool = False

@@ -1,4 +1,4 @@
-"""Our own receipts that came back from the log, until intake has read past them."""
+"""Our own receipts that the log has, until intake has read past them."""
 
 import asyncio
 from collections import deque
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from services.routing.repository.outbox import OutboxRepository
-from services.runtime.kafka import is_passing_trouble
+from services.runtime.kafka import Place, is_passing_trouble
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -16,16 +16,15 @@ FindRead: TypeAlias = Callable[[], Awaitable[Mapping[int, int]]]
 """How far intake has read the receipts: the next offset by partition."""
 
 SETTLE_SECONDS: Final = 1.0
-MOST_WAITING: Final = 100_000
+MOST_WAITING: Final = 10_000
 """What is beyond is forgotten here, and published again in time."""
 
 
-class OwnReceipt(NamedTuple):
-    """Where a receipt of ours stands in the log."""
+class _Published(NamedTuple):
+    """Receipts of ours that are kept together: what intake must have committed to have read them all."""
 
     message_id: UUID
-    partition: int
-    offset: int
+    next_offsets: Mapping[int, int]
 
 
 class ReadBack:
@@ -38,21 +37,23 @@ class ReadBack:
     def __init__(self, outbox: OutboxRepository, *, find_read: FindRead) -> None:
         self._outbox = outbox
         self._find_read = find_read
-        self._waiting: deque[OwnReceipt] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[_Published] = deque(maxlen=MOST_WAITING)
 
-    def add(self, receipts: Iterable[OwnReceipt]) -> None:
-        self._waiting.extend(receipts)
+    def add(self, message_id: UUID, places: Iterable[Place]) -> None:
+        next_offsets: dict[int, int] = {}
+        for partition, offset in places:
+            next_offsets[partition] = max(offset + 1, next_offsets.get(partition, 0))
+        self._waiting.append(_Published(message_id, next_offsets))
 
     async def settle(self) -> int:
         """How many were struck off."""
         if not self._waiting:
             return 0
         read = await self._find_read()
-        waiting = list(self._waiting)
-        done = [one for one in waiting if one.offset < read.get(one.partition, 0)]
-        await self._outbox.delete([one.message_id for one in done])
-        settled = set(done)
-        self._waiting = deque((one for one in self._waiting if one not in settled), maxlen=MOST_WAITING)
+        done = {one.message_id for one in self._waiting if _is_read(one, read)}
+        await self._outbox.delete(done)
+        left = (one for one in self._waiting if one.message_id not in done)
+        self._waiting = deque(left, maxlen=MOST_WAITING)
         return len(done)
 
     async def settle_for_ever(self) -> None:
@@ -64,3 +65,7 @@ class ReadBack:
                     raise
                 log.warning("messages.not_settled", exc_info=error)
             await asyncio.sleep(SETTLE_SECONDS)
+
+
+def _is_read(published: _Published, read: Mapping[int, int]) -> bool:
+    return all(read.get(partition, 0) >= wanted for partition, wanted in published.next_offsets.items())

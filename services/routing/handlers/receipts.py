@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from schemas.receipt import (
     KIND_HEADER,
     RECEIPT,
     Acknowledged,
-    Decided,
     Delivered,
     Evidence,
     Failed,
@@ -21,10 +20,8 @@ from schemas.receipt import (
 from schemas.topics import RECEIPTS
 from services.routing.handlers.acknowledging import Acknowledgements
 from services.routing.handlers.matter import UNKNOWN
-from services.routing.handlers.messages import MESSAGE_HEADER
 from services.routing.handlers.positions import next_offsets, place_batch
 from services.routing.handlers.quarantine import QuarantineReason, QuarantineWindow
-from services.routing.handlers.read_back import OwnReceipt, ReadBack
 from services.routing.handlers.stopping import Brake
 from services.routing.repository.batch import BatchRepository
 from services.routing.repository.follow_ups import FollowUpRepository
@@ -37,9 +34,9 @@ from services.runtime.logs import get_logger
 log = get_logger()
 
 AlertReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged | Unacknowledged
-Fact: TypeAlias = AlertReceipt | Evidence | Decided
+Fact: TypeAlias = AlertReceipt | Evidence
 
-_DECIDED: Final = ReceiptKind.DECIDED.value.encode()
+_OWN: Final = (KIND_HEADER, ReceiptKind.DECIDED.value.encode())
 _MILLISECONDS: Final = 1000
 
 
@@ -53,7 +50,6 @@ class Facts:
         self.taken_over: list[tuple[UUID, int]] = []
         self.acknowledged: list[Acknowledged] = []
         self.evidence: list[EvidenceRow] = []
-        self.own: list[OwnReceipt] = []
         self.unreadable: list[ReceivedRecord] = []
         self.counts: Counter[ReceiptKind] = Counter()
         self.stopped_at: ReceivedRecord | None = None
@@ -74,17 +70,13 @@ class Facts:
         match receipt:
             case None:
                 self.unreadable.append(record)
-            case UUID():
-                self.counts[ReceiptKind.DECIDED] += 1
-                self.own.append(OwnReceipt(receipt, record.partition, record.offset))
+            case ReceiptKind():
+                self.counts[receipt] += 1
             case _:
                 self._take_fact(receipt)
 
     def _take_fact(self, receipt: Fact) -> None:
-        # By kind and not by class: asking a model's class costs more than reading the receipt.
         self.counts[receipt.kind] += 1
-        if receipt.kind is ReceiptKind.DECIDED:
-            return
         if receipt.kind is ReceiptKind.EVIDENCE:
             self.evidence.append(_evidence_row(receipt))
             return
@@ -96,7 +88,7 @@ class Facts:
 
 
 class ReceiptBatches:
-    """Records what notify tells, and notes which receipts of our own came back from the log."""
+    """Records what notify tells; receipts of our own are for intake."""
 
     def __init__(
         self,
@@ -104,7 +96,6 @@ class ReceiptBatches:
         *,
         acknowledgements: Acknowledgements,
         wake_climber: Callable[[], None],
-        read_back: ReadBack,
         cluster_id: str,
         clock: Clock,
         brake: Brake,
@@ -112,7 +103,6 @@ class ReceiptBatches:
         self._pool = pool
         self._acknowledgements = acknowledgements
         self._wake_climber = wake_climber
-        self._read_back = read_back
         self._cluster_id = cluster_id
         self._clock = clock
         self._brake = brake
@@ -128,7 +118,6 @@ class ReceiptBatches:
             facts.take_all(placed.due)
             await self._write(repository, FollowUpRepository(connection), facts)
         self._window = facts.window
-        self._read_back.add(facts.own)
         if facts.counts[ReceiptKind.UNACKNOWLEDGED]:
             self._wake_climber()
         for record in facts.unreadable:
@@ -163,15 +152,16 @@ class ReceiptBatches:
         )
 
 
-def read_receipt(record: ReceivedRecord) -> Fact | UUID | None:
-    """A fact about an alert; the message id of a receipt of our own; None for what is no receipt."""
-    headers = dict(record.headers)
+def read_receipt(record: ReceivedRecord) -> Fact | Literal[ReceiptKind.DECIDED] | None:
+    """A fact about an alert; DECIDED for a receipt of our own; None for what is no receipt."""
+    if _OWN in record.headers:
+        return ReceiptKind.DECIDED
     try:
-        if headers.get(KIND_HEADER) == _DECIDED and MESSAGE_HEADER in headers:
-            return UUID(headers[MESSAGE_HEADER].decode())
-        return RECEIPT.validate_json(record.value or b"")
+        receipt = RECEIPT.validate_json(record.value or b"")
     except ValueError:  # and pydantic's ValidationError, which is one and whose text may quote the record
         return None
+    # By kind and not by class: asking a model's class costs more than reading the receipt.
+    return ReceiptKind.DECIDED if receipt.kind is ReceiptKind.DECIDED else receipt
 
 
 def _row(receipt: AlertReceipt) -> ReceiptRow:

@@ -19,7 +19,6 @@ from services.routing.handlers.detail import (
 )
 from services.routing.handlers.identities import Identities, rung_cause
 from services.routing.handlers.matter import Judged, Matter, Told
-from services.routing.handlers.messages import build_receipt_message
 from services.routing.handlers.status import build_decided, build_reused, render_errors, seal_duties
 from services.routing.repository.rows import AlertRow, DecisionRow, EarlierDecision, LadderRow, OutboxRow
 from services.routing.rungs import Rung
@@ -44,13 +43,13 @@ class Recorder:
         told = _tell(composer, decision)
         duties_sealed = _seal_emitter_duties(composer, matter, decision)
         row = _decision_row(matter, decision, told, county=county, digest=digest, duties_sealed=duties_sealed)
-        receipt = self._keep_receipt(matter, build_decided(matter, row))
         duties = composer.compose_duties(decision.duties)
         judged = Judged(
             decision=row,
             alerts=tuple(each.row for each in told),
             ladders=tuple(_find_ladders(matter, decision, told, case_ref=matter.case_ref)),
-            messages=(*_messages(told), receipt),
+            messages=_messages(told),
+            receipt=build_decided(matter, row),
         )
         if matter.root_id is None:
             judged.duties = duties
@@ -72,7 +71,7 @@ class Recorder:
 
     def record_duplicate(self, matter: Matter, earlier: EarlierDecision) -> Judged:
         """Nobody is told but the source: it may have sent the event again because it never learned."""
-        return Judged(messages=(self._keep_receipt(matter, build_decided(matter, earlier)),))
+        return Judged(receipt=build_decided(matter, earlier))
 
     def record_reuse(
         self, matter: Matter, decision: Decision, *, earlier: EarlierDecision, digest: bytes
@@ -81,11 +80,11 @@ class Recorder:
         cause = f"reuse/{digest.hex()[:REUSE_DIGITS]}"
         is_known = digest in earlier.refused_digests
         told = [] if is_known else _tell(Composer(self._identities, matter), decision, cause=cause)
-        receipt = self._keep_receipt(matter, build_reused(matter, earlier))
         return Judged(
             alerts=tuple(each.row for each in told),
             ladders=tuple(_find_ladders(matter, decision, told, case_ref=earlier.case_ref)),
-            messages=(*_messages(told), receipt),
+            messages=_messages(told),
+            receipt=build_reused(matter, earlier),
         )
 
     def record_rungs(self, matter: Matter, rungs: Sequence[Rung], *, parent: UUID) -> Judged:
@@ -105,10 +104,6 @@ class Recorder:
         stopped = Composer(self._identities, matter).compose_stop(last)
         row = stopped.row._replace(detail=_seal_told(matter, stopped, ()))
         return Judged(alerts=(row,), messages=_messages([stopped]))
-
-    def _keep_receipt(self, matter: Matter, value: bytes) -> OutboxRow:
-        message_id = self._identities.receipt_id(matter.origin)
-        return build_receipt_message(matter, value, message_id=message_id)
 
 
 def _tell(composer: Composer, decision: Decision, *, cause: str | None = None) -> list[Told]:

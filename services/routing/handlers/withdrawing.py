@@ -11,7 +11,6 @@ from services.routing.handlers.case_keys import find_case_keys
 from services.routing.handlers.case_states import CaseBook, UnsettledCase
 from services.routing.handlers.climbing import NO_RECORD
 from services.routing.handlers.matter import Judged
-from services.routing.handlers.messages import to_record
 from services.routing.repository.batch import BatchRepository
 from services.routing.repository.follow_ups import FollowUpRepository
 from services.routing.repository.rows import KeyedCase, Origin
@@ -79,9 +78,7 @@ class Withdrawals:
         for one in withdrawn:
             for line in one.lines:
                 log.info(line.event, **line.keys)
-        messages = [to_record(row) for one in withdrawn for row in one.messages]
-        if messages:
-            await self._means.publisher.publish(messages)
+        await self._means.sender.send([row for one in withdrawn for row in one.messages])
         return page, withdrawn
 
     async def _amend(

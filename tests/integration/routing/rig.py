@@ -32,6 +32,7 @@ from services.routing.handlers.read_back import ReadBack
 from services.routing.handlers.receipts import ReceiptBatches
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.register import DutyRegister
+from services.routing.handlers.sending import Sender
 from services.routing.handlers.stopping import Brake
 from services.routing.handlers.withdrawing import Withdrawals
 from services.routing.packs import load_packs
@@ -131,10 +132,12 @@ class Rig:
         attestor = Attestor(deployment_key)
         protocols = Protocols(PackRepository(pool), attestor, clock=clock, current=packs)
         read_back = ReadBack(outbox, find_read=self._find_read)
+        sender = Sender(publisher=publisher, read_back=read_back)
         means = Means(
             pool=pool,
             keyring=keyring,
             publisher=publisher,
+            sender=sender,
             directories=directories,
             protocols=protocols,
             recorder=Recorder(Identities(deployment_key)),
@@ -150,7 +153,6 @@ class Rig:
                 pool,
                 acknowledgements=Acknowledgements(keyring, means.case_memory),
                 wake_climber=climber.wake,
-                read_back=read_back,
                 cluster_id=cluster_id,
                 clock=clock,
                 brake=brake,
@@ -158,7 +160,7 @@ class Rig:
             climber=climber,
             withdrawals=Withdrawals(means),
             read_back=read_back,
-            hand_over=HandOver(outbox, publisher, cluster_id=cluster_id),
+            hand_over=HandOver(outbox, sender, cluster_id=cluster_id),
             desk=DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key),
             directories=directories,
             protocols=protocols,

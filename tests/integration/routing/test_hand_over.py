@@ -10,7 +10,7 @@ from schemas.receipt import Acknowledged, Delivered, Failed, ReceiptKind, Stored
 from schemas.topics import ALERTS, RECEIPTS
 from services.routing.handlers.positions import GapError
 from services.routing.repository.views import ViewRepository
-from services.runtime.kafka import PublishError, ReceivedRecord, Record
+from services.runtime.kafka import PublishError, Record
 from tests.integration.routing.events import CORRELATION_ID, build_event, lay_out
 from tests.integration.routing.rig import Rig, Routing
 from tests.integration.routing.test_quarantine import Lines
@@ -100,30 +100,49 @@ async def test_what_notify_tells_of_leaves_the_outbox_for_it_has_it(
     assert left == others
 
 
-async def test_our_own_receipt_leaves_the_outbox_once_intake_has_read_past_it(
+async def test_receipts_of_ours_leave_the_outbox_once_intake_has_read_past_them_all(
     rig: Rig, routing: Routing
 ) -> None:
-    await decide_one(rig, routing)
-    [own] = await rig.published(RECEIPTS.name)
+    await routing.events.handle(lay_out(await rig.sealer.seal(build_event("e1"), build_event("e2"))))
+    first, last = await rig.published(RECEIPTS.name)
+    [kept] = [row for row in await rig.rows("outbox") if row["topic"] == RECEIPTS.name]
+    assert kept["record"] == b"\n".join([first.value or b"", last.value or b""])
 
-    await routing.receipts.handle([own])
-    assert await rig.position(topic=RECEIPTS.name, partition=own.partition) == 1
-    rig.read_by_intake[own.partition] = own.offset
+    rig.read_by_intake[last.partition] = last.offset
     assert await routing.read_back.settle() == 0
     assert RECEIPTS.name in {row["topic"] for row in await rig.rows("outbox")}
 
-    rig.read_by_intake[own.partition] = own.offset + 1
+    rig.read_by_intake[last.partition] = last.offset + 1
     assert await routing.read_back.settle() == 1
     assert {row["topic"] for row in await rig.rows("outbox")} == {ALERTS.name}
     assert await routing.read_back.settle() == 0
 
 
-async def test_a_decided_receipt_without_our_header_is_passed_over(rig: Rig, routing: Routing) -> None:
+async def test_receipts_that_were_published_again_are_settled_by_their_new_places(
+    rig: Rig, routing: Routing
+) -> None:
+    await decide_one(rig, routing)
+    async with rig.open_routing() as restarted:
+        await make_due(rig)
+        await restarted.hand_over.republish_late()
+        *_, again = await rig.published(RECEIPTS.name)
+
+        rig.read_by_intake[again.partition] = again.offset
+        assert await restarted.read_back.settle() == 0
+        rig.read_by_intake[again.partition] = again.offset + 1
+        assert await restarted.read_back.settle() == 1
+
+
+@pytest.mark.parametrize("headers", [(), (("kind", b"decided"),)])
+async def test_receipts_of_ours_are_passed_over_when_they_are_read(
+    rig: Rig, routing: Routing, headers: tuple[tuple[str, bytes], ...]
+) -> None:
     await decide_one(rig, routing)
     [own] = await rig.published(RECEIPTS.name)
 
-    await routing.receipts.handle([own._replace(headers=())])
+    await routing.receipts.handle([own._replace(headers=headers)])
 
+    assert await rig.position(topic=RECEIPTS.name, partition=own.partition) == 1
     assert await rig.count("quarantine") == 0
 
 
@@ -243,13 +262,3 @@ async def test_what_is_no_receipt_is_kept_and_the_rest_goes_on(
     assert (kept["topic"], kept["reason"], kept["record"]) == (RECEIPTS.name, "not_a_receipt", b"{}")
     assert [row["kind"] for row in await rig.rows("receipt")] == [ReceiptKind.STORED]
     assert [line["offset"] for line in logs if line["event"] == "receipt.quarantined"] == [0]
-
-
-async def test_a_header_that_is_no_id_is_no_receipt(rig: Rig, routing: Routing) -> None:
-    odd = ReceivedRecord(
-        RECEIPTS.name, 0, 0, b"case-1", b"{}", (("kind", b"decided"), ("message_id", b"\xff"))
-    )
-
-    await routing.receipts.handle([odd])
-
-    assert await rig.count("quarantine") == 1

@@ -1,13 +1,14 @@
 """Every event gets one decision, whatever is read again, by whom, and in whatever batches."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from random import Random
 
 import pytest
 
 from schemas.alert import Command
-from schemas.topics import ALERTS
+from schemas.topics import ALERTS, RECEIPTS
 from services.routing.handlers.positions import GapError
 from services.runtime.kafka import PublishError, ReceivedRecord, Record, is_passing_trouble
 from tests.integration.routing.events import Json, build_event, garbage, in_batches, lay_out, spoil
@@ -98,12 +99,20 @@ async def what_was_decided(rig: Rig) -> list[object]:
         "duty": "duty_id, rule, holder, what, due, status",
         "ladder": "alert_id, source, event_id, agency, cause, case_ref",
         "quarantine": 'partition, "offset", record, reason',
-        "outbox": "message_id, topic, key",
     }
-    return [
+    tables = [
         [tuple(row.values()) for row in await rig.rows(table, columns=names)]
         for table, names in columns.items()
     ]
+    kept = await rig.rows("outbox", columns="seq, message_id, topic, key, record")
+    alerts = {(row["message_id"], row["key"]) for row in kept if row["topic"] == ALERTS.name}
+    told = [
+        json.loads(line)
+        for row in kept
+        if row["topic"] == RECEIPTS.name
+        for line in row["record"].split(b"\n")
+    ]
+    return [*tables, alerts, [(line["event_id"], line["status"], line["errors"]) for line in told]]
 
 
 async def test_two_consumers_on_the_same_partition_cannot_both_decide(rig: Rig) -> None:
