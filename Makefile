@@ -22,10 +22,10 @@ LOCK := requirements/lock.txt
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help install demo up test test-kafka check format bench lock clean
+.PHONY: help install demo up test test-kafka test-system check format bench lock clean
 
 help: ## Say what can be typed here
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(INSTALLED) ## Put everything into .venv, so that .venv/bin/tocsin runs
 
@@ -35,13 +35,18 @@ demo: $(INSTALLED) ## Watch one case event become alerts, end to end, and end by
 up: $(INSTALLED) ## Run everything here until Ctrl-C (KAFKA=apache for the real broker, BROKERS=3 for three)
 	@$(BIN)/tocsin up --embedded --kafka $(KAFKA) --brokers $(BROKERS) $(ARGS)
 
-test: $(INSTALLED) ## Run the tests, but for faults and benchmarks (ARGS="-k words" to choose)
-	@$(BIN)/pytest -m "not faults and not bench" $(WORKERS) $(ARGS)
+test: $(INSTALLED) ## Run the tests that need nothing but this (ARGS="-k words" to choose)
+	@$(BIN)/pytest -m "not faults and not bench and not system" $(WORKERS) $(ARGS)
 
 # The jars come first: without them the tests would fail one by one, each for the same reason.
 test-kafka: $(INSTALLED) ## Run the integration and acceptance tests on Apache Kafka
 	@$(BIN)/python -m services.devstack.apache
-	@TOCSIN_TEST_KAFKA=apache $(BIN)/pytest -m "integration or acceptance" --timeout=300 $(WORKERS) $(ARGS)
+	@TOCSIN_TEST_KAFKA=apache $(BIN)/pytest -m "(integration or acceptance) and not system" --timeout=300 $(WORKERS) $(ARGS)
+
+# As root where a package is missing; where one cannot be had the tests fail, and none is skipped.
+test-system: $(INSTALLED) ## Run the tests against programs from Debian, which are installed first (as root)
+	@requirements/debian
+	@$(BIN)/pytest -m system $(WORKERS) $(ARGS)
 
 check: $(INSTALLED) ## Judge format, lint, types and the direction of imports
 	@$(BIN)/ruff format --check .
