@@ -108,7 +108,7 @@ def show(
         return
     print(_render(found["delivery"]))
     for attempt in found["attempts"]:
-        how = attempt["status_code"] or attempt["detail"] or ""
+        how = _tell_how(attempt) or ""
         print(f"  {attempt['number']:>4}  {attempt['started_at']}  {attempt['outcome']}  {how}".rstrip())
 
 
@@ -185,8 +185,14 @@ def _has_zone(text: str) -> bool:
         return False
 
 
+def _tell_how(attempt: dict[str, Any]) -> str | None:
+    """The status, with what a mail server adds to it, or the kind of trouble."""
+    status, detail = attempt["status_code"], attempt["detail"]
+    return f"{status} {attempt['enhanced_code'] or ''}".rstrip() if status else detail
+
+
 def _render(entry: dict[str, Any]) -> str:
-    how = entry["status_code"] or entry["detail"] or "not tried yet"
+    how = _tell_how(entry) or "not tried yet"
     return (
         f"{entry['delivery_id']}  {entry['agency']}  {entry['channel']} {entry['endpoint_id']}  "
         f"{entry['urgency']}  {entry['state']} after {entry['attempts']}  {how}  "

@@ -119,18 +119,18 @@ def _extras(name: str, context: ServiceContext) -> dict[str, str]:
         return {}
     return {
         "TOCSIN_NOTIFY_SMTP": context.smtp,
-        "TOCSIN_NOTIFY_SMTP_STARTTLS": _starttls(context.smtp),
+        "TOCSIN_NOTIFY_SMTP_TLS": _mail_tls(context.smtp),
         "TOCSIN_NOTIFY_ALLOW_CIDRS": "127.0.0.0/8,::1/128",
         "TOCSIN_NOTIFY_ALLOW_HTTP": "true",
         "TOCSIN_NOTIFY_OPERATOR_KEYS": context.operator_key_hash,
     }
 
 
-def _starttls(smtp: str) -> str:
+def _mail_tls(smtp: str) -> str:
     """Required, but on this machine, where there is nobody between; the variable overrides it."""
     host = smtp.rpartition(":")[0]
-    given = os.environ.get("TOCSIN_NOTIFY_SMTP_STARTTLS")
-    return given or ("off" if host in {"localhost", "127.0.0.1", "::1", "[::1]"} else "required")
+    given = os.environ.get("TOCSIN_NOTIFY_SMTP_TLS")
+    return given or ("off" if host in {"localhost", "127.0.0.1", "::1", "[::1]"} else "starttls")
 
 
 def _inherited() -> dict[str, str]:

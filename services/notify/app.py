@@ -131,6 +131,7 @@ async def open_notify(
             links=links,
             clock=SystemClock(),
             schedules=schedules or settings.schedules,
+            thread_key=derive_key(deployment_key, "mail-threads"),
         )
         async with (
             open_engine(settings, around, lifetime=lifetime) as engine,

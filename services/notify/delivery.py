@@ -1,5 +1,6 @@
 """What becomes of a delivery: paths, outcomes and next steps, decided without I/O and without a clock."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -62,6 +63,8 @@ class Attempt:
 
     outcome: Outcome
     status_code: int | None = None
+    enhanced_code: str | None = None
+    """What a mail server adds to its status, as `5.1.1` (RFC 3463)."""
     detail: str | None = None
     retry_after: timedelta | None = None
     trouble: Trouble | None = None
@@ -99,6 +102,10 @@ _HTTP: Final[tuple[tuple[range, Outcome], ...]] = (
 )
 _SMTP: Final[tuple[tuple[range, Outcome], ...]] = (
     (range(200, 300), Outcome.DELIVERED),
+    # Our credentials (RFC 4954): they say nothing of the letter, and are mended by us.
+    (range(530, 531), Outcome.UNAVAILABLE),
+    (range(534, 536), Outcome.UNAVAILABLE),
+    (range(538, 539), Outcome.UNAVAILABLE),
     (range(500, 600), Outcome.REFUSED),
 )
 STATUS_TABLE: Final[Mapping[Channel, tuple[tuple[range, Outcome], ...]]] = {
@@ -111,6 +118,18 @@ STATUS_TABLE: Final[Mapping[Channel, tuple[tuple[range, Outcome], ...]]] = {
 def judge_status(channel: Channel, status: int) -> Outcome:
     """What a status says about asking again."""
     return next((outcome for codes, outcome in STATUS_TABLE[channel] if status in codes), Outcome.UNAVAILABLE)
+
+
+_ENHANCED: Final = re.compile(r"([245])\.[0-9]{1,3}\.[0-9]{1,3}(?!\S)")
+
+
+def find_enhanced_code(status: int, text: str) -> str | None:
+    """The enhanced status code at the head of a reply's text; None if there is none, or it contradicts.
+
+    RFC 2034: its class is that of the status. Of the text, nothing else is kept.
+    """
+    found = _ENHANCED.match(text)
+    return found[0] if found is not None and found[1] == str(status)[0] else None
 
 
 TROUBLE_TABLE: Final[Mapping[Trouble, Outcome]] = {

@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from email.utils import parseaddr
 from typing import Final
 
 from services.notify.bodies import Links
 from services.notify.breaker import Breaker, BreakerPolicy
-from services.notify.channels.email import EmailChannel, MailServer, open_email_channel
+from services.notify.channels.email import EmailChannel, open_email_channel
+from services.notify.channels.mail_lines import MailServer, build_mail_tls_context
 from services.notify.channels.posting import build_tls_context
 from services.notify.channels.webhook import WebhookChannel, open_webhook_channel
 from services.notify.contents import Contents
@@ -16,6 +18,7 @@ from services.notify.delivery import Channel
 from services.notify.directory import Directory
 from services.notify.egress import Egress
 from services.notify.handlers.ports import Doubt, Outgoing
+from services.notify.letter import Sender
 from services.notify.postcard import PostcardForm
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.awaited import AwaitedRepository
@@ -69,6 +72,7 @@ class Surroundings:
     links: Links
     clock: Clock
     schedules: Schedules
+    thread_key: bytes = field(repr=False)
     poll: timedelta = POLL
 
 
@@ -135,6 +139,7 @@ def _build_attempts(
         suspensions=Suspensions(
             breaker=Breaker(_read_policy(settings)), repository=SuspensionRepository(around.pool)
         ),
+        thread_key=around.thread_key,
     )
 
 
@@ -315,7 +320,22 @@ async def _open_email(settings: NotifySettings, *, clock: Clock) -> AsyncIterato
         log.warning("email.not_configured")
         yield None
         return
-    host, _, port = settings.notify_smtp.rpartition(":")
-    server = MailServer(host.strip("[]"), int(port), settings.notify_smtp_starttls, settings.notify_mail_from)
+    server = read_mail_server(settings, settings.notify_smtp)
     async with open_email_channel(server, patience=settings.notify_timeout, clock=clock) as channel:
         yield channel
+
+
+def read_mail_server(settings: NotifySettings, address: str) -> MailServer:
+    host, _, port = address.rpartition(":")
+    name, sender = parseaddr(settings.notify_mail_from)
+    return MailServer(
+        host=host.strip("[]"),
+        port=int(port),
+        tls=settings.notify_smtp_tls,
+        sender=Sender(name=name, address=sender, bounces_to=settings.notify_mail_bounces_to or sender),
+        context=build_mail_tls_context(settings.notify_smtp_ca_file),
+        user=settings.notify_smtp_user,
+        password=settings.notify_smtp_password,
+        most_messages=settings.notify_smtp_messages,
+        idle=settings.notify_smtp_idle,
+    )

@@ -45,6 +45,7 @@ class DeliveryEntry(WireModel):
     attempted_at: datetime | None
     outcome: str | None
     status_code: int | None
+    enhanced_code: str | None
     detail: str | None
 
 
@@ -75,4 +76,5 @@ class AttemptEntry(WireModel):
     duration_ms: int
     outcome: str
     status_code: int | None
+    enhanced_code: str | None
     detail: str | None

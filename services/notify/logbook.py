@@ -51,7 +51,16 @@ CATALOGUE: Catalogue = MappingProxyType(
         "delivery.attempted": LogEntry(
             "info",
             "One try and how it ended. `endpoint_id` is the rung of the contact for an e-mail.",
-            (*_DELIVERY, "attempt", "outcome", "status_code", "detail", "duration_ms", "next_step"),
+            (
+                *_DELIVERY,
+                "attempt",
+                "outcome",
+                "status_code",
+                "enhanced_code",
+                "detail",
+                "duration_ms",
+                "next_step",
+            ),
         ),
         "delivery.held": LogEntry(
             "info",
@@ -62,12 +71,12 @@ CATALOGUE: Catalogue = MappingProxyType(
         "delivery.refused": LogEntry(
             "error",
             "A dead letter: asking again cannot help. Somebody must look.",
-            (*_DELIVERY, "attempt", "status_code", "detail"),
+            (*_DELIVERY, "attempt", "status_code", "enhanced_code", "detail"),
         ),
         "delivery.exhausted": LogEntry(
             "error",
             "A dead letter: every attempt of the schedule was made. Somebody must look.",
-            (*_DELIVERY, "attempt", "status_code", "detail"),
+            (*_DELIVERY, "attempt", "status_code", "enhanced_code", "detail"),
         ),
         "delivery.failed": LogEntry(
             "error", "An attempt met a fault of ours; it is made again on schedule.", _DELIVERY

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, FilePath, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, FilePath, SecretStr, StringConstraints, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from schemas.credentials import KeyHash
@@ -19,13 +19,17 @@ BaseUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#
 Mailbox = Annotated[
     str, StringConstraints(pattern=r"^([^<>\r\n]{0,100} )?<?[^@\s<>]{1,64}@[^@\s<>]{1,255}>?$")
 ]
+MailAddress = Annotated[str, StringConstraints(pattern=r"^[^@\s<>]{1,64}@[^@\s<>]{1,255}$")]
 HostPort = Annotated[str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$")]
 
 
-class StartTls(StrEnum):
-    """Whether the connection to the mail server must be encrypted, with its certificate checked."""
+class MailTls(StrEnum):
+    """How the connection to the mail server is encrypted; its certificate is checked in any case."""
 
-    REQUIRED = "required"
+    STARTTLS = "starttls"
+    """Required: without it no mail is sent."""
+    IMPLICIT = "implicit"
+    """From the first byte on (RFC 8314)."""
     OFF = "off"
 
 
@@ -36,9 +40,15 @@ class NotifySettings(ServiceSettings):
 
     notify_public_url: BaseUrl | None = None
     notify_smtp: HostPort | None = None
-    notify_smtp_starttls: StartTls = StartTls.REQUIRED
+    notify_smtp_tls: MailTls = MailTls.STARTTLS
+    notify_smtp_ca_file: FilePath | None = None
+    notify_smtp_user: str | None = Field(default=None, min_length=1)
+    notify_smtp_password: SecretStr | None = Field(default=None, validate_default=True)
     notify_smtp_connections: int = Field(default=8, ge=1, le=100)
+    notify_smtp_messages: int = Field(default=100, ge=1)
+    notify_smtp_idle: timedelta = Field(default=timedelta(seconds=20), gt=timedelta(0))
     notify_mail_from: Mailbox = "Notices <notices@localhost>"
+    notify_mail_bounces_to: MailAddress | None = None
     notify_timezone: str = "America/Los_Angeles"
     notify_allow_cidrs: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     notify_allow_http: bool = False
@@ -65,6 +75,15 @@ class NotifySettings(ServiceSettings):
         return (
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("notify_smtp_password")
+    @classmethod
+    def _sign_in_unseen(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None and info.data.get("notify_smtp_tls") is MailTls.OFF:
+            raise ValueError("it would be sent in the clear: TOCSIN_NOTIFY_SMTP_TLS must not be off")
+        if (value is None) != (info.data.get("notify_smtp_user") is None):
+            raise ValueError("it goes with TOCSIN_NOTIFY_SMTP_USER, and neither without the other")
+        return value
 
     @field_validator("notify_public_url")
     @classmethod

@@ -24,12 +24,14 @@ class Certificates:
     """What a client must trust."""
 
 
-def make_certificates(folder: Path, *, is_expired: bool = False) -> Certificates:
-    """Good from an hour ago to an hour from now; expired, its end was a minute ago."""
-    issuer = "expired authority" if is_expired else "test authority"
+def make_certificates(folder: Path, *, is_expired: bool = False, is_anothers: bool = False) -> Certificates:
+    """Good from an hour ago to an hour from now; expired, its end was a minute ago; or of another name."""
+    # Each of a name of its own: who trusts several must find the right one.
+    issuer = "expired authority" if is_expired else "another authority" if is_anothers else "test authority"
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _sign(_build(issuer, authority_key.public_key(), is_authority=True), authority_key)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    ours = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names: list[x509.GeneralName] = [x509.DNSName("another.example")] if is_anothers else [*ours]
     until = timedelta(minutes=-1) if is_expired else timedelta(hours=1)
     leaf = _build("127.0.0.1", key.public_key(), issuer=issuer, until=until).add_extension(
         x509.SubjectAlternativeName(names), critical=False

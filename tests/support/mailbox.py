@@ -9,7 +9,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import cast
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 _SECONDS = 20.0
 
@@ -40,38 +40,71 @@ class Mailbox:
 
     port: int = 0
     mails: list[Mail] = field(default_factory=list)
+    mail_answer: str | None = None
     rcpt_answer: str | None = None
     data_answer: str | None = None
+    answers_by_recipient: dict[str, str] = field(default_factory=dict)
+    hangs_up_at: str | None = None
+    """The command (`MAIL`, `RCPT`, `DATA`) at which it drops the connection without an answer."""
     drops_after_data: bool = False
     """Whether it hangs up instead of answering for what it got."""
     keeps_what_it_drops: bool = False
+    credentials: tuple[str, str] | None = None
+    """Who may send where only those may who signed in: to another's domain."""
+    own_domain: str | None = None
     session_count: int = 0
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def handle_RCPT(  # noqa: N802 -- aiosmtpd's name
+    def authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth_data: object
+    ) -> AuthResult:
+        assert isinstance(auth_data, LoginPassword)
+        given = (auth_data.login.decode(), auth_data.password.decode())
+        # Not handled: aiosmtpd answers 535 itself.
+        return AuthResult(success=given == self.credentials, handled=False)
+
+    async def handle_MAIL(  # noqa: N802 -- aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self.rcpt_answer is not None:
-            return self.rcpt_answer
+        self._hang_up_at("MAIL", server)
+        if self.mail_answer is not None:
+            return self.mail_answer
+        envelope.mail_from = address
+        return "250 2.1.0 OK"
+
+    async def handle_RCPT(  # noqa: N802 -- likewise
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        self._hang_up_at("RCPT", server)
+        answer = self.rcpt_answer or self.answers_by_recipient.get(address)
+        if answer is not None:
+            return answer
+        if self.own_domain and not address.endswith(self.own_domain) and not session.authenticated:
+            return "554 5.7.1 Relay access denied"
         envelope.rcpt_tos.append(address)
-        return "250 OK"
+        return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 -- likewise
         if self.data_answer is not None:
             return self.data_answer
-        if self.drops_after_data:
+        if self.drops_after_data or self.hangs_up_at == "DATA":
             cast("asyncio.Transport", server.transport).abort()
         if not self.drops_after_data or self.keeps_what_it_drops:
-            await self._keep(session, envelope)
-        return "250 kept"
+            await self._keep(server, session, envelope)
+        return "250 2.0.0 kept"
 
-    async def _keep(self, session: Session, envelope: Envelope) -> None:
+    def _hang_up_at(self, command: str, server: SMTP) -> None:
+        if self.hangs_up_at == command:
+            cast("asyncio.Transport", server.transport).abort()
+
+    async def _keep(self, server: SMTP, session: Session, envelope: Envelope) -> None:
+        transport = cast("asyncio.Transport", server.transport)
         self.mails.append(
             Mail(
                 str(envelope.mail_from),
                 str(envelope.rcpt_tos[0]),
                 bytes(cast("bytes", envelope.original_content)),
-                is_encrypted=session.ssl is not None,
+                is_encrypted=transport.get_extra_info("sslcontext") is not None,
             )
         )
         async with self.changed:
@@ -85,15 +118,29 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def open_mailbox(*, tls: ssl.SSLContext | None = None) -> AsyncIterator[Mailbox]:
-    """Listens on a free loopback port while the block runs; offers STARTTLS if it has a certificate."""
+async def open_mailbox(
+    *, tls: ssl.SSLContext | None = None, implicit: bool = False, idle_seconds: float = 300.0
+) -> AsyncIterator[Mailbox]:
+    """Listens on a free loopback port while the block runs; offers STARTTLS if it has a certificate.
+
+    `implicit` encrypts from the first byte instead. A client that says nothing for long is left.
+    """
     mailbox, loop = Mailbox(), asyncio.get_running_loop()
 
     def meet() -> SMTP:
         mailbox.session_count += 1
-        return SMTP(mailbox, loop=loop, hostname="mail.example", tls_context=tls)
+        return SMTP(
+            mailbox,
+            loop=loop,
+            hostname="mail.example",
+            tls_context=None if implicit else tls,
+            authenticator=mailbox.authenticate,
+            # It knows of STARTTLS alone as encryption.
+            auth_require_tls=not implicit,
+            timeout=idle_seconds,
+        )
 
-    server = await loop.create_server(meet, "127.0.0.1", 0)
+    server = await loop.create_server(meet, "127.0.0.1", 0, ssl=tls if implicit else None)
     mailbox.port = server.sockets[0].getsockname()[1]
     try:
         yield mailbox

@@ -55,3 +55,16 @@ def say_http(answer: bytes) -> Peer:
         await writer.drain()
 
     return peer
+
+
+def say_smtp(answer: bytes, *, greeting: bytes = b"220 mail.example", **by_command: bytes) -> Peer:
+    """A mail server of few words: one answer for every command, another for those that are named."""
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting + b"\r\n")
+        while line := await reader.readline():
+            command = line.split()[0].lower().decode() if line.strip() else ""
+            writer.write(by_command.get(command, answer) + b"\r\n")
+            await writer.drain()
+
+    return peer

@@ -72,8 +72,8 @@ CREATE TABLE notify.delivery (
 CREATE INDEX delivery_due ON notify.delivery (lane, due_at) WHERE state = 'pending';
 CREATE INDEX delivery_dead ON notify.delivery (delivery_id) WHERE state IN ('refused', 'exhausted');
 
--- Every try and how it ended; `detail` is an error's type, never its text. Delivery ids grow with time, so that the key
--- is written at its end.
+-- Every try and how it ended; `detail` is an error's type, never its text. A mail server's status may come with an
+-- enhanced one (RFC 3463). Delivery ids grow with time, so that the key is written at its end.
 CREATE TABLE notify.attempt (
     delivery_id uuid NOT NULL,
     number integer NOT NULL,
@@ -81,6 +81,7 @@ CREATE TABLE notify.attempt (
     duration_ms integer NOT NULL,
     outcome text NOT NULL,
     status_code integer,
+    enhanced_code text,
     detail text,
     PRIMARY KEY (delivery_id, number)
 );

@@ -77,13 +77,13 @@ def _read_entry(row: asyncpg.Record) -> DeliveryEntry:
 _COLUMNS: Final = """
     d.delivery_id, d.alert_id, d.revision, a.agency, d.channel, d.target AS endpoint_id, d.state, a.urgency,
     a.exercise, a.decided_at, a.acknowledge_by, d.attempts, d.due_at, last.started_at AS attempted_at,
-    last.outcome, last.status_code, last.detail
+    last.outcome, last.status_code, last.enhanced_code, last.detail
 """
 _FROM: Final = """
 FROM notify.delivery d
 JOIN notify.alert a USING (alert_id, revision)
 LEFT JOIN LATERAL (
-    SELECT started_at, outcome, status_code, detail FROM notify.attempt t
+    SELECT started_at, outcome, status_code, enhanced_code, detail FROM notify.attempt t
     WHERE t.delivery_id = d.delivery_id ORDER BY number DESC LIMIT 1
 ) last ON true
 """
@@ -108,7 +108,7 @@ LIMIT $6
 _FIND: Final = f"SELECT {_COLUMNS} {_FROM} WHERE d.delivery_id = $1"
 
 _ATTEMPTS: Final = """
-SELECT number, started_at, duration_ms, outcome, status_code, detail
+SELECT number, started_at, duration_ms, outcome, status_code, enhanced_code, detail
 FROM notify.attempt WHERE delivery_id = $1 ORDER BY number
 """
 

@@ -95,6 +95,7 @@ def _columns(results: Sequence[Result]) -> tuple[list[object], ...]:
         [result.duration_ms for result in results],
         [result.outcome for result in results],
         [result.status_code for result in results],
+        [result.enhanced_code for result in results],
         [result.detail for result in results],
         [result.state for result in results],
         [result.due_at for result in results],
@@ -142,14 +143,16 @@ _RECORD: Final = """
 WITH made AS (
     SELECT * FROM unnest(
         $3::uuid[], $4::uuid[], $5::integer[], $6::timestamptz[], $7::integer[], $8::text[], $9::integer[],
-        $10::text[], $11::text[], $12::timestamptz[], $13::bytea[]
+        $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::bytea[]
     ) AS batch (
-        alert_id, delivery_id, number, started_at, duration_ms, outcome, status_code, detail, state, due_at,
-        receipt
+        alert_id, delivery_id, number, started_at, duration_ms, outcome, status_code, enhanced_code, detail,
+        state, due_at, receipt
     )
 ), kept AS (
-    INSERT INTO notify.attempt (delivery_id, number, started_at, duration_ms, outcome, status_code, detail)
-    SELECT delivery_id, number, started_at, duration_ms, outcome, status_code, detail FROM made
+    INSERT INTO notify.attempt (
+        delivery_id, number, started_at, duration_ms, outcome, status_code, enhanced_code, detail
+    )
+    SELECT delivery_id, number, started_at, duration_ms, outcome, status_code, enhanced_code, detail FROM made
     ON CONFLICT (delivery_id, number) DO NOTHING
 ), changed AS (
     UPDATE notify.delivery d

@@ -56,6 +56,7 @@ class Result:
     duration_ms: int
     outcome: Outcome
     status_code: int | None
+    enhanced_code: str | None
     detail: str | None
     state: DeliveryState
     due_at: datetime | None

@@ -1,22 +1,26 @@
 """One attempt: who may still be told, what they are told, and how the channel fared."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import assert_never
+from dataclasses import dataclass, field
+from typing import Final, assert_never
 
 from schemas.alert import AlertForm, AlertRecord
 from schemas.vocabulary import EndpointContent, Rung
 from services.notify.bodies import Content, Links, build_body, build_data, build_pointer, name_webhook
-from services.notify.channels.email import EmailChannel, Letter
+from services.notify.channels.email import EmailChannel
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.contents import Contents, ContentUnreadableError
 from services.notify.delivery import Attempt, Channel, Outcome
 from services.notify.directory import Directory, Endpoint
+from services.notify.letter import Letter
 from services.notify.postcard import Postcard, PostcardForm
 from services.notify.repository.rows import Due
 from services.notify.worker.suspending import Suspensions
 from services.notify.worker.turns import Turns
 from services.runtime.clock import Clock
+from services.runtime.crypto import keyed_digest
+
+THREAD_DIGITS: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,8 @@ class Attempts:
     turns: Turns
     clock: Clock
     suspensions: Suspensions
+    thread_key: bytes = field(repr=False)
+    """Names the threads of e-mails, so that nobody who sees a name can tell whose it is."""
 
     async def attempt(self, due: Due) -> Attempt | None:
         """None if it is not its turn: then its delivery says what comes of it."""
@@ -100,5 +106,14 @@ class Attempts:
             phone=view.duty_desk_phone,
         )
         return await self.email.send(
-            Letter(to=contact.email, message_id=due.delivery_id.hex, postcard=self.form.render(postcard))
+            Letter(
+                to=contact.email,
+                message_id=due.delivery_id.hex,
+                thread_id=self._name_thread(due.record),
+                postcard=self.form.render(postcard),
+            )
         )
+
+    def _name_thread(self, record: AlertRecord) -> str:
+        """One for a case at an agency: two agencies cannot tell that they hear of the same one."""
+        return keyed_digest(self.thread_key, record.agency, record.case_ref).hex()[:THREAD_DIGITS]

@@ -84,6 +84,7 @@ def _conclude(
         duration_ms=_milliseconds(duration),
         outcome=attempt.outcome,
         status_code=attempt.status_code,
+        enhanced_code=attempt.enhanced_code,
         detail=attempt.detail,
         state=state,
         due_at=due_at,
@@ -130,6 +131,7 @@ def _log(due: Due, attempt: Attempt, step: Step, duration: timedelta) -> None:
         attempt=due.number,
         outcome=attempt.outcome.value,
         status_code=attempt.status_code,
+        enhanced_code=attempt.enhanced_code,
         detail=attempt.detail,
         duration_ms=_milliseconds(duration),
         next_step=type(step).__name__,
@@ -138,7 +140,12 @@ def _log(due: Due, attempt: Attempt, step: Step, duration: timedelta) -> None:
         # A dead letter: somebody must look.
         event = "delivery.refused" if step.state is DeliveryState.REFUSED else "delivery.exhausted"
         log.error(
-            event, **_ids(due), attempt=due.number, status_code=attempt.status_code, detail=attempt.detail
+            event,
+            **_ids(due),
+            attempt=due.number,
+            status_code=attempt.status_code,
+            enhanced_code=attempt.enhanced_code,
+            detail=attempt.detail,
         )
 
 

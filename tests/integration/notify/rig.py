@@ -29,7 +29,7 @@ from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung, Urgenc
 from services.notify.app import run_notify
 from services.notify.contents import OPERATIONS_KEY_ID
 from services.notify.schedule import SCHEDULES, Schedule, Schedules
-from services.notify.settings import NotifySettings, StartTls
+from services.notify.settings import MailTls, NotifySettings
 from services.runtime.crypto import Kek, derive_key, hash_api_key, load_key_file, seal
 from services.runtime.database import open_pool
 from services.runtime.kafka import KafkaSettings, Record, open_publisher, read_topic_to_end
@@ -102,7 +102,7 @@ class Rig:
             "durability": Durability.MEMORY,
             "notify_public_url": "https://notify.example",
             "notify_smtp": None if mailbox is None else f"127.0.0.1:{mailbox.port}",
-            "notify_smtp_starttls": StartTls.OFF,
+            "notify_smtp_tls": MailTls.OFF,
             "notify_allow_cidrs": "127.0.0.0/8",
             "notify_allow_http": True,
             **changes,

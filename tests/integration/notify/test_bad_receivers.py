@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 
 from services.notify.schedule import SCHEDULES
+from services.notify.settings import MailTls
 from tests.integration.notify.rig import Rig, running_notify
 from tests.support.certificates import make_certificates
-from tests.support.mailbox import Mailbox
-from tests.support.peers import Peer, listening, say_http, say_nothing
+from tests.support.mailbox import Mailbox, open_mailbox
+from tests.support.peers import Peer, listening, say_http, say_nothing, talk_garbage
 from tests.support.receivers import Receiver
 
 AGENCY = "ag-kern-cw"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 WORSE = b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n"
 GIGABYTES = 10
-ATTEMPT = "SELECT outcome, status_code, detail, duration_ms FROM notify.attempt ORDER BY number"
+ATTEMPT = (
+    "SELECT outcome, status_code, enhanced_code, detail, duration_ms FROM notify.attempt ORDER BY number"
+)
 STATE = "SELECT state, attempts FROM notify.delivery"
 
 
@@ -192,17 +195,43 @@ def drop_after_data(mailbox: Mailbox) -> None:
     mailbox.drops_after_data = True
 
 
-@pytest.mark.parametrize(("begin", "status"), [(greylist, 450), (drop_after_data, None)])
+def hang_up(mailbox: Mailbox) -> None:
+    mailbox.hangs_up_at = "RCPT"
+
+
+def close_down(mailbox: Mailbox) -> None:
+    mailbox.data_answer = "421 4.3.2 System not accepting messages"
+
+
+def want_credentials(mailbox: Mailbox) -> None:
+    mailbox.mail_answer = "530 5.7.0 Authentication required"
+
+
+def be_well(mailbox: Mailbox) -> None:
+    mailbox.mail_answer = mailbox.rcpt_answer = mailbox.data_answer = mailbox.hangs_up_at = None
+    mailbox.drops_after_data = False
+
+
+@pytest.mark.parametrize(
+    ("begin", "status", "enhanced"),
+    [
+        pytest.param(greylist, 450, "4.7.1", id="greylists"),
+        pytest.param(drop_after_data, None, None, id="drops after DATA"),
+        pytest.param(hang_up, None, None, id="drops in the middle"),
+        pytest.param(close_down, 421, "4.3.2", id="accepts and closes down"),
+        pytest.param(want_credentials, 530, "5.7.0", id="wants credentials"),
+    ],
+)
 async def test_a_mail_server_that_puts_us_off_gets_the_mail_later(
-    begin: Trouble, status: int | None, rig: Rig, mailbox: Mailbox
+    begin: Trouble, status: int | None, enhanced: str | None, rig: Rig, mailbox: Mailbox
 ) -> None:
     await rig.add_agency(AGENCY, email="duty@cw.example")
     begin(mailbox)
     async with running_notify(rig, rig.settings(mailbox=mailbox)):
         await rig.send_alert()
         row = await rig.wait_for_row(ATTEMPT)
-        assert (row["outcome"], row["status_code"]) == ("unavailable", status)
-        mailbox.rcpt_answer, mailbox.drops_after_data = None, False
+        assert (row["outcome"], row["status_code"], row["enhanced_code"]) == ("unavailable", status, enhanced)
+        be_well(mailbox)
         await rig.wait_for_receipts("delivered")
     assert len(mailbox.mails) == 1
 
@@ -214,7 +243,48 @@ async def test_a_mail_server_that_answers_550_makes_a_dead_letter(rig: Rig, mail
         await rig.send_alert()
         await rig.wait_for_receipts("failed")
     assert await rig.query(STATE) == [{"state": "refused", "attempts": 1}]
+    (attempt,) = await rig.query(ATTEMPT)
+    assert (attempt["status_code"], attempt["enhanced_code"]) == (550, "5.1.1")
     assert mailbox.mails == []
+
+
+@pytest.mark.parametrize(
+    ("peer", "trouble"),
+    [
+        pytest.param(say_nothing, "TimeoutError", id="never answers"),
+        pytest.param(talk_garbage, "SMTPResponseException", id="garbage for a greeting"),
+    ],
+)
+async def test_a_mail_server_that_cannot_be_talked_to_is_tried_again(
+    peer: Peer, trouble: str, rig: Rig
+) -> None:
+    await rig.add_agency(AGENCY, email="duty@cw.example")
+    async with listening(peer) as port:
+        settings = rig.settings(notify_smtp=f"127.0.0.1:{port}", notify_timeout="PT0.3S")
+        async with running_notify(rig, settings):
+            await rig.send_alert()
+            row = await rig.wait_for_row(f"{ATTEMPT} OFFSET 1")
+    assert (row["outcome"], row["status_code"]) == ("unavailable", None)
+    assert row["detail"].rpartition(".")[2] == trouble
+
+
+async def test_a_mail_server_that_was_down_suspends_nobody_and_costs_nobody_an_alert(
+    rig: Rig, mailbox: Mailbox
+) -> None:
+    """Long enough that an endpoint would be spared: a mail server is everybody's, and no contact's fault."""
+    mailbox.mail_answer = "451 4.3.0 down"
+    for name in (AGENCY, "ag-kern-da"):
+        await rig.add_agency(name, email=f"duty@{name}.example")
+    async with running_notify(rig, rig.settings(mailbox=mailbox, notify_suspend_attempts=3)) as notify:
+        for mandated in (True, False):
+            for name in (AGENCY, "ag-kern-da"):
+                await rig.send_alert(agency=name, mandated=mandated)
+        await rig.wait_for_row("SELECT FROM notify.delivery HAVING min(attempts) > 4")
+        assert (await notify.ask("GET", "/readyz")).body["suspended_endpoints"] == []
+        be_well(mailbox)
+        await rig.wait_for_receipts(*["delivered"] * 4)
+    assert await rig.query("SELECT FROM notify.suspension") == []
+    assert len(mailbox.mails) == 4
 
 
 async def test_several_tries_of_one_mail_are_one_mail_to_its_reader(rig: Rig, mailbox: Mailbox) -> None:
@@ -229,3 +299,40 @@ async def test_several_tries_of_one_mail_are_one_mail_to_its_reader(rig: Rig, ma
     ids = [str(mail.message["Message-ID"]) for mail in mailbox.mails]
     assert len(ids) > 1
     assert len(set(ids)) == 1
+
+
+async def test_a_mail_server_of_another_s_name_gets_nothing_until_it_is_ours_again(
+    rig: Rig, tmp_path: Path
+) -> None:
+    folders = {name: tmp_path / name for name in ("anothers", "ours")}
+    for folder in folders.values():
+        folder.mkdir()
+    anothers = make_certificates(folders["anothers"], is_anothers=True)
+    ours = make_certificates(folders["ours"])
+    both = tmp_path / "authorities.pem"
+    both.write_bytes(anothers.authority.read_bytes() + ours.authority.read_bytes())
+    await rig.add_agency(AGENCY, email="duty@cw.example")
+    async with open_mailbox(tls=anothers.server) as mailbox:
+        settings = rig.settings(mailbox=mailbox, notify_smtp_tls=MailTls.STARTTLS, notify_smtp_ca_file=both)
+        async with running_notify(rig, settings):
+            await rig.send_alert()
+            row = await rig.wait_for_row(ATTEMPT)
+            assert (row["outcome"], row["detail"]) == ("unavailable", "ssl.SSLCertVerificationError")
+            assert mailbox.mails == []
+            anothers.server.load_cert_chain(ours.chain)
+            await rig.wait_for_receipts("delivered")
+    assert [mail.is_encrypted for mail in mailbox.mails] == [True]
+
+
+async def test_mails_of_one_case_are_one_thread_at_one_agency(rig: Rig, mailbox: Mailbox) -> None:
+    """The name of the thread is opaque, and another agency's is another."""
+    for name in (AGENCY, "ag-kern-da"):
+        await rig.add_agency(name, email=f"duty@{name}.example")
+    async with running_notify(rig, rig.settings(mailbox=mailbox)):
+        alerts = [await rig.send_alert(agency=name) for name in (AGENCY, AGENCY, "ag-kern-da")]
+        await mailbox.wait_for(3)
+    threads = {str(mail.message["References"]): mail.recipient for mail in mailbox.mails}
+    assert sorted(threads.values()) == ["duty@ag-kern-cw.example", "duty@ag-kern-da.example"]
+    assert {str(mail.message["In-Reply-To"]) for mail in mailbox.mails} == set(threads)
+    said = " ".join(mail.content.decode() for mail in mailbox.mails)
+    assert not [alert.case_ref for alert in alerts if alert.case_ref in said]

@@ -1,4 +1,4 @@
-"""Every channel against the same kinds of trouble: whatever the other side does comes back as an outcome."""
+"""The webhook channel against all kinds of trouble: whatever the other side does comes back as an outcome."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,11 +11,9 @@ from services.notify.channels.posting import Origin, Target, open_http_client, r
 from services.notify.channels.webhook import WebhookChannel, open_webhook_channel
 from services.notify.delivery import Attempt, Outcome, Trouble
 from services.notify.egress import Egress
-from services.notify.settings import StartTls
 from services.runtime.clock import SystemClock
-from tests.integration.notify.sending import LETTER, LOOPBACK, PATIENCE, email_to, mail, post
+from tests.integration.notify.sending import LOOPBACK, PATIENCE, post
 from tests.support.certificates import Certificates
-from tests.support.mailbox import Mailbox, open_mailbox
 from tests.support.peers import listening, say_http
 from tests.support.receivers import Receivers, status
 
@@ -258,52 +256,3 @@ def test_a_url_says_where_to_dial_and_what_to_ask_for(url: str, origin: Origin, 
 async def test_a_url_of_which_no_request_can_be_made_is_refused(url: str, webhook: WebhookChannel) -> None:
     attempt = await post(webhook, url)
     assert attempt == Attempt(Outcome.REFUSED, detail="UrlUnusableError", trouble=Trouble.UNUSABLE)
-
-
-async def test_several_letters_go_over_one_connection(mailbox: Mailbox) -> None:
-    async with email_to(mailbox.port) as channel:
-        for _ in range(5):
-            assert (await channel.send(LETTER)).outcome is Outcome.DELIVERED
-    assert (len(mailbox.mails), mailbox.session_count) == (5, 1)
-
-
-async def test_a_refused_letter_does_not_cost_the_connection(mailbox: Mailbox) -> None:
-    async with email_to(mailbox.port) as channel:
-        mailbox.rcpt_answer = "550 5.1.1 No such user"
-        refused = await channel.send(LETTER)
-        mailbox.rcpt_answer = None
-        delivered = await channel.send(LETTER)
-    assert (refused.outcome, refused.status_code) == (Outcome.REFUSED, 550)
-    assert (delivered.outcome, mailbox.session_count) == (Outcome.DELIVERED, 1)
-
-
-@pytest.mark.parametrize(
-    ("rcpt", "data", "outcome", "code"),
-    [
-        ("450 4.2.0 Busy", None, Outcome.UNAVAILABLE, 450),
-        ("551 5.1.6 Moved", None, Outcome.REFUSED, 551),
-        (None, "452 4.3.1 Full", Outcome.UNAVAILABLE, 452),
-        (None, "554 5.7.1 Spam", Outcome.REFUSED, 554),
-    ],
-)
-async def test_the_answer_of_the_mail_server_decides(
-    rcpt: str | None, data: str | None, outcome: Outcome, code: int, mailbox: Mailbox
-) -> None:
-    mailbox.rcpt_answer, mailbox.data_answer = rcpt, data
-    attempt = await mail(mailbox.port)
-    assert (attempt.outcome, attempt.status_code) == (outcome, code)
-
-
-async def test_mail_is_not_sent_in_the_clear_where_encryption_is_required(mailbox: Mailbox) -> None:
-    attempt = await mail(mailbox.port, starttls=StartTls.REQUIRED)
-    assert (attempt.outcome, mailbox.mails) == (Outcome.UNAVAILABLE, [])
-
-
-async def test_mail_goes_over_starttls_to_a_server_whose_certificate_is_good(
-    certificates: Certificates,
-) -> None:
-    async with open_mailbox(tls=certificates.server) as mailbox:
-        trusted = await mail(mailbox.port, starttls=StartTls.REQUIRED, tls=certificates.client)
-        not_trusted = await mail(mailbox.port, starttls=StartTls.REQUIRED)
-    assert (trusted.outcome, not_trusted.outcome) == (Outcome.DELIVERED, Outcome.UNAVAILABLE)
-    assert [mail.is_encrypted for mail in mailbox.mails] == [True]

@@ -85,7 +85,8 @@ async def test_the_email_is_a_postcard_and_holds_none_of_the_planted_words(
     assert not [word for word in PLANTED if word.encode() in mail.content]
     assert [part["MIME-Version"] for part in message.iter_parts()] == [None, None]
     assert set(message.keys()) == {
-        *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type")
+        *("From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References"),
+        *("Auto-Submitted", "X-Auto-Response-Suppress", "MIME-Version", "Content-Type"),
     }
 
 

@@ -18,6 +18,7 @@ from services.notify.delivery import (
     Path,
     RetryAt,
     Trouble,
+    find_enhanced_code,
     judge_status,
     judge_trouble,
     next_step,
@@ -51,8 +52,8 @@ def unavailable(retry_after: timedelta | None = None) -> Attempt:
             Channel.EMAIL,
             {
                 Outcome.DELIVERED: (250, 251),
-                Outcome.REFUSED: (500, 521, 530, 550, 552, 554),
-                Outcome.UNAVAILABLE: (421, 450, 451, 452, 354, 199, 600),
+                Outcome.REFUSED: (500, 521, 531, 537, 550, 552, 554),
+                Outcome.UNAVAILABLE: (421, 450, 451, 452, 530, 534, 535, 538, 354, 199, 600),
             },
         ),
     ],
@@ -62,6 +63,28 @@ def test_a_status_says_whether_asking_again_can_help(
 ) -> None:
     judged = {outcome: tuple(judge_status(channel, s) for s in codes) for outcome, codes in outcomes.items()}
     assert judged == {outcome: (outcome,) * len(codes) for outcome, codes in outcomes.items()}
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "code"),
+    [
+        (550, "5.1.1 <x>: no such user", "5.1.1"),
+        (450, "4.7.1\nwait", "4.7.1"),
+        (250, "2.0.0", "2.0.0"),
+        (554, "5.7.509 too long", "5.7.509"),
+        (550, "4.1.1 of another class", None),
+        (550, "5.1.1.1 is no code", None),
+        (550, "5.1.1000", None),
+        (550, "see 5.1.1", None),
+        (550, "5.1.\u0661", None),
+        (354, "3.0.0 go on", None),
+        (550, "", None),
+    ],
+)
+def test_an_enhanced_code_is_kept_where_it_agrees_with_its_status(
+    status: int, text: str, code: str | None
+) -> None:
+    assert find_enhanced_code(status, text) == code
 
 
 @pytest.mark.parametrize("trouble", Trouble)

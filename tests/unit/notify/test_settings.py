@@ -6,8 +6,10 @@ import pytest
 
 from schemas.vocabulary import Urgency
 from services.notify.egress import Egress
+from services.notify.engine import read_mail_server
+from services.notify.letter import Sender
 from services.notify.schedule import SCHEDULES, parse_schedule
-from services.notify.settings import NotifySettings, StartTls
+from services.notify.settings import MailTls, NotifySettings
 
 REQUIRED = {
     "TOCSIN_PORT": "8003",
@@ -40,7 +42,7 @@ class Reader:
 
 def test_by_default_everything_is_strict(read: type[Reader]) -> None:
     settings = read.settings()
-    assert settings.notify_smtp_starttls is StartTls.REQUIRED
+    assert settings.notify_smtp_tls is MailTls.STARTTLS
     assert not Egress(settings.notify_allow_cidrs, allow_http=settings.notify_allow_http).permits("10.0.0.1")
     assert (settings.notify_smtp, settings.notify_public_url, settings.member) == (None, None, "notify-0")
     assert settings.kek_file == Path("/secrets/kek.json")
@@ -63,7 +65,8 @@ def test_links_have_one_slash(read: type[Reader]) -> None:
     ("name", "value"),
     [
         ("smtp", "mail.example"),
-        ("smtp_starttls", "perhaps"),
+        ("smtp_tls", "perhaps"),
+        ("mail_bounces_to", "nobody"),
         ("mail_from", "nobody"),
         ("mail_from", "A <a@b.example>\r\nBcc: c@d.example"),
         ("timezone", "America/Nowhere"),
@@ -97,3 +100,43 @@ def test_schedules_and_their_jitter_are_configuration(read: type[Reader]) -> Non
     assert settings.schedules[Urgency.IMMEDIATE] == parse_schedule("PT1S PT2S ...", jitter=0.25)
     assert settings.schedules[Urgency.ROUTINE] == parse_schedule("PT3S", jitter=0.25)
     assert settings.schedules[Urgency.URGENT].delays == SCHEDULES[Urgency.URGENT].delays
+
+
+def test_how_to_come_to_the_mail_server_is_read(read: type[Reader], tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("a right password\n")
+    settings = read.settings(
+        smtp="mail.example:465",
+        smtp_tls="implicit",
+        smtp_user="notify",
+        smtp_password_file=str(password),
+        smtp_idle="PT5S",
+        mail_from="Duty notices <notices@desk.example>",
+        mail_bounces_to="bounces@desk.example",
+    )
+    server = read_mail_server(settings, "mail.example:465")
+    assert (server.host, server.port, server.tls) == ("mail.example", 465, MailTls.IMPLICIT)
+    assert server.sender == Sender(
+        name="Duty notices", address="notices@desk.example", bounces_to="bounces@desk.example"
+    )
+    assert server.password is not None
+    assert server.password.get_secret_value() == "a right password"
+    assert "right" not in repr(server) + repr(settings)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"smtp_user": "notify"},
+        {"smtp_password": "a right password"},
+        {"smtp_user": "notify", "smtp_password": "a right password", "smtp_tls": "off"},
+    ],
+)
+def test_half_a_sign_in_or_one_in_the_clear_is_refused(
+    given: dict[str, str], read: type[Reader], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        read.settings(**given)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("TOCSIN_NOTIFY_SMTP_PASSWORD: ")
+    assert "right" not in line
