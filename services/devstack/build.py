@@ -35,6 +35,7 @@ from services.devstack.process import SupervisedProcess, Surroundings
 from services.devstack.programs import SHARED_CACHE, PostgresPrograms, find_broker, find_postgres
 from services.devstack.stack import Parts, Stack
 from services.devstack.state import Board
+from services.runtime import shifted_clock
 from services.runtime.clock import SystemClock, new_id, random_fraction
 from services.runtime.crypto import hash_api_key
 
@@ -108,6 +109,7 @@ def build_stack(
         keys=keys,
         asked_for=asked_for,
         clock=around.clock,
+        is_shifted=bool(os.environ.get(shifted_clock.VARIABLE)),
     )
     return Stack(parts)
 

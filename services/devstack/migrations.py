@@ -9,6 +9,7 @@ import asyncpg
 import services
 from services.devstack.database import ensure_roles
 from services.devstack.errors import StartError
+from services.runtime import shifted_clock
 from services.runtime.migrate import KEYRING_MIGRATIONS, KEYRING_TABLE, MigrationError, apply_migrations
 
 _SERVICES = Path(services.__path__[0])
@@ -54,6 +55,15 @@ async def migrate_all(admin_url: str) -> None:
         await asyncio.gather(*(asyncio.to_thread(_apply, admin_url, one) for one in OF_SERVICES))
     except MigrationError as error:
         raise StartError(f"A migration failed: {error}") from error
+
+
+async def install_shifted_clock(admin_url: str) -> None:
+    """Lets the services of a test ask for an instant that the test moves."""
+    connection = await asyncpg.connect(admin_url)
+    try:
+        await connection.execute(shifted_clock.INSTALL)
+    finally:
+        await connection.close()
 
 
 def _apply(admin_url: str, migrations: Migrations) -> None:

@@ -10,7 +10,7 @@ from services.devstack.directory import complete_keys, read_directory
 from services.devstack.gate import Gate
 from services.devstack.keys import Keys, with_directory, write_keys
 from services.devstack.members import INTAKE, NOTIFY, ROUTING, SERVICES, ServiceContext
-from services.devstack.migrations import migrate_all
+from services.devstack.migrations import install_shifted_clock, migrate_all
 from services.devstack.ports import LOOPBACK
 from services.devstack.postgres import EmbeddedPostgres
 from services.devstack.process import SupervisedProcess
@@ -36,6 +36,8 @@ class Parts:
     asked_for: DirectoryFile | None
     """The directory to apply whatever is in force; None is the sample, where there is none yet."""
     clock: Clock
+    is_shifted: bool = False
+    """Whether the services are told to use a clock that a test moves."""
 
     @property
     def members(self) -> list[SupervisedProcess]:
@@ -88,6 +90,8 @@ class Stack:
         await parts.postgres.start()
         began = parts.clock.monotonic()
         await migrate_all(parts.postgres.url(ADMIN))
+        if parts.is_shifted:
+            await install_shifted_clock(parts.postgres.url(ADMIN))
         log.info("migrations.applied", seconds=round(parts.clock.monotonic() - began, 2))
         parts.gate.open()
 

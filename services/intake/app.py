@@ -88,7 +88,7 @@ async def open_intake(
     kek = Kek.load(settings.kek_file)
     kafka = settings.kafka_settings
     async with (
-        open_pool(settings.database_url, size=POOL_SIZE) as pool,
+        open_pool(settings.database_url, size=POOL_SIZE, shifted=settings.is_shifted) as pool,
         open_cluster_watch(kafka) as watch,
         open_publisher(kafka) as publisher,
     ):
@@ -129,7 +129,7 @@ def _build_intake(
         keys=KeyDesk(keyring),
         publisher=GatheringPublisher(publisher),
         kafka=watch.check,
-        clock=SystemClock(),
+        clock=settings.clock,
         fail=lifetime.fail,
     )
     return Intake(Directory(repository), receiver, StatusDesk(repository, keyring))

@@ -108,7 +108,7 @@ async def open_notify(
     deployment_key = load_key_file(settings.deployment_key_file)
     kek = Kek.load(settings.kek_file)
     async with (
-        open_pool(settings.database_url, size=POOL_SIZE) as pool,
+        open_pool(settings.database_url, size=POOL_SIZE, shifted=settings.is_shifted) as pool,
         open_cluster_watch(settings.kafka_settings) as watch,
         open_publisher(settings.kafka_settings) as publisher,
         open_admin(settings.kafka_settings) as admin,
@@ -129,7 +129,7 @@ async def open_notify(
             directory=keeper.directory,
             contents=Contents(Keyring(pool, kek), operations_key=derive_key(deployment_key, "operations")),
             links=links,
-            clock=SystemClock(),
+            clock=settings.clock,
             schedules=schedules or settings.schedules,
             thread_key=derive_key(deployment_key, "mail-threads"),
         )

@@ -118,7 +118,7 @@ async def open_routing(
     Operators are served before that, since they apply the directory.
     """
     async with (
-        open_pool(settings.database_url, size=POOL_SIZE) as pool,
+        open_pool(settings.database_url, size=POOL_SIZE, shifted=settings.is_shifted) as pool,
         open_cluster_watch(settings.kafka_settings) as watch,
         open_publisher(settings.kafka_settings) as publisher,
         open_admin(settings.kafka_settings) as admin,
@@ -179,7 +179,7 @@ def _build_parts(
     deployment_key = load_key_file(settings.deployment_key_file)
     operations_key = build_operations_key(deployment_key)
     keyring = Keyring(pool, Kek.load(settings.kek_file), size=KEYS_IN_MEMORY)
-    clock = SystemClock()
+    clock = settings.clock
     outbox, brake = OutboxRepository(pool), Brake(lifetime)
     directories, attestor = Directories(DirectoryRepository(pool)), Attestor(deployment_key)
     protocols = Protocols(PackRepository(pool), attestor, clock=clock)

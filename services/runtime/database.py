@@ -14,6 +14,7 @@ import orjson
 from asyncpg.pool import PoolConnectionProxy
 from pydantic import SecretStr
 
+from services.runtime import shifted_clock
 from services.runtime.logs import get_logger
 
 if TYPE_CHECKING:
@@ -63,12 +64,20 @@ def is_transient(error: BaseException) -> bool:
 
 @asynccontextmanager
 async def open_pool(
-    url: SecretStr | str, *, size: int, idle_seconds: float = IDLE_SECONDS
+    url: SecretStr | str, *, size: int, idle_seconds: float = IDLE_SECONDS, shifted: bool = False
 ) -> AsyncIterator[Pool]:
-    """A pool of at most ``size`` connections; does not give up waiting for the server to answer."""
+    """A pool of at most ``size`` connections; does not give up waiting for the server to answer.
+
+    ``shifted`` is for tests that move the clock. Raises ShiftRefusedError if the database is not a test's.
+    """
     dsn = url.get_secret_value() if isinstance(url, SecretStr) else url
-    pool = await _connect(dsn, size, idle_seconds)
+    server_settings = {"idle_in_transaction_session_timeout": str(int(idle_seconds * 1000))}
+    if shifted:
+        server_settings["search_path"] = shifted_clock.SEARCH_PATH
+    pool = await _connect(dsn, size, server_settings)
     try:
+        if shifted:
+            await _check_shift(pool)
         yield pool
     finally:
         await _close(pool)
@@ -99,7 +108,13 @@ async def check_database(pool: Pool) -> None:
         await acquired.execute("SELECT 1")
 
 
-async def _connect(dsn: str, size: int, idle_seconds: float) -> Pool:
+async def _check_shift(pool: Pool) -> None:
+    async with connection(pool) as acquired:
+        if not await acquired.fetchval(shifted_clock.IS_INSTALLED):
+            raise shifted_clock.ShiftRefusedError
+
+
+async def _connect(dsn: str, size: int, server_settings: dict[str, str]) -> Pool:
     attempt = 0
     while True:
         attempt += 1
@@ -111,7 +126,7 @@ async def _connect(dsn: str, size: int, idle_seconds: float) -> Pool:
                 init=_prepare,
                 reset=_leave_as_is,
                 command_timeout=COMMAND_SECONDS,
-                server_settings={"idle_in_transaction_session_timeout": str(int(idle_seconds * 1000))},
+                server_settings=server_settings,
             )
         except TRANSIENT_ERRORS as error:
             if attempt == 1:

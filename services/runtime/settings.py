@@ -1,18 +1,29 @@
 """Settings shared by every service, read once from ``TOCSIN_*`` variables."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import SettingsError
 
+from services.runtime.clock import Clock
 from services.runtime.kafka_access import KafkaAccess, KafkaSecuritySettings
 from services.runtime.logs import LogFormat, LogLevel
 from services.runtime.secret_files import FileAwareSettings, SecretFileError
+from services.runtime.shifted_clock import build_clock, is_loopback
 
 BAD_CONFIGURATION: Final = 78
 """EX_CONFIG of sysexits.h: starting again will not help."""
@@ -83,6 +94,16 @@ class ServiceSettings(KafkaSecuritySettings):
     durability: Durability = Durability.REPLICATED
     log_format: LogFormat = LogFormat.AUTO
     log_level: LogLevel = "info"
+    test_clock_file: FilePath | None = None
+    """For tests alone: the seconds by which every clock is moved."""
+
+    @field_validator("test_clock_file")
+    @classmethod
+    def _refuse_beyond_this_machine(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        """A moved clock tells agencies of deadlines that are none, so real servers are never behind one."""
+        if file is not None and not all(map(is_loopback, _hosts(info.data))):
+            raise ValueError("it moves the clock, for tests whose every server is on 127.0.0.1. Unset it.")
+        return file
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +111,14 @@ class ServiceSettings(KafkaSecuritySettings):
         if isinstance(values, dict) and not values.get("member"):
             return {**values, "member": f"{cls.service}-0"}
         return values
+
+    @property
+    def is_shifted(self) -> bool:
+        return self.test_clock_file is not None
+
+    @property
+    def clock(self) -> Clock:
+        return build_clock(self.test_clock_file)
 
     @property
     def kafka_settings(self) -> KafkaSettings:
@@ -105,6 +134,14 @@ class ServiceSettings(KafkaSecuritySettings):
     def from_environment(cls) -> Self:
         """Reads the environment; ends the process with a line for each variable that is missing or wrong."""
         return read_environment(cls)
+
+
+def _hosts(values: Mapping[str, Any]) -> list[str | None]:
+    """Where a service listens, and where its servers are; None for what cannot be told."""
+    url = values.get("database_url")
+    database = urlsplit(url.get_secret_value()) if isinstance(url, SecretStr) else None
+    brokers = [address.rpartition(":")[0] for address in values.get("kafka", "").split(",")]
+    return [values.get("host"), database.hostname if database else None, *brokers]
 
 
 _Settings = TypeVar("_Settings", bound=FileAwareSettings)

@@ -87,3 +87,29 @@ def test_every_variable_that_is_wrong_is_named_on_a_line_of_its_own(
     assert [line.partition(":")[0] for line in lines] == ["TOCSIN_PORT", "TOCSIN_KAFKA", "TOCSIN_DURABILITY"]
     assert lines[1] == "TOCSIN_KAFKA: it is missing"
     assert "SECRET" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"TOCSIN_KAFKA": "127.0.0.1:9092,broker-2.example:9092"},
+        {"TOCSIN_DATABASE_URL": "postgresql://tocsin_intake:hunter2@db.example/tocsin"},
+        {"TOCSIN_HOST": "intake.example"},
+    ],
+)
+def test_a_clock_that_is_moved_is_refused_where_a_server_is_on_another_machine(
+    environment: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    elsewhere: dict[str, str],
+) -> None:
+    file = tmp_path / "clock"
+    file.write_text("60")
+    environment.setenv("TOCSIN_TEST_CLOCK_FILE", str(file))
+    assert ExampleSettings.from_environment().test_clock_file == file
+    for name, value in elsewhere.items():
+        environment.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        ExampleSettings.from_environment()
+    assert ended.value.code == BAD_CONFIGURATION
+    assert capsys.readouterr().err.startswith("TOCSIN_TEST_CLOCK_FILE: it moves the clock")
