@@ -128,6 +128,10 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
         "messages.not_republished": LogEntry(
             "warning", "What is not taken over could not be published again; it is tried later.", ("reason",)
         ),
+        "messages.not_settled": LogEntry(
+            "warning",
+            "How far intake has read could not be asked; what it has read stays in the outbox for now.",
+        ),
         "packs.loaded": LogEntry(
             "info",
             "Decisions use these protocol packs from now on; `revision` counts the approvals.",
