@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
 from schemas.base import WireModel
-from schemas.vocabulary import AgencyId, CaseRef, EventId, SourceUrn
+from schemas.vocabulary import AgencyId, CaseRef, EventId, RefusalReason, SourceUrn
 
 KIND_HEADER: Final = "kind"
 """Kafka header that repeats a receipt's kind, so that a consumer can pass over what is not for it."""
@@ -20,6 +20,7 @@ class ReceiptKind(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
     UNACKNOWLEDGED = "unacknowledged"
     EVIDENCE = "evidence"
     DECIDED = "decided"
@@ -63,6 +64,16 @@ class Acknowledged(_AlertReceipt):
     """A person took responsibility; who it was stays, sealed, with notify."""
 
     kind: Literal[ReceiptKind.ACKNOWLEDGED] = ReceiptKind.ACKNOWLEDGED
+
+
+class Refused(_AlertReceipt):
+    """A person at the agency does not take the alert over; who it was and any words stay sealed with notify.
+
+    Told once an alert. An acknowledgement of the same alert wins, whichever of the two comes first.
+    """
+
+    kind: Literal[ReceiptKind.REFUSED] = ReceiptKind.REFUSED
+    reason: RefusalReason
 
 
 class Unacknowledged(_AlertReceipt):
@@ -118,7 +129,9 @@ class Decided(WireModel):
     correlation_id: str
 
 
-AnyReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged | Unacknowledged | Evidence | Decided
+AnyReceipt: TypeAlias = (
+    Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged | Evidence | Decided
+)
 
 Receipt = Annotated[AnyReceipt, Field(discriminator="kind")]
 

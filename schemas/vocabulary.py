@@ -271,6 +271,16 @@ class Reason(StrEnum):
     QUARANTINED = "QUARANTINED"
 
 
+class RefusalReason(StrEnum):
+    """Why a person at the agency does not take an alert over."""
+
+    WRONG_AGENCY = "wrong_agency"
+    NO_CAPACITY = "no_capacity"
+    CONFLICT_OF_INTEREST = "conflict_of_interest"
+    DUPLICATE = "duplicate"
+    OTHER = "other"
+
+
 class Outcome(StrEnum):
     """What became of one accepted event."""
 

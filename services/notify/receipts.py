@@ -11,6 +11,7 @@ import orjson
 
 from schemas.alert import AlertRecord
 from schemas.receipt import ReceiptKind
+from schemas.vocabulary import RefusalReason
 from services.notify.delivery import Channel
 
 
@@ -56,6 +57,10 @@ def failed(
 
 def acknowledged(record: AlertRecord, *, at: datetime) -> Receipt:
     return _receipt(ReceiptKind.ACKNOWLEDGED, record, at)
+
+
+def refused(record: AlertRecord, *, at: datetime, reason: RefusalReason) -> Receipt:
+    return _receipt(ReceiptKind.REFUSED, record, at, reason=reason.value)
 
 
 def unacknowledged(alert: About, *, at: datetime) -> Receipt:

@@ -56,6 +56,7 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
                 "delivered_count",
                 "failed_count",
                 "acknowledged_count",
+                "refused_count",
                 "unacknowledged_count",
                 "evidence_count",
                 "decided_count",

@@ -42,6 +42,7 @@ _FACTS: Final = {
     "delivered": "delivered",
     "failed": "could not be delivered",
     "acknowledged": "acknowledged by a person",
+    "refused": "refused by a person",
     "unacknowledged": "not acknowledged in time",
     "exhausted": "a dead letter: nobody took responsibility up to the last rung",
 }

@@ -14,6 +14,7 @@ from schemas.receipt import (
     Evidence,
     Failed,
     ReceiptKind,
+    Refused,
     Stored,
     Unacknowledged,
 )
@@ -33,7 +34,7 @@ from services.runtime.logs import get_logger
 
 log = get_logger()
 
-AlertReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged | Unacknowledged
+AlertReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged
 Fact: TypeAlias = AlertReceipt | Evidence
 
 _OWN: Final = (KIND_HEADER, ReceiptKind.DECIDED.value.encode())
@@ -170,6 +171,8 @@ def _row(receipt: AlertReceipt) -> ReceiptRow:
         delivery_id, channel = receipt.delivery_id, receipt.channel
     if receipt.kind is ReceiptKind.FAILED:
         outcome = receipt.outcome
+    if receipt.kind is ReceiptKind.REFUSED:
+        outcome = receipt.reason.value
     return ReceiptRow(
         receipt.alert_id, receipt.revision, kind.value, delivery_id, channel, outcome, receipt.at
     )

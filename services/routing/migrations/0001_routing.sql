@@ -146,11 +146,11 @@ CREATE TABLE routing.duty (
 CREATE INDEX duty_of_event ON routing.duty (event_id);
 
 -- Facts about alerts, as notify told them (but for `exhausted`: nobody acknowledged up to the last rung): again when it is not sure that we know, so a fact may stand here twice. `delivery_id` is all
--- zeros where the fact is about the alert as a whole.
+-- zeros where the fact is about the alert as a whole; `outcome` of a refusal is its reason.
 CREATE TABLE routing.receipt (
     alert_id uuid NOT NULL,
     revision integer NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('stored', 'delivered', 'failed', 'acknowledged', 'unacknowledged', 'exhausted')),
+    kind text NOT NULL CHECK (kind IN ('stored', 'delivered', 'failed', 'acknowledged', 'refused', 'unacknowledged', 'exhausted')),
     delivery_id uuid NOT NULL,
     channel text,
     outcome text,

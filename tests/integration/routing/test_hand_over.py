@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.receipt import Acknowledged, Delivered, Failed, ReceiptKind, Stored, Unacknowledged
+from schemas.receipt import Acknowledged, Delivered, Failed, ReceiptKind, Refused, Stored, Unacknowledged
 from schemas.topics import ALERTS, RECEIPTS
 from services.routing.handlers.positions import GapError
 from services.routing.repository.views import ViewRepository
@@ -33,7 +33,9 @@ class OnceFailingPublisher:
         return [(0, 0) for _ in records]
 
 
-def receipt_record(receipt: Stored | Delivered | Failed | Acknowledged | Unacknowledged) -> Record:
+def receipt_record(
+    receipt: Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged,
+) -> Record:
     return Record(
         RECEIPTS.name,
         receipt.case_ref.encode(),
@@ -88,7 +90,11 @@ def unacknowledged(alert_id: UUID) -> Record:
     return receipt_record(Unacknowledged.model_validate(about(alert_id)))
 
 
-@pytest.mark.parametrize("tell", [stored, delivered, failed, unacknowledged, acknowledged])
+def refused(alert_id: UUID) -> Record:
+    return receipt_record(Refused.model_validate({**about(alert_id), "reason": "no_capacity"}))
+
+
+@pytest.mark.parametrize("tell", [stored, delivered, failed, unacknowledged, acknowledged, refused])
 async def test_what_notify_tells_of_leaves_the_outbox_for_it_has_it(
     rig: Rig, routing: Routing, tell: Callable[[UUID], Record]
 ) -> None:
@@ -215,16 +221,17 @@ async def test_a_new_clusters_log_starts_at_its_beginning(rig: Rig, routing: Rou
 
 async def test_a_fact_told_twice_is_shown_once(rig: Rig, routing: Routing) -> None:
     alert_id, *_ = await decide_one(rig, routing)
-    facts = [tell(alert_id) for tell in (stored, delivered, failed, unacknowledged, acknowledged)]
+    facts = [tell(alert_id) for tell in (stored, delivered, failed, refused, unacknowledged, acknowledged)]
 
     await routing.receipts.handle(lay_out([*facts, *facts]))
 
     view = await ViewRepository(routing.pool).read_event(event_id="e1", source=None)
-    assert len(view.facts) == 5
+    assert len(view.facts) == 6
     assert {fact.kind: (fact.channel, fact.outcome, fact.at) for fact in view.facts} == {
         "stored": (None, None, AT),
         "delivered": ("email", None, AT),
         "failed": ("webhook", "gone", AT),
+        "refused": (None, "no_capacity", AT),
         "unacknowledged": (None, None, AT),
         "acknowledged": (None, None, AT),
     }

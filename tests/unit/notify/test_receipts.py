@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from schemas.receipt import RECEIPT, Delivered, Failed, ReceiptKind
+from schemas.receipt import RECEIPT, Delivered, Failed, ReceiptKind, Refused
+from schemas.vocabulary import RefusalReason
 from services.notify import receipts
 from services.notify.delivery import Channel
 from tests.unit.notify.records import alert_record
@@ -18,6 +19,7 @@ def every_kind() -> list[receipts.Receipt]:
         receipts.delivered(record, at=AT, delivery_id=delivery_id, channel=Channel.WEBHOOK),
         receipts.failed(record, at=AT, delivery_id=delivery_id, channel=Channel.EMAIL, outcome="refused"),
         receipts.acknowledged(record, at=AT),
+        receipts.refused(record, at=AT, reason=RefusalReason.NO_CAPACITY),
         receipts.unacknowledged(record, at=AT),
     ]
 
@@ -41,6 +43,11 @@ def test_a_receipt_of_a_delivery_names_it_and_its_channel() -> None:
         ReceiptKind.DELIVERED: ("webhook", None),
         ReceiptKind.FAILED: ("email", "refused"),
     }
+
+
+def test_a_refusal_says_why_in_a_word() -> None:
+    models = [RECEIPT.validate_json(receipt.value) for receipt in every_kind()]
+    assert [model.reason for model in models if isinstance(model, Refused)] == [RefusalReason.NO_CAPACITY]
 
 
 def test_what_is_packed_comes_out_the_same() -> None:
