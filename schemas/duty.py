@@ -13,6 +13,17 @@ Word = Annotated[
 ]
 """What a person typed on one line."""
 
+Note = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=2000,
+        pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$",
+    ),
+]
+"""What a person typed, on several lines perhaps."""
+
 CHANNELS: Final = frozenset(
     {"database", "email", "fax", "form", "in_person", "letter", "portal", "telephone"}
 )

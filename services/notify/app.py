@@ -18,11 +18,13 @@ from services.notify.handlers.directory import DirectoryKeeper
 from services.notify.handlers.duties import DutyDesk
 from services.notify.handlers.operations import OperatorDesk
 from services.notify.handlers.recovery import RecoveryDesk
+from services.notify.handlers.refusing import RefusalDesk
 from services.notify.repository.acknowledgements import AcknowledgementRepository
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.dead_letters import DeadLetterRepository
 from services.notify.repository.directory import DirectoryRepository
 from services.notify.repository.duties import DutyRepository
+from services.notify.repository.refusals import RefusalRepository
 from services.notify.schedule import Schedules
 from services.notify.settings import NotifySettings
 from services.notify.subscribers import Subscriptions, subscribe_all
@@ -195,6 +197,14 @@ def _build_desk(settings: NotifySettings, around: Surroundings, engine: Engine) 
         duties=DutyDesk(
             duties=DutyRepository(around.pool),
             contents=around.contents,
+            publish=engine.publish,
+            member=settings.member,
+            clock=around.clock,
+        ),
+        refusals=RefusalDesk(
+            refusals=RefusalRepository(around.pool),
+            contents=around.contents,
+            deliveries=engine.deliveries,
             publish=engine.publish,
             member=settings.member,
             clock=around.clock,

@@ -53,6 +53,8 @@ class DeliveryState(StrEnum):
     EXHAUSTED = "exhausted"
     ACKNOWLEDGED = "acknowledged"
     """Somebody acknowledged the alert first."""
+    DECLINED = "declined"
+    """Somebody at the agency refused the alert first: routing asks others."""
     SUPERSEDED = "superseded"
     """Not needed: a later revision or an update takes its place, the path has the alert, or never had it."""
 

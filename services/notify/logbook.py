@@ -29,6 +29,12 @@ CATALOGUE: Catalogue = MappingProxyType(
             "A person took responsibility; only the first acknowledgement of an alert counts.",
             ("alert_id", "agency", "is_first"),
         ),
+        "alert.refused": LogEntry(
+            "info",
+            "A person at the agency does not take it over; routing is told, and asks others. Only the first "
+            "refusal of an alert counts.",
+            ("alert_id", "agency", "reason", "is_first"),
+        ),
         "alerts.unacknowledged": LogEntry(
             "warning",
             "The time to acknowledge these has passed and nobody had; routing is told, and decides.",

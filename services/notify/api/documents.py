@@ -157,6 +157,12 @@ _COMMON: Final[dict[int | str, dict[str, Any]]] = {
 }
 _ONE: Final = {**_COMMON, 404: _problem("Your agency has no alert with this id.")}
 
+ONE_REFUSED: Final[dict[int | str, dict[str, Any]]] = {
+    **_ONE,
+    400: _problem("The body is not JSON."),
+    409: _problem("Somebody has acknowledged it, or it is the notice of a duty."),
+    422: _problem("Something is missing, empty or no reason; `errors` says which."),
+}
 OF_AGENCY: Final[dict[int | str, dict[str, Any]]] = {**_COMMON}
 ONE_ENDPOINT: Final[dict[int | str, dict[str, Any]]] = {
     **_COMMON,

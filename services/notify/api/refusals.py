@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
@@ -39,6 +40,22 @@ NO_SUCH_DUTY: Final = Problem(
 )
 SHREDDED: Final = Problem(
     status=410, title="Destroyed", detail="The data of this case was destroyed; nothing more is kept of it."
+)
+ALREADY_ACKNOWLEDGED: Final = Problem(
+    status=409,
+    title="Already acknowledged",
+    detail="Somebody at your agency has taken it over. If that does not hold, call the coordinator.",
+)
+NOT_REFUSABLE: Final = Problem(
+    status=409,
+    title="Not refusable",
+    detail="This is the notice of a duty. Say what was done for it: `POST /v1/duties/{id}/evidence`.",
+)
+SAY_WHY: Final = Problem(
+    status=422,
+    title="Invalid",
+    detail="Correct what `errors` names and send it again.",
+    errors=[FieldError("/note", "required where the reason is `other`")],
 )
 NOT_YET: Final = Problem(
     status=422,
@@ -92,3 +109,18 @@ def _point(location: Iterable[Any]) -> str:
 def _say(detail: dict[str, Any]) -> str:
     # A library's own message may quote what was sent.
     return _MESSAGES.get(detail["type"], "not of the expected form")
+
+
+def find_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def parse_alert_id(text: str) -> UUID:
+    """What is no id is the id of no alert. Raises RefusedError."""
+    found = find_id(text)
+    if found is None:
+        raise RefusedError(NO_SUCH_ALERT)
+    return found

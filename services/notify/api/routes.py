@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeAlias
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -36,8 +35,11 @@ from services.notify.api.refusals import (
     UNAUTHENTICATED,
     RefusedError,
     describe_invalid,
+    find_id,
+    parse_alert_id,
     respond,
 )
+from services.notify.api.refusing import add_refusal_routes
 from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.duties import FutureEvidenceError, ShreddedEvidenceError
 from services.notify.handlers.operations import OperatorDesk
@@ -97,6 +99,7 @@ def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
     )
     authenticate = _build_authenticate(door)
     _add_alert_routes(app, door, authenticate)
+    add_refusal_routes(app, door.enter, authenticate)
     _add_duty_routes(app, door, authenticate)
     add_recovery_routes(app, door.enter_to_recover, authenticate)
     add_operator_routes(app, door.enter_as_operator)
@@ -133,7 +136,7 @@ def _add_alert_routes(app: FastAPI, door: Door, authenticate: Authenticate) -> N
 
     @app.get("/v1/alerts/{alert_id}", **documents.GET_ALERT)
     async def get_alert(agency: Agency, alert_id: str) -> Response:
-        alert = await door.enter().find_alert(_parse_id(alert_id), agency=agency.id)
+        alert = await door.enter().find_alert(parse_alert_id(alert_id), agency=agency.id)
         if alert is None:
             raise RefusedError(NO_SUCH_ALERT)
         return _json(alert)
@@ -141,7 +144,7 @@ def _add_alert_routes(app: FastAPI, door: Door, authenticate: Authenticate) -> N
     @app.post("/v1/alerts/{alert_id}/acknowledge", **documents.ACKNOWLEDGE)
     async def acknowledge(agency: Agency, alert_id: str, given: AcknowledgeRequest) -> Response:
         taken = await door.enter().acknowledge(
-            _parse_id(alert_id), agency=agency.id, person=given.person, role=given.role
+            parse_alert_id(alert_id), agency=agency.id, person=given.person, role=given.role
         )
         if taken is None:
             raise RefusedError(NO_SUCH_ALERT)
@@ -166,7 +169,7 @@ def _add_duty_routes(app: FastAPI, door: Door, authenticate: Authenticate) -> No
 
     @app.post("/v1/duties/{duty_id}/evidence", **documents.CLOSE_DUTY)
     async def close_duty(agency: Agency, duty_id: str, given: EvidenceRequest) -> Response:
-        found = _find_id(duty_id)
+        found = find_id(duty_id)
         try:
             duty = found and await door.enter().duties.close(found, agency=agency.id, evidence=given)
         except FutureEvidenceError:
@@ -181,7 +184,7 @@ def _add_duty_routes(app: FastAPI, door: Door, authenticate: Authenticate) -> No
 def _add_page(app: FastAPI, door: Door) -> None:
     @app.get("/a/{alert_id}", response_class=HTMLResponse, **documents.PAGE)
     async def show_notice(alert_id: str) -> Response:
-        found = _find_id(alert_id)
+        found = find_id(alert_id)
         notice = None if found is None else await door.enter().describe(found)
         return door.pages.render(notice)
 
@@ -222,18 +225,3 @@ def _render(model: BaseModel) -> Response:
 def _json(document: object) -> Response:
     body = orjson.dumps(document, option=orjson.OPT_UTC_Z)
     return Response(body, media_type="application/json", headers=NO_STORE)
-
-
-def _find_id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def _parse_id(text: str) -> UUID:
-    """What is no id is the id of no alert."""
-    found = _find_id(text)
-    if found is None:
-        raise RefusedError(NO_SUCH_ALERT)
-    return found

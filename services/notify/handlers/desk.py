@@ -14,6 +14,7 @@ from services.notify.contents import Contents, ContentUnreadableError
 from services.notify.directory import Directory
 from services.notify.handlers.duties import DutyDesk
 from services.notify.handlers.ports import Deliveries, Outgoing
+from services.notify.handlers.refusing import Declined, GivenRefusal, RefusalDesk
 from services.notify.repository.acknowledgements import Acknowledgement, AcknowledgementRepository
 from services.notify.repository.alerts import AlertRepository
 from services.runtime.clock import Clock
@@ -59,6 +60,7 @@ class AgencyDesk:
     alerts: AlertRepository
     acknowledgements: AcknowledgementRepository
     duties: DutyDesk
+    refusals: RefusalDesk
     directory: Directory
     contents: Contents
     deliveries: Deliveries
@@ -101,6 +103,11 @@ class AgencyDesk:
             is_first=recorded.receipts is not None,
         )
         return await self._open(recorded.first)
+
+    async def refuse(self, alert_id: UUID, *, agency: str, given: GivenRefusal) -> Declined | None:
+        """Records that a person does not take it over. None as in `find_alert`. Raises RefusalError."""
+        record = await self._find_own(alert_id, agency)
+        return None if record is None else await self.refusals.refuse(record, given)
 
     async def describe(self, alert_id: UUID) -> Notice | None:
         record = await self.alerts.find_newest(alert_id)

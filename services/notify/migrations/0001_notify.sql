@@ -59,7 +59,7 @@ CREATE TABLE notify.delivery (
     target text NOT NULL,
     lane text NOT NULL,
     state text NOT NULL CHECK (
-        state IN ('pending', 'delivered', 'refused', 'exhausted', 'acknowledged', 'superseded')
+        state IN ('pending', 'delivered', 'refused', 'exhausted', 'acknowledged', 'declined', 'superseded')
     ),
     attempts integer NOT NULL,
     -- Those before it was redriven: its schedule began anew after them.
@@ -107,7 +107,22 @@ CREATE TABLE notify.acknowledgement (
     role_sealed bytea
 );
 
--- Alerts whose time to acknowledge them runs, a row each until it is over: a row goes with the acknowledgement, with the
+-- Who did not take an alert over and why, sealed likewise. An acknowledgement may stand beside it, and wins.
+CREATE TABLE notify.refusal (
+    alert_id uuid PRIMARY KEY,
+    revision integer NOT NULL,
+    agency text NOT NULL,
+    refused_at timestamptz NOT NULL,
+    reason text NOT NULL CHECK (
+        reason IN ('wrong_agency', 'no_capacity', 'conflict_of_interest', 'duplicate', 'other')
+    ),
+    key_id uuid NOT NULL,
+    person_sealed bytea,
+    role_sealed bytea,
+    note_sealed bytea
+);
+
+-- Alerts whose time to acknowledge them runs, a row each until it is over: a row goes with the acknowledgement or refusal, with the
 -- alert's withdrawal, or with the receipt that says that nobody came. By the clock, so that whoever looks reads no more than
 -- is late, and so that the index is written at a few places; the alert knows the rest.
 CREATE TABLE notify.awaited (
@@ -176,7 +191,7 @@ GRANT USAGE ON SCHEMA notify TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE ON
     notify.directory, notify.feed, notify.delivery, notify.duty_register, notify.duty TO tocsin_notify;
 GRANT SELECT, INSERT ON
-    notify.alert, notify.attempt, notify.acknowledgement, notify.evidence, notify.unreadable TO tocsin_notify;
+    notify.alert, notify.attempt, notify.acknowledgement, notify.refusal, notify.evidence, notify.unreadable TO tocsin_notify;
 GRANT SELECT, INSERT, DELETE ON notify.suspension TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE, DELETE ON notify.awaited, notify.outbox TO tocsin_notify;
 
@@ -187,6 +202,7 @@ DROP TABLE notify.evidence;
 DROP TABLE notify.duty;
 DROP TABLE notify.duty_register;
 DROP TABLE notify.awaited;
+DROP TABLE notify.refusal;
 DROP TABLE notify.acknowledgement;
 DROP TABLE notify.suspension;
 DROP TABLE notify.attempt;

@@ -7,7 +7,9 @@ from uuid import UUID
 
 import asyncpg
 
+from services.notify.delivery import DeliveryState
 from services.notify.receipts import Receipt
+from services.notify.repository.endings import end_waiting
 from services.notify.repository.outbox import insert_receipts
 from services.notify.repository.rows import ReceiptBatch, plain_uuid
 from services.runtime.database import Connection, Pool, connection, transaction
@@ -55,8 +57,7 @@ class AcknowledgementRepository:
             )
             if inserted is None:
                 return Recorded(await _get(acquired, given.alert_id), None)
-            await acquired.execute(_AWAIT_NO_MORE, given.alert_id)
-            await acquired.execute(_END_DELIVERIES, given.alert_id)
+            await end_waiting(acquired, given.alert_id, state=DeliveryState.ACKNOWLEDGED)
             batch = await insert_receipts(acquired, [receipt], member=member, now=given.acknowledged_at)
         return Recorded(given, batch)
 
@@ -88,13 +89,4 @@ RETURNING true
 _SELECT: Final = """
 SELECT alert_id, revision, agency, acknowledged_at, key_id, person_sealed, role_sealed
 FROM notify.acknowledgement WHERE alert_id = $1
-"""
-# Waits for whoever is reporting it late at this moment: then the report stands before this receipt.
-_AWAIT_NO_MORE: Final = """
-DELETE FROM notify.awaited w USING notify.alert a
-WHERE a.alert_id = $1 AND w.acknowledge_by = a.acknowledge_by AND w.alert_id = a.alert_id
-"""
-_END_DELIVERIES: Final = """
-UPDATE notify.delivery SET state = 'acknowledged', due_at = NULL, leased_by = NULL
-WHERE alert_id = $1 AND state = 'pending'
 """

@@ -272,15 +272,20 @@ UPDATE notify.delivery SET due_at = NULL
 WHERE alert_id = ANY ($1::uuid[]) AND delivery_id = ANY ($2::uuid[]) AND state = 'superseded'
 """
 
-# A path that has the alert is left alone by what amends it, and so is an agency that has taken it over.
+# A path that has the alert is left alone by what amends it, and so is an agency that has answered it.
 _SPARE: Final = """
 UPDATE notify.delivery d
-SET state = CASE WHEN taken.alert_id IS NULL THEN 'superseded' ELSE 'acknowledged' END,
+SET state = CASE
+        WHEN taken.alert_id IS NOT NULL THEN 'acknowledged'
+        WHEN declined.alert_id IS NOT NULL THEN 'declined'
+        ELSE 'superseded'
+    END,
     due_at = NULL, leased_by = NULL
 FROM unnest($1::uuid[], $2::integer[]) AS newer (alert_id, revision)
 LEFT JOIN notify.acknowledgement taken ON taken.alert_id = newer.alert_id
+LEFT JOIN notify.refusal declined ON declined.alert_id = newer.alert_id
 WHERE d.alert_id = newer.alert_id AND d.revision = newer.revision AND d.state = 'pending' AND (
-    taken.alert_id IS NOT NULL OR EXISTS (
+    taken.alert_id IS NOT NULL OR declined.alert_id IS NOT NULL OR EXISTS (
         SELECT FROM notify.delivery earlier
         WHERE earlier.alert_id = d.alert_id AND earlier.channel = d.channel
             AND earlier.target = d.target AND earlier.state = 'delivered'

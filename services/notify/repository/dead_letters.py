@@ -112,13 +112,14 @@ SELECT number, started_at, duration_ms, outcome, status_code, enhanced_code, det
 FROM notify.attempt WHERE delivery_id = $1 ORDER BY number
 """
 
-# An alert that was acknowledged, stopped, or replaced by a later revision is not sent again.
+# An alert that a person answered, that was stopped, or that a later revision replaced is not sent again.
 _REDRIVABLE: Final = f"""
 SELECT d.delivery_id
 FROM notify.delivery d JOIN notify.alert a USING (alert_id, revision)
 WHERE d.state IN ('refused', 'exhausted') AND {_CRITERIA}
     AND ($5::uuid[] IS NULL OR d.delivery_id = ANY ($5))
     AND NOT EXISTS (SELECT FROM notify.acknowledgement k WHERE k.alert_id = d.alert_id)
+    AND NOT EXISTS (SELECT FROM notify.refusal k WHERE k.alert_id = d.alert_id)
     AND NOT EXISTS (
         SELECT FROM notify.alert newer WHERE newer.alert_id = d.alert_id AND newer.revision > d.revision
     )
