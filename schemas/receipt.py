@@ -22,6 +22,7 @@ class ReceiptKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
     UNACKNOWLEDGED = "unacknowledged"
+    UNREACHABLE = "unreachable"
     EVIDENCE = "evidence"
     DECIDED = "decided"
 
@@ -82,6 +83,15 @@ class Unacknowledged(_AlertReceipt):
     kind: Literal[ReceiptKind.UNACKNOWLEDGED] = ReceiptKind.UNACKNOWLEDGED
 
 
+class Unreachable(_AlertReceipt):
+    """Every path of it has failed: refused, or unavailable three times. Nobody can acknowledge it in time.
+
+    Told once an alert, and then in the place of `unacknowledged`; a path may succeed all the same, later.
+    """
+
+    kind: Literal[ReceiptKind.UNREACHABLE] = ReceiptKind.UNREACHABLE
+
+
 class Evidence(WireModel):
     """The holder did what a duty asked of it. `sealed` opens to a DutyEvidence."""
 
@@ -130,7 +140,7 @@ class Decided(WireModel):
 
 
 AnyReceipt: TypeAlias = (
-    Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged | Evidence | Decided
+    Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged | Unreachable | Evidence | Decided
 )
 
 Receipt = Annotated[AnyReceipt, Field(discriminator="kind")]

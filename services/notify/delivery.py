@@ -150,6 +150,10 @@ def judge_trouble(trouble: Trouble, detail: str) -> Attempt:
     return Attempt(TROUBLE_TABLE[trouble], detail=detail, trouble=trouble)
 
 
+FAILED_AFTER: Final = 3
+"""A path that was so often unavailable counts as failed; it is tried on all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """Done."""

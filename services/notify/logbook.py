@@ -40,6 +40,11 @@ CATALOGUE: Catalogue = MappingProxyType(
             "The time to acknowledge these has passed and nobody had; routing is told, and decides.",
             ("alert_count",),
         ),
+        "alerts.unreachable": LogEntry(
+            "warning",
+            "Every path of these has failed; routing is told, and decides who is told instead.",
+            ("alert_count",),
+        ),
         "alerts.not_watched": LogEntry(
             "warning", "PostgreSQL was away when late acknowledgements were looked for; looking again."
         ),

@@ -67,6 +67,10 @@ def unacknowledged(alert: About, *, at: datetime) -> Receipt:
     return _receipt(ReceiptKind.UNACKNOWLEDGED, alert, at)
 
 
+def unreachable(alert: About, *, at: datetime) -> Receipt:
+    return _receipt(ReceiptKind.UNREACHABLE, alert, at)
+
+
 def evidence(about: About, *, duty_id: UUID, key_id: UUID, sealed: bytes, at: datetime) -> Receipt:
     """That a duty was done; `about` is the alert or notice that carries it."""
     document = {

@@ -17,12 +17,13 @@ from services.routing.handlers.climbing import Climber
 from services.routing.handlers.directories import Directories, DirectoryDesk
 from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.hand_over import HandOver
+from services.routing.handlers.hastening import Hastening
 from services.routing.handlers.identities import Identities, build_operations_key
 from services.routing.handlers.operators import Operators
 from services.routing.handlers.protocols import Protocols
 from services.routing.handlers.publishing import ProtocolDesk
 from services.routing.handlers.read_back import ReadBack
-from services.routing.handlers.receipts import ReceiptBatches
+from services.routing.handlers.receipts import Consequences, ReceiptBatches
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.register import DutyRegister
 from services.routing.handlers.rotating import Rotator
@@ -177,9 +178,7 @@ def _build_parts(
     lifetime: Lifetime,
 ) -> Parts:
     deployment_key = load_key_file(settings.deployment_key_file)
-    operations_key = build_operations_key(deployment_key)
-    keyring = Keyring(pool, Kek.load(settings.kek_file), size=KEYS_IN_MEMORY)
-    clock = settings.clock
+    keyring, clock = Keyring(pool, Kek.load(settings.kek_file), size=KEYS_IN_MEMORY), settings.clock
     outbox, brake = OutboxRepository(pool), Brake(lifetime)
     directories, attestor = Directories(DirectoryRepository(pool)), Attestor(deployment_key)
     protocols = Protocols(PackRepository(pool), attestor, clock=clock)
@@ -197,11 +196,11 @@ def _build_parts(
         protocols=protocols,
         recorder=Recorder(Identities(deployment_key)),
         case_memory=CaseMemory(),
-        operations_key=operations_key,
+        operations_key=build_operations_key(deployment_key),
         cluster_id=watch.cluster_id,
         clock=clock,
     )
-    climber = Climber(means)
+    climber, identities = Climber(means), Identities(deployment_key)
     return Parts(
         pool=pool,
         watch=watch,
@@ -213,17 +212,22 @@ def _build_parts(
         hand_over=HandOver(outbox, sender, cluster_id=watch.cluster_id),
         events=CaseEventBatches(means, brake),
         read_back=read_back,
-        receipts=_build_receipts(means, climber, brake=brake),
+        receipts=_build_receipts(means, climber, identities, brake=brake),
         climber=climber,
         withdrawals=Withdrawals(means),
         brake=brake,
     )
 
 
-def _build_receipts(means: Means, climber: Climber, *, brake: Brake) -> ReceiptBatches:
+def _build_receipts(
+    means: Means, climber: Climber, identities: Identities, *, brake: Brake
+) -> ReceiptBatches:
     return ReceiptBatches(
         means.pool,
-        acknowledgements=Acknowledgements(means.keyring, means.case_memory),
+        consequences=Consequences(
+            acknowledgements=Acknowledgements(means.keyring, means.case_memory),
+            hastening=Hastening(identities),
+        ),
         wake_climber=climber.wake,
         cluster_id=means.cluster_id,
         clock=means.clock,

@@ -6,7 +6,7 @@ event told whom under which consent, and how far each unacknowledged alert has c
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from pydantic import TypeAdapter
@@ -26,6 +26,9 @@ from schemas.vocabulary import (
 
 RULES: Final = "rules"
 """The cause of a row that rules yield; a row of S-04 or S-05 has that id for its cause."""
+
+
+_NOT_AHEAD: Final = timedelta(0)
 
 
 class EventKey(NamedTuple):
@@ -112,6 +115,7 @@ class KeptDuty:
 class SentRow:
     """One row that stands. `climbed` is its last rung; `alternates` were told at rung 3.
 
+    `ahead` is how far its ladder is ahead of its clock, because rungs were left that could reach nobody.
     `parent` is the agency in whose place an alternate was told. `stopped` once somebody acknowledged it, its
     event was corrected or retracted, or its ladder ended.
     """
@@ -134,6 +138,7 @@ class SentRow:
     alternates: frozenset[AgencyId] = frozenset()
     stopped: bool = False
     parent: AgencyId | None = None
+    ahead: timedelta = _NOT_AHEAD
 
     @property
     def cause(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from schemas.vocabulary import Role
@@ -37,30 +37,60 @@ class Climb:
         return tuple(rung.row for rung in self.rungs)
 
 
-def next_rung(alert: RowKey, case: CaseState, directory: Directory, packs: PackSet, now: datetime) -> Climb:
+def next_rung(
+    alert: RowKey,
+    case: CaseState,
+    directory: Directory,
+    packs: PackSet,
+    now: datetime,
+    *,
+    failed: int | None = None,
+) -> Climb:
     """The rungs of a row that are due at `now`; after an outage each recipient is told once.
 
-    Nothing when the row stands no more, somebody acknowledged it, or no rung is due.
+    `failed` is a rung (0: the alert itself) of which nobody can be reached, or nobody will take it: if it is
+    the one that the row stands on, the next that tells somebody else is due now, and those after it as much
+    earlier. Nothing when the row stands no more, somebody acknowledged it, or no rung is due.
     """
     found = case.find_row(alert)
     if found is None or found[1].stopped:
         return Climb((), case)
     record, row = found
     now, length, last = now.astimezone(UTC), row.acknowledge_by - row.at, _last_rung(row)
-    reached = min((now - row.at) // length, last)
-    if reached <= row.climbed:
-        return Climb((), case, row.at + length * (row.climbed + 1))
     rungs = Rungs(record, row, find_circumstances(record, case, directory, now), packs)
+    if failed == row.climbed:
+        row = _hasten(row, find_next_to_tell(row, rungs, last), length=length, now=now)
+    begun = row.at - row.ahead
+    reached = min((now - begun) // length, last)
+    if reached <= row.climbed:
+        return Climb((), case, begun + length * (row.climbed + 1))
     due = range(row.climbed + 1, reached + 1)
     told = _collapse(rung for number in due for rung in rungs.plan(number))
     climbed = replace(row, climbed=reached)
     climbed = climbed.stop() if reached == last else climbed
     return Climb(
         rungs=tuple(told),
-        case=_remember(case, record, row, climbed, told, now=now),
-        next_at=None if climbed.stopped else row.at + length * (reached + 1),
+        case=_remember(case, found, climbed, told, now=now),
+        next_at=None if climbed.stopped else begun + length * (reached + 1),
         exhausted=_is_exhausted(due, last, has_coordinators=rungs.has_coordinators),
     )
+
+
+def find_next_to_tell(row: SentRow, rungs: Rungs, last: int) -> int | None:
+    """The first rung that tells anybody whom the present one did not; None when there is none."""
+    present = {(row.agency, row.contact)}
+    if row.climbed:
+        present = {(rung.row.agency, rung.row.contact) for rung in rungs.plan(row.climbed)}
+    for number in range(row.climbed + 1, last + 1):
+        if any((rung.row.agency, rung.row.contact) not in present for rung in rungs.plan(number)):
+            return number
+    return None
+
+
+def _hasten(row: SentRow, number: int | None, *, length: timedelta, now: datetime) -> SentRow:
+    """The row with this rung due at `now`, unless it is due already."""
+    early = timedelta(0) if number is None else row.at + length * number - now
+    return replace(row, ahead=max(row.ahead, early))
 
 
 def find_circumstances(
@@ -101,14 +131,14 @@ def _collapse(rungs: Iterable[Rung]) -> list[Rung]:
 
 def _remember(
     case: CaseState,
-    record: EventRecord,
-    row: SentRow,
+    found: tuple[EventRecord, SentRow],
     climbed: SentRow,
     told: Iterable[Rung],
     *,
     now: datetime,
 ) -> CaseState:
     """The ladder's new place, and the alternates' rows, which a correction may update or cancel."""
+    record, row = found
     alternates = [rung for rung in told if rung.row.escalation == ALTERNATE_RUNG]
     climbed = replace(climbed, alternates=row.alternates | {rung.row.agency for rung in alternates})
     standing = [climbed if each is row else each for each in record.rows]

@@ -58,6 +58,7 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
                 "acknowledged_count",
                 "refused_count",
                 "unacknowledged_count",
+                "unreachable_count",
                 "evidence_count",
                 "decided_count",
                 "partitions",

@@ -44,6 +44,7 @@ _FACTS: Final = {
     "acknowledged": "acknowledged by a person",
     "refused": "refused by a person",
     "unacknowledged": "not acknowledged in time",
+    "unreachable": "every path failed: escalated at once",
     "exhausted": "a dead letter: nobody took responsibility up to the last rung",
 }
 

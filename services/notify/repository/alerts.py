@@ -72,9 +72,10 @@ class AlertRepository:
             async with transaction(self._pool) as acquired:
                 rows = await acquired.fetch(_INSERT, *arguments)
                 await acquired.execute(_SKIP_EARLIER, *_revisions(alerts))
+                # Before the deliveries: in the order in which everybody takes them.
+                await acquired.execute(_AWAIT_NO_MORE, _stopped(alerts))
                 ended = await acquired.fetch(_SUPERSEDE, *_revisions(alerts))
                 ended += await acquired.fetch(_SPARE, *_revisions(alerts))
-                await acquired.execute(_AWAIT_NO_MORE, _stopped(alerts))
         else:
             async with connection(self._pool) as acquired:
                 rows, ended = await acquired.fetch(_INSERT, *arguments), []

@@ -1,13 +1,23 @@
 """Deliveries: claimed when they are due, settled by the results of their attempts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from services.notify.delivery import DeliveryState, Path
+from services.notify.delivery import FAILED_AFTER, DeliveryState, Outcome, Path
+from services.notify.repository.awaited import lock_awaited, record_unreachable
 from services.notify.repository.rows import RECORD_COLUMNS, Due, ReceiptBatch, Result, read_due
-from services.runtime.database import Pool, connection, transaction
+from services.runtime.database import Connection, Pool, connection, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedResults:
+    """What is to be published of results: what became of deliveries, and of alerts with no path left."""
+
+    receipts: ReceiptBatch | None
+    unreachable: ReceiptBatch | None
 
 
 class DeliveryRepository:
@@ -33,17 +43,23 @@ class DeliveryRepository:
             )
         return [read_due(row) for row in rows]
 
-    async def record(self, results: Sequence[Result], *, member: str, now: datetime) -> ReceiptBatch | None:
-        """One transaction: every attempt, where its delivery stands, and the receipts of what changed."""
-        async with connection(self._pool) as acquired:
-            rows = await acquired.fetch(_RECORD, member, now, *_columns(results))
-        changed = {row["delivery_id"] for row in rows}
-        receipts = [
-            result.receipt
-            for result in results
-            if result.receipt is not None and result.delivery_id in changed
-        ]
-        return ReceiptBatch(rows[0]["batch_id"], receipts) if receipts else None
+    async def record(self, results: Sequence[Result], *, member: str, now: datetime) -> RecordedResults:
+        """One transaction: every attempt, where its delivery stands, and the receipts of what changed.
+
+        And where an alert has no path left that has not failed, the receipt that says so: looked for only
+        where a path has failed.
+        """
+        in_doubt = sorted({result.alert_id for result in results if _has_failed(result)})
+        if not in_doubt:
+            async with connection(self._pool) as acquired:
+                return RecordedResults(await _record(acquired, results, member=member, now=now), None)
+        async with transaction(self._pool) as acquired:
+            locked = await lock_awaited(acquired, in_doubt)
+            told = await _record(acquired, results, member=member, now=now)
+            if not locked:
+                return RecordedResults(told, None)
+            unreachable = await record_unreachable(acquired, locked, now=now, member=member)
+        return RecordedResults(told, unreachable)
 
     async def give_back(self, delivery_ids: Sequence[UUID], *, member: str, now: datetime) -> None:
         """Ends the leases of deliveries whose attempt was never begun."""
@@ -84,6 +100,24 @@ class DeliveryRepository:
         async with connection(self._pool) as acquired:
             freed: int = await acquired.fetchval(_END_LEASES, member, now)
         return freed
+
+
+async def _record(
+    acquired: Connection, results: Sequence[Result], *, member: str, now: datetime
+) -> ReceiptBatch | None:
+    rows = await acquired.fetch(_RECORD, member, now, *_columns(results))
+    changed = {row["delivery_id"] for row in rows}
+    receipts = [
+        result.receipt for result in results if result.receipt is not None and result.delivery_id in changed
+    ]
+    return ReceiptBatch(rows[0]["batch_id"], receipts) if receipts else None
+
+
+def _has_failed(result: Result) -> bool:
+    """Whether its path may have failed by this attempt; those before a redrive are looked at as well."""
+    if result.state is DeliveryState.PENDING:
+        return result.outcome is Outcome.UNAVAILABLE and result.number >= FAILED_AFTER
+    return result.state in {DeliveryState.REFUSED, DeliveryState.EXHAUSTED}
 
 
 def _columns(results: Sequence[Result]) -> tuple[list[object], ...]:

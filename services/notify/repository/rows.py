@@ -72,8 +72,8 @@ class ReceiptBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class LateAlert:
-    """An alert that nobody acknowledged in time, as far as a receipt names it."""
+class UntakenAlert:
+    """An alert that nobody took in time, or that cannot reach anybody, as far as a receipt names it."""
 
     alert_id: UUID
     revision: int

@@ -7,6 +7,9 @@ from services.notify.repository.deliveries import DeliveryRepository
 from services.notify.repository.rows import ReceiptBatch, Result
 from services.notify.worker.handover import HandOver
 from services.runtime.clock import Clock
+from services.runtime.logs import get_logger
+
+log = get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +23,11 @@ class Recorder:
     clock: Clock
 
     async def record(self, results: Sequence[Result]) -> None:
-        self.publish(await self.deliveries.record(results, member=self.member, now=self.clock.now()))
+        recorded = await self.deliveries.record(results, member=self.member, now=self.clock.now())
+        self.publish(recorded.receipts)
+        self.publish(recorded.unreachable)
+        if recorded.unreachable is not None:
+            log.warning("alerts.unreachable", alert_count=len(recorded.unreachable.receipts))
         for result in results:
             if result.receipt is not None:
                 self.hand_over.strike(result.alert_id, result.revision)

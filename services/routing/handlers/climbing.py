@@ -155,7 +155,9 @@ class Climber:
         self, ladder: LadderRow, around: _Around, climbed: _Climbed, *, account: Account, key: CaseKey
     ) -> None:
         case = around.cases.open(ladder.case_ref, key)
-        climb = next_rung(_row_key(ladder), case, around.directory, around.packs, around.now)
+        climb = next_rung(
+            _row_key(ladder), case, around.directory, around.packs, around.now, failed=ladder.failed
+        )
         if climb.rows:
             matter = self._matter(ladder, around, account, key)
             climbed.told.append(

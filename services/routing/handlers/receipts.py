@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
@@ -17,9 +18,11 @@ from schemas.receipt import (
     Refused,
     Stored,
     Unacknowledged,
+    Unreachable,
 )
 from schemas.topics import RECEIPTS
 from services.routing.handlers.acknowledging import Acknowledgements
+from services.routing.handlers.hastening import Hastening
 from services.routing.handlers.matter import UNKNOWN
 from services.routing.handlers.positions import next_offsets, place_batch
 from services.routing.handlers.quarantine import QuarantineReason, QuarantineWindow
@@ -34,10 +37,11 @@ from services.runtime.logs import get_logger
 
 log = get_logger()
 
-AlertReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged
+AlertReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged | Unreachable
 Fact: TypeAlias = AlertReceipt | Evidence
 
 _OWN: Final = (KIND_HEADER, ReceiptKind.DECIDED.value.encode())
+_HASTENS: Final = frozenset({ReceiptKind.UNREACHABLE, ReceiptKind.REFUSED})
 _MILLISECONDS: Final = 1000
 
 
@@ -50,6 +54,8 @@ class Facts:
         self.receipts: list[ReceiptRow] = []
         self.taken_over: list[tuple[UUID, int]] = []
         self.acknowledged: list[Acknowledged] = []
+        self.failed: list[UUID] = []
+        """Alerts that nobody can take, or will."""
         self.evidence: list[EvidenceRow] = []
         self.unreadable: list[ReceivedRecord] = []
         self.counts: Counter[ReceiptKind] = Counter()
@@ -83,9 +89,23 @@ class Facts:
             return
         if receipt.kind is ReceiptKind.ACKNOWLEDGED:
             self.acknowledged.append(receipt)
+        if receipt.kind in _HASTENS:
+            self.failed.append(receipt.alert_id)
         self.receipts.append(_row(receipt))
         # Whatever notify knows of an alert, it has the alert.
         self.taken_over.append((receipt.alert_id, receipt.revision))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consequences:
+    """What receipts change beside the ledger, in their transaction: ladders first, cases after them."""
+
+    acknowledgements: Acknowledgements
+    hastening: Hastening
+
+    async def apply(self, repository: BatchRepository, follow_ups: FollowUpRepository, facts: Facts) -> None:
+        await self.hastening.apply(follow_ups, facts.failed)
+        await self.acknowledgements.apply(repository, follow_ups, facts.acknowledged)
 
 
 class ReceiptBatches:
@@ -95,14 +115,14 @@ class ReceiptBatches:
         self,
         pool: Pool,
         *,
-        acknowledgements: Acknowledgements,
+        consequences: Consequences,
         wake_climber: Callable[[], None],
         cluster_id: str,
         clock: Clock,
         brake: Brake,
     ) -> None:
         self._pool = pool
-        self._acknowledgements = acknowledgements
+        self._consequences = consequences
         self._wake_climber = wake_climber
         self._cluster_id = cluster_id
         self._clock = clock
@@ -119,7 +139,7 @@ class ReceiptBatches:
             facts.take_all(placed.due)
             await self._write(repository, FollowUpRepository(connection), facts)
         self._window = facts.window
-        if facts.counts[ReceiptKind.UNACKNOWLEDGED]:
+        if facts.failed or facts.counts[ReceiptKind.UNACKNOWLEDGED]:
             self._wake_climber()
         for record in facts.unreadable:
             log.error("receipt.quarantined", partition=record.partition, offset=record.offset)
@@ -131,7 +151,7 @@ class ReceiptBatches:
         await repository.insert_receipts(facts.receipts)
         await repository.delete_messages(facts.taken_over)
         await follow_ups.insert_evidence(facts.evidence)
-        await self._acknowledgements.apply(repository, follow_ups, facts.acknowledged)
+        await self._consequences.apply(repository, follow_ups, facts)
         if facts.unreadable:
             now = (await repository.read_moment()).now
             rows = [_quarantine_row(record, self._cluster_id, now) for record in facts.unreadable]

@@ -117,7 +117,8 @@ CREATE INDEX alert_of_event ON routing.alert (event_id);
 CREATE INDEX alert_of_case ON routing.alert (case_ref);
 
 -- Alerts that climb at `due` unless somebody acknowledges them before. (source, event_id, agency, cause, told_at) names the alert's row in the
--- state of its case, which alone knows whether it still climbs; a row that does not is deleted when it is due.
+-- state of its case, which alone knows whether it still climbs; a row that does not is deleted when it is due. `failed` is the rung of which
+-- nobody can be reached, if that is why it is due.
 CREATE TABLE routing.ladder (
     alert_id uuid PRIMARY KEY,
     source text NOT NULL,
@@ -126,7 +127,8 @@ CREATE TABLE routing.ladder (
     cause text NOT NULL,
     told_at timestamptz NOT NULL,
     case_ref text NOT NULL,
-    due timestamptz NOT NULL
+    due timestamptz NOT NULL,
+    failed integer
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000);
 CREATE INDEX ladder_when_due ON routing.ladder (due);
 
@@ -150,7 +152,7 @@ CREATE INDEX duty_of_event ON routing.duty (event_id);
 CREATE TABLE routing.receipt (
     alert_id uuid NOT NULL,
     revision integer NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('stored', 'delivered', 'failed', 'acknowledged', 'refused', 'unacknowledged', 'exhausted')),
+    kind text NOT NULL CHECK (kind IN ('stored', 'delivered', 'failed', 'acknowledged', 'refused', 'unacknowledged', 'unreachable', 'exhausted')),
     delivery_id uuid NOT NULL,
     channel text,
     outcome text,

@@ -16,6 +16,7 @@ from services.routing.repository.rows import (
     KeyedCase,
     LadderRow,
     PendingAlert,
+    Telling,
     ToldAlert,
 )
 from services.runtime.database import Connection
@@ -70,6 +71,14 @@ class FollowUpRepository:
     async def claim_ladders(self, *, limit: int) -> list[LadderRow]:
         """Those that are due and that nobody else is climbing, the longest due first."""
         return [LadderRow(*row) for row in await self._connection.fetch(_CLAIM_LADDERS, limit)]
+
+    async def list_tellings(self, alert_ids: Collection[UUID]) -> list[Telling]:
+        """All that the events of these alerts told as alerts, rungs included."""
+        return [Telling(*row) for row in await self._connection.fetch(_LIST_TELLINGS, list(alert_ids))]
+
+    async def hasten_ladders(self, failed: Mapping[UUID, int]) -> None:
+        """They are due now, with the rung that failed. Waits for who is climbing one of them."""
+        await _execute(self._connection, _HASTEN_LADDERS, list(failed.items()))
 
     async def move_ladders(self, due: Mapping[UUID, datetime]) -> None:
         await _execute(self._connection, _MOVE_LADDERS, list(due.items()))
@@ -164,7 +173,7 @@ WHERE kept.duty_id = closed.duty_id AND kept.holder = closed.agency
 """
 
 _CLAIM_LADDERS = """
-SELECT alert_id, source, event_id, agency, cause, told_at, case_ref, due
+SELECT alert_id, source, event_id, agency, cause, told_at, case_ref, due, failed
 FROM routing.ladder
 WHERE due <= statement_timestamp()
 ORDER BY due
@@ -173,8 +182,30 @@ FOR UPDATE SKIP LOCKED
 """
 
 _MOVE_LADDERS = """
-UPDATE routing.ladder AS kept SET due = fresh.due
+UPDATE routing.ladder AS kept SET due = fresh.due, failed = NULL
 FROM unnest($1::uuid[], $2::timestamptz[]) AS fresh (alert_id, due)
+WHERE kept.alert_id = fresh.alert_id
+"""
+
+_LIST_TELLINGS = """
+SELECT told.alert_id, told.source, told.event_id, told.agency, told.escalation, EXISTS (
+    SELECT FROM routing.receipt AS fact
+    WHERE fact.alert_id = told.alert_id AND fact.kind IN ('unreachable', 'refused')
+) AS has_failed
+FROM (
+    SELECT DISTINCT source, event_id FROM routing.alert WHERE alert_id = ANY($1::uuid[])
+) AS wanted
+CROSS JOIN LATERAL (
+    SELECT alert_id, source, event_id, agency, escalation
+    FROM routing.alert AS kept
+    WHERE kept.event_id = wanted.event_id AND kept.source = wanted.source
+        AND kept.revision = 1 AND kept.form = 'alert'
+) AS told
+"""
+
+_HASTEN_LADDERS = """
+UPDATE routing.ladder AS kept SET due = least(kept.due, statement_timestamp()), failed = fresh.failed
+FROM unnest($1::uuid[], $2::integer[]) AS fresh (alert_id, failed)
 WHERE kept.alert_id = fresh.alert_id
 """
 

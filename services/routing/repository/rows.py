@@ -77,7 +77,10 @@ class PendingAlert(NamedTuple):
 
 
 class LadderRow(NamedTuple):
-    """An alert that climbs at `due` unless somebody acknowledges it; the rest names its row in the case."""
+    """An alert that climbs at `due` unless somebody acknowledges it; the rest names its row in the case.
+
+    `failed` is the rung of which nobody can be reached, if that is why it is due.
+    """
 
     alert_id: UUID
     source: str
@@ -87,6 +90,18 @@ class LadderRow(NamedTuple):
     told_at: datetime
     case_ref: str
     due: datetime
+    failed: int | None = None
+
+
+class Telling(NamedTuple):
+    """An alert as far as one must know to see of which rung it is, and whether it can still be taken."""
+
+    alert_id: UUID
+    source: str
+    event_id: str
+    agency: str
+    escalation: int
+    has_failed: bool
 
 
 class DutyRow(NamedTuple):

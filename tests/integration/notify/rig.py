@@ -1,7 +1,7 @@
 """Notify on real servers: what routing would publish goes in, what routing would read comes out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -57,6 +57,7 @@ NOT_SOON = datetime(2126, 3, 4, 6, 55, tzinfo=UTC)
 """Nothing is late in a test that is not about that."""
 
 _SECONDS = 20.0
+_PASSED_OVER = frozenset({"stored", "unreachable"})
 
 
 class Given(TypedDict, total=False):
@@ -187,12 +188,14 @@ class Rig:
     async def wait_for_receipts(self, *kinds: str) -> list[Receipt]:
         """Returns when exactly these are there, in any order; `stored` counts only if it is asked for.
 
-        Whether an alert's result comes before the moment after which it is told as stored is chance.
+        Whether an alert's result comes before the moment after which it is told as stored is chance. That no
+        path is left (`unreachable`) counts only if it is asked for, too.
         """
+        passed_over = _PASSED_OVER - set(kinds)
 
         async def are_there() -> bool:
             told = [receipt.kind.value for receipt in await self.read_receipts()]
-            return sorted(told if "stored" in kinds else _without_stored(told)) == sorted(kinds)
+            return sorted(kind for kind in told if kind not in passed_over) == sorted(kinds)
 
         await wait_until(are_there)
         return await self.read_receipts()
@@ -201,7 +204,8 @@ class Rig:
         """Returns when routing has heard of each kind, some perhaps more than once (after a kill)."""
 
         async def are_told() -> bool:
-            return {receipt.kind.value for receipt in await self.read_receipts()} - {"stored"} == set(kinds)
+            told = {receipt.kind.value for receipt in await self.read_receipts()}
+            return told - (_PASSED_OVER - set(kinds)) == set(kinds)
 
         await wait_until(are_told)
 
@@ -254,10 +258,6 @@ class Rig:
             keyring = Keyring(pool, Kek.load(self.secrets / "kek.json"))
             key = (await keyring.ensure_keys([case_ref]))[case_ref]
         return key.key_id, key.secret
-
-
-def _without_stored(kinds: Iterable[str]) -> list[str]:
-    return [kind for kind in kinds if kind != "stored"]
 
 
 async def wait_until(fact: Callable[[], Awaitable[bool]]) -> None:

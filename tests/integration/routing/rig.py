@@ -25,11 +25,12 @@ from services.routing.handlers.climbing import Climber
 from services.routing.handlers.directories import Directories, DirectoryDesk
 from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.hand_over import HandOver
+from services.routing.handlers.hastening import Hastening
 from services.routing.handlers.identities import OPERATIONS_KEY_ID, Identities, build_operations_key
 from services.routing.handlers.protocols import Protocols
 from services.routing.handlers.publishing import ProtocolDesk
 from services.routing.handlers.read_back import ReadBack
-from services.routing.handlers.receipts import ReceiptBatches
+from services.routing.handlers.receipts import Consequences, ReceiptBatches
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.register import DutyRegister
 from services.routing.handlers.sending import Sender
@@ -151,7 +152,10 @@ class Rig:
             events=CaseEventBatches(means, brake),
             receipts=ReceiptBatches(
                 pool,
-                acknowledgements=Acknowledgements(keyring, means.case_memory),
+                consequences=Consequences(
+                    acknowledgements=Acknowledgements(keyring, means.case_memory),
+                    hastening=Hastening(Identities(deployment_key)),
+                ),
                 wake_climber=climber.wake,
                 cluster_id=cluster_id,
                 clock=clock,

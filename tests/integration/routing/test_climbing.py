@@ -11,14 +11,14 @@ import pytest
 
 from schemas.alert import AlertRecord
 from schemas.pack import Urgencies
-from schemas.receipt import Acknowledged, Delivered, Unacknowledged
+from schemas.receipt import Acknowledged, Delivered, Refused, Unacknowledged, Unreachable
 from schemas.topics import RECEIPTS
 from services.routing.handlers.explaining import Question
 from services.routing.handlers.signatures import Signed
 from services.routing.rules import PackSet, PackVersion
 from services.runtime.kafka import Publisher, PublishError, Record
 from tests.integration.routing.events import CORRELATION_ID, RECEIVED_AT, Json, build_event, lay_out
-from tests.integration.routing.rig import PACKS, READER, Rig, Routing
+from tests.integration.routing.rig import OPERATOR, PACKS, READER, Rig, Routing, sample_directory
 from tests.integration.routing.test_replay import FailingPublisher
 
 SO, TFC, BPD = "ag-kern-so", "ag-kern-tfc", "ag-bpd"
@@ -86,7 +86,9 @@ async def wait_until_due(rig: Rig) -> None:
 
 
 async def receive(
-    routing: Routing, *receipts: Acknowledged | Delivered | Unacknowledged, offset: int = 0
+    routing: Routing,
+    *receipts: Acknowledged | Delivered | Refused | Unacknowledged | Unreachable,
+    offset: int = 0,
 ) -> None:
     records = [
         Record(
@@ -300,3 +302,113 @@ async def test_a_case_that_does_not_open_holds_up_no_other(rig: Rig, routing: Ro
 
     assert {row["event_id"] for row in await rungs(rig, 1)} == {"e2"}
     assert [line["event_id"] for line in logs if line["event"] == "ladder.failed"] == ["e1"]
+
+
+@pytest.fixture
+async def patient(rig: Rig) -> AsyncIterator[Routing]:
+    """With the packs' own times: what climbs here climbs because it failed."""
+    async with rig.open_routing() as opened:
+        yield opened
+
+
+async def fail(rig: Rig, routing: Routing, *told: tuple[str, int], offset: int = 0) -> None:
+    """No path of these alerts, by agency and rung, is left."""
+    alerts = [await alert_of(rig, agency, escalation) for agency, escalation in told]
+    await receive(routing, *[Unreachable.model_validate(about(alert)) for alert in alerts], offset=offset)
+
+
+async def rungs_told(rig: Rig) -> list[tuple[str, int]]:
+    return [(content["agency"], content["escalation"]) for content in await contents(rig)]
+
+
+async def test_a_rung_that_reaches_nobody_is_left_at_once_and_so_is_the_next(
+    rig: Rig, patient: Routing
+) -> None:
+    await decide(rig, patient, a_tip())
+    assert await patient.climber.climb_due() == 0
+
+    for offset, rung in enumerate([(SO, 0), (SO, 1), (TFC, 2), (BPD, 3)]):
+        await fail(rig, patient, rung, offset=offset)
+        assert await patient.climber.climb_due() == 1
+
+    assert await rungs_told(rig) == [(SO, 0), (SO, 1), (TFC, 2), (BPD, 3), (TFC, 4)]
+    assert await patient.climber.climb_due() == 0
+
+
+async def test_the_same_failure_told_again_tells_nobody_again(rig: Rig, patient: Routing) -> None:
+    await decide(rig, patient, a_tip())
+    await fail(rig, patient, (SO, 0))
+    await patient.climber.climb_due()
+
+    await fail(rig, patient, (SO, 0), offset=1)
+    await patient.climber.climb_due()
+
+    assert await rungs_told(rig) == [(SO, 0), (SO, 1)]
+    [ladder] = await rig.rows("ladder")
+    assert ladder["failed"] is None
+
+
+async def test_a_crash_before_the_rung_is_decided_forgets_no_failure(rig: Rig, patient: Routing) -> None:
+    await decide(rig, patient, a_tip())
+    await fail(rig, patient, (SO, 0))
+    async with rig.open_routing() as successor:
+        assert await successor.climber.climb_due() == 1
+    assert await rungs_told(rig) == [(SO, 0), (SO, 1)]
+
+
+async def test_of_several_who_were_told_at_a_rung_all_must_fail(rig: Rig, patient: Routing) -> None:
+    """Two police stations stand in for the sheriff; one of them can be reached."""
+    file = sample_directory()
+    bpd = next(agency for agency in file.agencies if agency.id == BPD)
+    other = bpd.model_copy(update={"id": "ag-other-pd", "endpoints": [], "keys": [], "key_hashes": []})
+    changed = file.model_copy(update={"agencies": [*file.agencies, other]})
+    await patient.desk.apply(changed, operator=OPERATOR)
+    await decide(rig, patient, a_tip())
+    for offset, rung in enumerate([(SO, 0), (SO, 1), (TFC, 2)]):
+        await fail(rig, patient, rung, offset=offset)
+        await patient.climber.climb_due()
+
+    await fail(rig, patient, (BPD, 3), offset=3)
+    assert await patient.climber.climb_due() == 0
+    await fail(rig, patient, ("ag-other-pd", 3), offset=4)
+    assert await patient.climber.climb_due() == 1
+
+    assert (await rungs_told(rig))[3:] == [(BPD, 3), ("ag-other-pd", 3), (TFC, 4)]
+
+
+async def test_an_acknowledgement_in_the_same_batch_wins(rig: Rig, patient: Routing) -> None:
+    await decide(rig, patient, a_tip())
+    alert = await alert_of(rig, SO)
+    facts = (Unreachable.model_validate(about(alert)), Acknowledged.model_validate(about(alert)))
+
+    await receive(patient, *facts)
+
+    assert await rig.rows("ladder") == []
+    assert await patient.climber.climb_due() == 0
+
+
+async def test_a_failure_is_told_while_its_ladder_is_climbed(rig: Rig, patient: Routing) -> None:
+    """The receipts wait for who is climbing, and neither waits for the other's case."""
+    await decide(rig, patient, *[a_tip(f"e{n}") for n in range(6)])
+    alerts = [alert for alert in await rig.published_alerts() if alert.agency == SO]
+    await rig.admin.execute("UPDATE routing.ladder SET due = clock_timestamp()")
+    facts = [Unreachable.model_validate(about(alert)) for alert in alerts]
+
+    await asyncio.gather(patient.climber.climb_due(), receive(patient, *facts))
+    await patient.climber.climb_due()
+
+    assert sorted(n for _, n in await rungs_told(rig)) == [0] * 6 + [1] * 6
+
+
+async def test_what_a_person_refuses_goes_to_the_next_at_once_and_may_still_be_taken(
+    rig: Rig, patient: Routing
+) -> None:
+    await decide(rig, patient, a_tip())
+    alert = await alert_of(rig, SO)
+
+    await receive(patient, Refused.model_validate({**about(alert), "reason": "no_capacity"}))
+    assert await patient.climber.climb_due() == 1
+    assert await rungs_told(rig) == [(SO, 0), (SO, 1)]
+
+    await receive(patient, Acknowledged.model_validate(about(alert)), offset=1)
+    assert await rig.rows("ladder") == []

@@ -6,7 +6,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.receipt import Acknowledged, Delivered, Failed, ReceiptKind, Refused, Stored, Unacknowledged
+from schemas.receipt import (
+    Acknowledged,
+    Delivered,
+    Failed,
+    ReceiptKind,
+    Refused,
+    Stored,
+    Unacknowledged,
+    Unreachable,
+)
 from schemas.topics import ALERTS, RECEIPTS
 from services.routing.handlers.positions import GapError
 from services.routing.repository.views import ViewRepository
@@ -34,7 +43,7 @@ class OnceFailingPublisher:
 
 
 def receipt_record(
-    receipt: Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged,
+    receipt: Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged | Unreachable,
 ) -> Record:
     return Record(
         RECEIPTS.name,
@@ -94,7 +103,14 @@ def refused(alert_id: UUID) -> Record:
     return receipt_record(Refused.model_validate({**about(alert_id), "reason": "no_capacity"}))
 
 
-@pytest.mark.parametrize("tell", [stored, delivered, failed, unacknowledged, acknowledged, refused])
+def unreachable(alert_id: UUID) -> Record:
+    return receipt_record(Unreachable.model_validate(about(alert_id)))
+
+
+TELLINGS = [stored, delivered, failed, unacknowledged, unreachable, acknowledged, refused]
+
+
+@pytest.mark.parametrize("tell", TELLINGS)
 async def test_what_notify_tells_of_leaves_the_outbox_for_it_has_it(
     rig: Rig, routing: Routing, tell: Callable[[UUID], Record]
 ) -> None:

@@ -21,6 +21,7 @@ def every_kind() -> list[receipts.Receipt]:
         receipts.acknowledged(record, at=AT),
         receipts.refused(record, at=AT, reason=RefusalReason.NO_CAPACITY),
         receipts.unacknowledged(record, at=AT),
+        receipts.unreachable(record, at=AT),
     ]
 
 

@@ -63,9 +63,10 @@ class Story:
     def revoke(self, consent_id: str = "cn-1", agency: str = "ag-kern-da") -> Decision:
         return self.tell("consent.revoked", agency, consent={"consent_id": consent_id})
 
-    def climb(self, agency: str, event_id: str = "e1") -> Climb:
-        """The rungs due now of the agency's row of an event."""
-        climb = next_rung(self.row(agency, event_id), self.case, self.directory, self.packs, self.now)
+    def climb(self, agency: str, event_id: str = "e1", *, failed: int | None = None) -> Climb:
+        """The rungs due now of the agency's row of an event, or because one of them failed."""
+        row = self.row(agency, event_id)
+        climb = next_rung(row, self.case, self.directory, self.packs, self.now, failed=failed)
         self.case = climb.case
         return climb
 

@@ -374,3 +374,59 @@ class TestAfterAnOutage:
         story.wait(minutes=15)
         climb = story.climb(SO)
         assert (climb.rows, climb.exhausted) == ((), True)
+
+
+class TestFailing:
+    """A rung that reaches nobody is left at once (decision 0145)."""
+
+    def test_the_next_rung_is_due_at_once_and_those_after_it_as_much_earlier(self) -> None:
+        story = Story()
+        tip(story)
+        story.wait(seconds=21)
+        climb = story.climb(SO, failed=0)
+        assert rung_rows(climb) == [(SO, 1)]
+        assert climb.rows[0].acknowledge_by == climb.next_at == story.now + timedelta(minutes=15)
+        assert climb.next_at is not None
+        story.now = climb.next_at
+        assert rung_rows(story.climb(SO)) == [(TFC, 2)]
+
+    def test_a_rung_that_fails_twice_is_left_once(self) -> None:
+        story = Story()
+        tip(story)
+        story.climb(SO, failed=0)
+        again = story.climb(SO, failed=0)
+        assert rung_rows(again) == []
+        assert again.next_at == story.now + timedelta(minutes=15)
+
+    def test_each_rung_that_fails_is_left_until_everybody_was_told(self) -> None:
+        story = Story()
+        tip(story)
+        told = [rung_rows(story.climb(SO, failed=failed)) for failed in range(4)]
+        assert told == [[(SO, 1)], [(TFC, 2)], [(BPD, 3)], [(TFC, 4)]]
+
+    def test_the_coordinator_is_not_told_again_at_once_because_it_cannot_be_reached(self) -> None:
+        story = Story()
+        tip(story)
+        for failed in range(4):
+            story.climb(SO, failed=failed)
+        again = story.climb(SO, failed=4)
+        assert (rung_rows(again), again.exhausted) == ([], False)
+        assert again.next_at == story.now + timedelta(minutes=15)
+
+    def test_who_has_no_backup_is_passed_over(self) -> None:
+        story = Story(directory=build_directory({SO: {"contacts": []}}))
+        tip(story)
+        assert rung_rows(story.climb(SO, failed=0)) == [(TFC, 2)]
+
+    def test_it_is_decided_as_always_and_an_acknowledgement_stops_it(self) -> None:
+        story = Story()
+        tip(story)
+        story.acknowledge(SO, emitter="ag-kern-coe")
+        assert rung_rows(story.climb(SO, failed=0)) == []
+
+    def test_what_failed_late_makes_nothing_later(self) -> None:
+        story = Story()
+        tip(story)
+        story.wait(minutes=46)
+        assert max(n for _, n in rung_rows(story.climb(SO, failed=0))) == 3
+        assert story.climb(SO).next_at == NOW + timedelta(minutes=60)
