@@ -9,6 +9,7 @@ from typing import Any, Final
 from schemas.topics import CASE_EVENTS, DIRECTORY, RECEIPTS, TOPICS
 from services.routing import logbook
 from services.routing.api import Desk, RoutingApi, build_app
+from services.routing.escalation import Realert
 from services.routing.handlers.acknowledging import Acknowledgements
 from services.routing.handlers.attesting import Attestor
 from services.routing.handlers.batch import CaseEventBatches, Means
@@ -199,6 +200,7 @@ def _build_parts(
         operations_key=build_operations_key(deployment_key),
         cluster_id=watch.cluster_id,
         clock=clock,
+        realert=Realert(settings.routing_realert_every, settings.routing_realert_most),
     )
     climber, identities = Climber(means), Identities(deployment_key)
     return Parts(

@@ -1,11 +1,11 @@
 """Who else is told while nobody acknowledges: ESC-STD (DOMAIN 6.0; 6.0.1 points 22 to 25)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
-from schemas.vocabulary import Role
+from schemas.vocabulary import Role, Urgency
 from services.routing.case_state import CaseState, EventRecord, RowKey, SentRow
 from services.routing.consents import find_valid_consents
 from services.routing.decision import Directory, PlannedAlert
@@ -16,6 +16,17 @@ from services.routing.situation import Circumstances
 
 LAST_RUNG: Final = 12
 """After it the alert is a dead letter, which alarms (point 22)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Realert:
+    """How often, and at most how many times, an immediate alert is told again that nobody ever took."""
+
+    every: timedelta
+    most: int
+
+
+NEVER_AGAIN: Final = Realert(timedelta(0), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +56,76 @@ def next_rung(
     now: datetime,
     *,
     failed: int | None = None,
+    realert: Realert = NEVER_AGAIN,
 ) -> Climb:
     """The rungs of a row that are due at `now`; after an outage each recipient is told once.
 
     `failed` is a rung (0: the alert itself) of which nobody can be reached, or nobody will take it: if it is
     the one that the row stands on, the next that tells somebody else is due now, and those after it as much
-    earlier. Nothing when the row stands no more, somebody acknowledged it, or no rung is due.
+    earlier. After the last rung, `realert` says how an immediate alert goes on; the protocol knows no more of
+    it. Nothing when the row stands no more, somebody acknowledged it, or no rung is due.
     """
     found = case.find_row(alert)
     if found is None or found[1].stopped:
         return Climb((), case)
     record, row = found
-    now, length, last = now.astimezone(UTC), row.acknowledge_by - row.at, _last_rung(row)
+    now, times = now.astimezone(UTC), Times.of(row, realert)
+    if row.climbed >= times.last:
+        return Climb((), case)
     rungs = Rungs(record, row, find_circumstances(record, case, directory, now), packs)
     if failed == row.climbed:
-        row = _hasten(row, find_next_to_tell(row, rungs, last), length=length, now=now)
+        row = _hasten(row, find_next_to_tell(row, rungs, times.last_rung), times, now=now)
     begun = row.at - row.ahead
-    reached = min((now - begun) // length, last)
+    reached = times.find_reached(now - begun)
     if reached <= row.climbed:
-        return Climb((), case, begun + length * (row.climbed + 1))
+        return Climb((), case, begun + times.find_offset(row.climbed + 1))
     due = range(row.climbed + 1, reached + 1)
-    told = _collapse(rung for number in due for rung in rungs.plan(number))
+    told = _collapse(rung for number in due for rung in _plan(rungs, number, times))
     climbed = replace(row, climbed=reached)
-    climbed = climbed.stop() if reached == last else climbed
+    climbed = climbed.stop() if reached == times.last else climbed
     return Climb(
         rungs=tuple(told),
         case=_remember(case, found, climbed, told, now=now),
-        next_at=None if climbed.stopped else begun + length * (reached + 1),
-        exhausted=_is_exhausted(due, last, has_coordinators=rungs.has_coordinators),
+        next_at=None if climbed.stopped else begun + times.find_offset(reached + 1),
+        exhausted=_is_exhausted(due, times.last_rung, has_coordinators=rungs.has_coordinators),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When the rungs of one row are due, counted from its beginning: those of ESC-STD, then those again."""
+
+    length: timedelta
+    last_rung: int
+    realert: Realert
+
+    @classmethod
+    def of(cls, row: SentRow, realert: Realert) -> Self:
+        """A row to the coordinator repeats to its backup and to nobody else (point 22)."""
+        length = row.acknowledge_by - row.at
+        if row.role is Role.TF_COORDINATOR:
+            return cls(length, BACKUP_RUNG, NEVER_AGAIN)
+        return cls(length, LAST_RUNG, realert if row.urgency is Urgency.IMMEDIATE else NEVER_AGAIN)
+
+    @property
+    def last(self) -> int:
+        return self.last_rung + self.realert.most
+
+    def find_offset(self, number: int) -> timedelta:
+        return self.length * min(number, self.last_rung) + self.realert.every * max(
+            0, number - self.last_rung
+        )
+
+    def find_reached(self, since: timedelta) -> int:
+        """The latest rung due by now."""
+        beyond = since - self.find_offset(self.last_rung)
+        if beyond < timedelta(0) or not self.realert.most:
+            return min(since // self.length, self.last_rung)
+        return min(self.last_rung + beyond // self.realert.every, self.last)
+
+
+def _plan(rungs: Rungs, number: int, times: Times) -> Iterator[Rung]:
+    yield from rungs.plan_again(number) if number > times.last_rung else rungs.plan(number)
 
 
 def find_next_to_tell(row: SentRow, rungs: Rungs, last: int) -> int | None:
@@ -87,9 +139,9 @@ def find_next_to_tell(row: SentRow, rungs: Rungs, last: int) -> int | None:
     return None
 
 
-def _hasten(row: SentRow, number: int | None, *, length: timedelta, now: datetime) -> SentRow:
+def _hasten(row: SentRow, number: int | None, times: Times, *, now: datetime) -> SentRow:
     """The row with this rung due at `now`, unless it is due already."""
-    early = timedelta(0) if number is None else row.at + length * number - now
+    early = timedelta(0) if number is None else row.at + times.find_offset(number) - now
     return replace(row, ahead=max(row.ahead, early))
 
 
@@ -112,15 +164,12 @@ def find_circumstances(
     )
 
 
-def _last_rung(row: SentRow) -> int:
-    """A row to the coordinator repeats to its backup and to nobody else (point 22)."""
-    return BACKUP_RUNG if row.role is Role.TF_COORDINATOR else LAST_RUNG
-
-
 def _is_exhausted(due: Sequence[int], last: int, *, has_coordinators: bool) -> bool:
+    """Said at the last rung; that it is told again afterwards does not say it again."""
     if last == BACKUP_RUNG:
         return False
-    return last in due or (not has_coordinators and any(n not in {BACKUP_RUNG, ALTERNATE_RUNG} for n in due))
+    to_coordinators = [n for n in due if n <= last and n not in {BACKUP_RUNG, ALTERNATE_RUNG}]
+    return last in due or (not has_coordinators and bool(to_coordinators))
 
 
 def _collapse(rungs: Iterable[Rung]) -> list[Rung]:

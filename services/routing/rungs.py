@@ -70,6 +70,14 @@ class Rungs:
             for member in self._coordinators():
                 yield self._rung(number, member, Role.TF_COORDINATOR, (), ())
 
+    def plan_again(self, number: int) -> Iterator[Rung]:
+        """After the last rung: the agency itself, as it may be told now, and the coordinators."""
+        restated = self.restate(number)
+        if restated is not None:
+            yield restated
+        for member in self._coordinators():
+            yield self._rung(number, member, Role.TF_COORDINATOR, (), ())
+
     def restate(self, escalation: int) -> Rung | None:
         """The row, or its rung to the same agency, as it may be told now; None when it may not be."""
         row = self._row

@@ -1,5 +1,6 @@
 """What routing reads from the environment beside what every service reads."""
 
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -28,6 +29,9 @@ class RoutingSettings(ServiceSettings):
 
     `TOCSIN_ROUTING_SEEDING`: when they are taken.
 
+    `TOCSIN_ROUTING_REALERT_EVERY`, `TOCSIN_ROUTING_REALERT_MOST`: how often, and at most how many times, an
+    immediate alert is told again that nobody took up to its last rung.
+
     `TOCSIN_ROUTING_OPERATOR_KEYS`: SHA-256 of each operator's key in hexadecimal, separated by commas.
     """
 
@@ -36,6 +40,8 @@ class RoutingSettings(ServiceSettings):
     routing_protocols: Path = SHIPPED
     routing_seeding: Seeding = Seeding.FIRST
     routing_operator_keys: Annotated[tuple[KeyHash, ...], NoDecode] = Field(default=())
+    routing_realert_every: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
+    routing_realert_most: int = Field(default=24, ge=0)
     intake_receipts_group: str = INTAKE_RECEIPTS_GROUP
 
     @field_validator("routing_operator_keys", mode="before")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from schemas.topics import CASE_EVENTS
 from services.routing.case_state import EventKey
+from services.routing.escalation import NEVER_AGAIN, Realert
 from services.routing.handlers.amending import Unsettled
 from services.routing.handlers.case_keys import find_case_keys
 from services.routing.handlers.case_states import CaseBook, CaseMemory
@@ -63,6 +64,7 @@ class Means:
     operations_key: CaseKey
     cluster_id: str
     clock: Clock
+    realert: Realert = NEVER_AGAIN
 
 
 @dataclass(slots=True)

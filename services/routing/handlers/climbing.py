@@ -156,7 +156,13 @@ class Climber:
     ) -> None:
         case = around.cases.open(ladder.case_ref, key)
         climb = next_rung(
-            _row_key(ladder), case, around.directory, around.packs, around.now, failed=ladder.failed
+            _row_key(ladder),
+            case,
+            around.directory,
+            around.packs,
+            around.now,
+            failed=ladder.failed,
+            realert=self._means.realert,
         )
         if climb.rows:
             matter = self._matter(ladder, around, account, key)

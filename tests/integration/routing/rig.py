@@ -17,6 +17,7 @@ from schemas.sealed import alert_seal_context
 from schemas.topics import ALERTS, CASE_EVENTS, RECEIPTS
 from services.devstack.directory import build_sample, complete_keys
 from services.devstack.keys import Keys
+from services.routing.escalation import NEVER_AGAIN, Realert
 from services.routing.handlers.acknowledging import Acknowledgements
 from services.routing.handlers.attesting import Attestor
 from services.routing.handlers.batch import CaseEventBatches, Means
@@ -116,11 +117,14 @@ class Rig:
         packs: PackSet = PACKS,
         publisher: Publisher | None = None,
         cluster_id: str = CLUSTER,
+        realert: Realert = NEVER_AGAIN,
     ) -> AsyncIterator[Routing]:
         async with open_pool(self.database.url("routing"), size=4) as pool:
-            yield await self._build(pool, packs, publisher or self.publisher, cluster_id)
+            yield await self._build(pool, packs, publisher or self.publisher, cluster_id, realert)
 
-    async def _build(self, pool: Pool, packs: PackSet, publisher: Publisher, cluster_id: str) -> Routing:
+    async def _build(
+        self, pool: Pool, packs: PackSet, publisher: Publisher, cluster_id: str, realert: Realert
+    ) -> Routing:
         deployment_key = load_key_file(self.secrets / "deployment.key")
         operations_key = build_operations_key(deployment_key)
         keyring = Keyring(pool, Kek.load(self.secrets / "kek.json"))
@@ -146,6 +150,7 @@ class Rig:
             operations_key=operations_key,
             cluster_id=cluster_id,
             clock=clock,
+            realert=realert,
         )
         climber = Climber(means)
         return Routing(

@@ -13,6 +13,7 @@ from schemas.alert import AlertRecord
 from schemas.pack import Urgencies
 from schemas.receipt import Acknowledged, Delivered, Refused, Unacknowledged, Unreachable
 from schemas.topics import RECEIPTS
+from services.routing.escalation import Realert
 from services.routing.handlers.explaining import Question
 from services.routing.handlers.signatures import Signed
 from services.routing.rules import PackSet, PackVersion
@@ -412,3 +413,17 @@ async def test_what_a_person_refuses_goes_to_the_next_at_once_and_may_still_be_t
 
     await receive(patient, Acknowledged.model_validate(about(alert)), offset=1)
     assert await rig.rows("ladder") == []
+
+
+async def test_what_nobody_took_is_told_again(rig: Rig) -> None:
+    async with rig.open_routing(packs=quick_packs(), realert=Realert(TIME, 1)) as routing:
+        await decide(rig, routing, a_tip())
+        await rig.admin.execute("SELECT pg_sleep(3.0)")
+        await climb_to(rig, routing, 13)
+
+    again = await alert_of(rig, SO, 13)
+    first, content = (await contents(rig))[0], await rig.open_content(again)
+    assert (content["disclosed"], content["duties"]) == (first["disclosed"], first["duties"])
+    assert (again.contact, (await alert_of(rig, TFC, 13)).agency) == ("primary", TFC)
+    assert await rig.rows("ladder") == []
+    assert [row["kind"] for row in await rig.rows("receipt")].count("exhausted") == 1

@@ -7,7 +7,7 @@ from schemas.case_event import CaseEvent
 from services.routing.case_state import CaseState, EventKey, RowKey
 from services.routing.decide import decide
 from services.routing.decision import Decision, Directory, PlannedAlert
-from services.routing.escalation import Climb, next_rung
+from services.routing.escalation import NEVER_AGAIN, Climb, Realert, next_rung
 from services.routing.history import acknowledge, remember
 from services.routing.rules import PackSet
 from tests.unit.routing.building import NOW, build_directory, build_event, shipped_packs
@@ -63,10 +63,19 @@ class Story:
     def revoke(self, consent_id: str = "cn-1", agency: str = "ag-kern-da") -> Decision:
         return self.tell("consent.revoked", agency, consent={"consent_id": consent_id})
 
-    def climb(self, agency: str, event_id: str = "e1", *, failed: int | None = None) -> Climb:
+    def climb(
+        self,
+        agency: str,
+        event_id: str = "e1",
+        *,
+        failed: int | None = None,
+        realert: Realert = NEVER_AGAIN,
+    ) -> Climb:
         """The rungs due now of the agency's row of an event, or because one of them failed."""
         row = self.row(agency, event_id)
-        climb = next_rung(row, self.case, self.directory, self.packs, self.now, failed=failed)
+        climb = next_rung(
+            row, self.case, self.directory, self.packs, self.now, failed=failed, realert=realert
+        )
         self.case = climb.case
         return climb
 

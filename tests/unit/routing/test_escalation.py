@@ -8,6 +8,7 @@ import pytest
 from schemas.vocabulary import Group, Rung
 from services.routing.case_state import EventKey, RowKey
 from services.routing.decide import refuse_reused_id
+from services.routing.escalation import Realert
 from services.routing.history import remember_reuse
 from tests.unit.routing.building import (
     ADULT,
@@ -430,3 +431,88 @@ class TestFailing:
         story.wait(minutes=46)
         assert max(n for _, n in rung_rows(story.climb(SO, failed=0))) == 3
         assert story.climb(SO).next_at == NOW + timedelta(minutes=60)
+
+
+class TestAlertingAgain:
+    """An immediate alert that nobody took up to its last rung is not left to silence (decision 0146)."""
+
+    AGAIN = Realert(every=timedelta(hours=1), most=2)
+
+    def exhaust(self, story: Story) -> None:
+        story.wait(minutes=15 * 12)
+        assert story.climb(SO, realert=self.AGAIN).exhausted
+
+    def test_the_agency_and_the_coordinator_are_told_again_each_hour_and_then_no_more(self) -> None:
+        story = Story()
+        tip(story)
+        self.exhaust(story)
+        told = []
+        for _ in range(3):
+            story.wait(hours=1)
+            climb = story.climb(SO, realert=self.AGAIN)
+            told.append((rung_rows(climb), climb.exhausted))
+        assert told == [([(SO, 13), (TFC, 13)], False), ([(SO, 14), (TFC, 14)], False), ([], False)]
+        assert story.climb(SO, realert=self.AGAIN).next_at is None
+
+    def test_the_agency_sees_what_it_may_see_now_and_the_coordinator_nothing(self) -> None:
+        story = Story()
+        tip(story)
+        self.exhaust(story)
+        story.wait(hours=1)
+        again, coordinator = story.climb(SO, realert=self.AGAIN).rows
+        assert (disclosed(again), again.contact, again.rules) == ({"name", "safety"}, Rung.PRIMARY, ("K-01",))
+        assert coordinator.disclosed == frozenset()
+        assert again.acknowledge_by == story.now + timedelta(minutes=15)
+
+    def test_that_it_is_a_dead_letter_is_said_once_also_where_there_is_no_coordinator(self) -> None:
+        story = Story(directory=build_directory({TFC: {"status": "offboarded"}}))
+        tip(story)
+        self.exhaust(story)
+        story.wait(hours=1)
+        climb = story.climb(SO, realert=self.AGAIN)
+        assert (rung_rows(climb), climb.exhausted) == ([(SO, 13)], False)
+
+    def test_an_acknowledgement_ends_it(self) -> None:
+        story = Story()
+        tip(story)
+        self.exhaust(story)
+        story.acknowledge(SO, emitter="ag-kern-coe")
+        story.wait(hours=1)
+        assert story.climb(SO, realert=self.AGAIN).rows == ()
+
+    def test_after_an_outage_it_is_told_once(self) -> None:
+        story = Story()
+        tip(story)
+        story.wait(hours=9)
+        climb = story.climb(SO, realert=self.AGAIN)
+        assert rung_rows(climb) == [(BPD, 3), (SO, 14), (TFC, 14)]
+        assert (climb.exhausted, climb.next_at) == (True, None)
+
+    def test_what_is_not_immediate_ends_with_its_last_rung(self) -> None:
+        story = Story()
+        story.tell("suspect.release_scheduled", suspect_status={"release_at": "2026-03-09T08:00:00Z"})
+        story.wait(hours=12)
+        climb = story.climb(VSP, realert=self.AGAIN)
+        assert (climb.exhausted, climb.next_at) == (True, None)
+
+    def test_unless_an_installation_says_so_it_ends_there_too(self) -> None:
+        story = Story()
+        tip(story)
+        story.wait(minutes=15 * 12)
+        assert story.climb(SO).next_at is None
+
+    def test_an_installation_that_has_enough_of_it_ends_it(self) -> None:
+        story = Story()
+        tip(story)
+        self.exhaust(story)
+        story.wait(hours=1)
+        assert (story.climb(SO).rows, story.climb(SO).next_at) == ((), None)
+
+    def test_what_is_told_again_and_fails_keeps_its_times(self) -> None:
+        story = Story()
+        tip(story)
+        self.exhaust(story)
+        story.wait(hours=1)
+        story.climb(SO, realert=self.AGAIN)
+        again = story.climb(SO, realert=self.AGAIN, failed=13)
+        assert (again.rows, again.next_at) == ((), story.now + timedelta(hours=1))
