@@ -7,7 +7,17 @@ from uuid import UUID
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from schemas.base import WireModel
-from schemas.vocabulary import AgencyId, AlertKind, CaseRef, CountyFips, Group, Reason, Role, Rung, Urgency
+from schemas.vocabulary import (
+    AgencyId,
+    AlertKind,
+    CaseRef,
+    CountyFips,
+    Group,
+    Reason,
+    Role,
+    Rung,
+    Urgency,
+)
 
 ALERT_TYPE: Final = "org.tocsin.alert.v1"
 DUTY_TYPE: Final = "org.tocsin.duty.v1"
@@ -71,8 +81,28 @@ class DutyItem(WireModel):
     authority: list[str]
 
 
+class OperationalReason(StrEnum):
+    """What of ours is out of order, or in order again: notices of Tocsin itself, which no event caused."""
+
+    ENDPOINT_SUSPENDED = "ENDPOINT_SUSPENDED"
+    ENDPOINT_RESUMED = "ENDPOINT_RESUMED"
+    DEAD_LETTER = "DEAD_LETTER"
+
+
+class Concern(WireModel):
+    """What of ours a notice is about. None of it is of a case; ids are opaque."""
+
+    agency: AgencyId
+    endpoint_id: str | None = None
+    channel: str | None = None
+    delivery_id: UUID | None = None
+
+
 class _AlertFacts(WireModel):
-    """What an alert says to its agency; `reason` only on rows telling of a problem."""
+    """What an alert says to its agency; `reason` only on rows telling of a problem.
+
+    `concern` is there only in a notice of Tocsin itself, that no event caused: its `case_ref` names no case.
+    """
 
     alert_id: UUID
     revision: int = Field(ge=1)
@@ -93,7 +123,8 @@ class _AlertFacts(WireModel):
     exercise: bool
     disclosed: dict[Group, Any]
     duties: list[DutyItem]
-    reason: Reason | None = None
+    reason: Reason | OperationalReason | None = None
+    concern: Concern | None = None
 
 
 class AlertContent(_AlertFacts):

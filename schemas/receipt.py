@@ -1,4 +1,4 @@
-"""Receipts: facts about an alert or an event, on `tocsin.receipts`. Key: the case reference."""
+"""Receipts: facts about alerts, events and endpoints, on `tocsin.receipts`. Key: case reference or agency."""
 
 from enum import StrEnum
 from typing import Annotated, Final, Literal, TypeAlias
@@ -24,6 +24,8 @@ class ReceiptKind(StrEnum):
     UNACKNOWLEDGED = "unacknowledged"
     UNREACHABLE = "unreachable"
     EVIDENCE = "evidence"
+    ENDPOINT_SUSPENDED = "endpoint_suspended"
+    ENDPOINT_RESUMED = "endpoint_resumed"
     DECIDED = "decided"
 
 
@@ -107,6 +109,29 @@ class Evidence(WireModel):
     correlation_id: str
 
 
+class _EndpointReceipt(WireModel):
+    """What every receipt about an endpoint names: a suspension is known by when it began. Key: the agency."""
+
+    agency: AgencyId
+    endpoint_id: str
+    reason: Literal["failing", "gone"]
+    since: AwareDatetime
+    at: AwareDatetime
+    correlation_id: str
+
+
+class EndpointSuspended(_EndpointReceipt):
+    """An endpoint keeps failing, or answered that it is gone: it is spared what no law orders."""
+
+    kind: Literal[ReceiptKind.ENDPOINT_SUSPENDED] = ReceiptKind.ENDPOINT_SUSPENDED
+
+
+class EndpointResumed(_EndpointReceipt):
+    """It took a webhook again."""
+
+    kind: Literal[ReceiptKind.ENDPOINT_RESUMED] = ReceiptKind.ENDPOINT_RESUMED
+
+
 class EventStatus(StrEnum):
     """What the source of an event may learn of it."""
 
@@ -140,7 +165,17 @@ class Decided(WireModel):
 
 
 AnyReceipt: TypeAlias = (
-    Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged | Unreachable | Evidence | Decided
+    Stored
+    | Delivered
+    | Failed
+    | Acknowledged
+    | Refused
+    | Unacknowledged
+    | Unreachable
+    | Evidence
+    | EndpointSuspended
+    | EndpointResumed
+    | Decided
 )
 
 Receipt = Annotated[AnyReceipt, Field(discriminator="kind")]

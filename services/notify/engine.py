@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parseaddr
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.notify.bodies import Links
 from services.notify.breaker import Breaker, BreakerPolicy
@@ -104,8 +104,9 @@ async def open_engine(
         ) as webhook,
         _open_email(settings, clock=clock) as email,
     ):
-        attempts = _build_attempts(settings, around, webhook, email)
-        works = _build_works(settings, around, attempts)
+        receipts = _gather_receipts(around)
+        attempts = _build_attempts(settings, around, _Channels(webhook, email), receipts)
+        works = _build_works(settings, around, attempts, receipts)
         await works.recover()
         async with _running(works, lifetime):
             yield Engine(
@@ -119,14 +120,22 @@ async def open_engine(
             )
 
 
+class _Channels(NamedTuple):
+    webhook: WebhookChannel
+    email: EmailChannel | None
+
+
 def _build_attempts(
-    settings: NotifySettings, around: Surroundings, webhook: WebhookChannel, email: EmailChannel | None
+    settings: NotifySettings,
+    around: Surroundings,
+    channels: _Channels,
+    receipts: Gatherer[ReceiptBatch],
 ) -> Attempts:
     return Attempts(
         directory=around.directory,
         contents=around.contents,
-        webhook=webhook,
-        email=email,
+        webhook=channels.webhook,
+        email=channels.email,
         links=around.links,
         form=build_form(settings),
         turns=Turns(
@@ -137,7 +146,11 @@ def _build_attempts(
         ),
         clock=around.clock,
         suspensions=Suspensions(
-            breaker=Breaker(_read_policy(settings)), repository=SuspensionRepository(around.pool)
+            breaker=Breaker(_read_policy(settings)),
+            repository=SuspensionRepository(around.pool),
+            publish=_publishing(receipts),
+            member=settings.member,
+            clock=around.clock,
         ),
         thread_key=around.thread_key,
     )
@@ -192,13 +205,18 @@ class _Works:
         await self.receipts.finish()
 
 
-def _build_works(settings: NotifySettings, around: Surroundings, attempts: Attempts) -> _Works:
-    receipts = _gather_receipts(around)
-
+def _publishing(receipts: Gatherer[ReceiptBatch]) -> Outgoing:
     def publish(batch: ReceiptBatch | None) -> None:
         if batch is not None:
             receipts.add(batch)
 
+    return publish
+
+
+def _build_works(
+    settings: NotifySettings, around: Surroundings, attempts: Attempts, receipts: Gatherer[ReceiptBatch]
+) -> _Works:
+    publish = _publishing(receipts)
     hand_over = HandOver(
         outbox=OutboxRepository(around.pool), publish=publish, member=settings.member, clock=around.clock
     )

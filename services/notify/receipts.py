@@ -4,7 +4,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 import orjson
@@ -12,7 +12,10 @@ import orjson
 from schemas.alert import AlertRecord
 from schemas.receipt import ReceiptKind
 from schemas.vocabulary import RefusalReason
+from services.notify.breaker import Change, Suspended
 from services.notify.delivery import Channel
+
+NO_CORRELATION: Final = UUID(int=0).hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,23 @@ def evidence(about: About, *, duty_id: UUID, key_id: UUID, sealed: bytes, at: da
     return Receipt(about.case_ref.encode(), _KINDS[ReceiptKind.EVIDENCE], value)
 
 
+def endpoint_changed(change: Change, *, at: datetime) -> Receipt:
+    """That an endpoint is spared, or answers again; no case is known of it."""
+    suspension = change.suspension
+    kind = ReceiptKind.ENDPOINT_SUSPENDED if isinstance(change, Suspended) else ReceiptKind.ENDPOINT_RESUMED
+    document = {
+        "kind": kind.value,
+        "agency": suspension.agency,
+        "endpoint_id": suspension.endpoint_id,
+        "reason": suspension.reason.value,
+        "since": suspension.since,
+        "at": at,
+        "correlation_id": NO_CORRELATION,
+    }
+    value = orjson.dumps(document, option=orjson.OPT_UTC_Z)
+    return Receipt(suspension.agency.encode(), _KINDS[kind], value)
+
+
 def pack(receipts: Iterable[Receipt]) -> bytes:
     """One JSON a line."""
     return b"\n".join(receipt.value for receipt in receipts)
@@ -115,7 +135,8 @@ def _receipt(kind: ReceiptKind, record: About, at: datetime, **more: UUID | str)
 
 def _read(line: bytes) -> Receipt:
     document = orjson.loads(line)
-    return Receipt(document["case_ref"].encode(), document["kind"].encode(), line)
+    key = document["case_ref"] if "case_ref" in document else document["agency"]
+    return Receipt(key.encode(), document["kind"].encode(), line)
 
 
 _KINDS = {kind: kind.value.encode() for kind in ReceiptKind}

@@ -20,6 +20,7 @@ from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.hand_over import HandOver
 from services.routing.handlers.hastening import Hastening
 from services.routing.handlers.identities import Identities, build_operations_key
+from services.routing.handlers.noticing import Notices
 from services.routing.handlers.operators import Operators
 from services.routing.handlers.protocols import Protocols
 from services.routing.handlers.publishing import ProtocolDesk
@@ -229,6 +230,13 @@ def _build_receipts(
         consequences=Consequences(
             acknowledgements=Acknowledgements(means.keyring, means.case_memory),
             hastening=Hastening(identities),
+            notices=Notices(
+                directories=means.directories,
+                identities=identities,
+                operations_key=means.operations_key,
+                cluster_id=means.cluster_id,
+            ),
+            sender=means.sender,
         ),
         wake_climber=climber.wake,
         cluster_id=means.cluster_id,

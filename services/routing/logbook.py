@@ -60,6 +60,8 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
                 "unacknowledged_count",
                 "unreachable_count",
                 "evidence_count",
+                "endpoint_suspended_count",
+                "endpoint_resumed_count",
                 "decided_count",
                 "partitions",
                 "duration_ms",
@@ -103,6 +105,16 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
         ),
         "acknowledgement.not_applied": LogEntry(
             "error", "An acknowledgement stopped nothing, because its case does not open.", ("alert_id",)
+        ),
+        "notice.told": LogEntry(
+            "info",
+            "An agency or a coordinator is told that something of ours is out of order, or in order again.",
+            ("alert_id", "agency", "reason"),
+        ),
+        "notice.undeliverable": LogEntry(
+            "error",
+            "Something of ours is out of order, and the directory has no coordinator to tell.",
+            ("agency", "reason"),
         ),
         "receipt.quarantined": LogEntry(
             "error", "A record of the receipts is no receipt; it is kept whole.", ("partition", "offset")

@@ -8,7 +8,9 @@ from typing import Final, assert_never
 
 from services.notify.breaker import Breaker, Change, Resumed, Suspended
 from services.notify.delivery import Attempt
+from services.notify.repository.rows import ReceiptBatch
 from services.notify.repository.suspensions import SuspensionRepository
+from services.runtime.clock import Clock
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.logs import get_logger
 
@@ -17,17 +19,15 @@ log = get_logger()
 FOLLOW_SECONDS: Final = 2.0
 
 
-def tell_nobody(_: Change) -> None:
-    """Until the agency and its coordinator are told by alerts of their own, the log line is all there is."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspensions:
-    """Between the attempts, which ask and tell, and PostgreSQL. `tell` hears of each change once, here."""
+    """Between the attempts, which ask and tell, and PostgreSQL. Routing hears of each change once."""
 
     breaker: Breaker
     repository: SuspensionRepository
-    tell: Callable[[Change], None] = tell_nobody
+    publish: Callable[[ReceiptBatch | None], None]
+    member: str
+    clock: Clock
     _unwritten: list[Change] = field(default_factory=list)
     _some: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -43,7 +43,6 @@ class Suspensions:
         if change is None:
             return
         _log(change)
-        self.tell(change)
         self._unwritten.append(change)
         self._some.set()
 
@@ -78,16 +77,25 @@ class Suspensions:
 
     async def _write(self) -> None:
         while self._unwritten:
-            match self._unwritten[0]:
-                case Suspended(suspension):
-                    await self.repository.record(suspension)
-                case Resumed(suspension):
-                    released = await self.repository.end([suspension.endpoint_id])
-                    log.info("delivery.released", endpoint_id=suspension.endpoint_id, delivery_count=released)
-                case change:
-                    assert_never(change)
+            self.publish(await self._write_change(self._unwritten[0]))
             self._unwritten.pop(0)
         self._some.clear()
+
+    async def _write_change(self, change: Change) -> ReceiptBatch | None:
+        now = self.clock.now()
+        match change:
+            case Suspended():
+                return await self.repository.record(change, member=self.member, now=now)
+            case Resumed(suspension):
+                ended = await self.repository.end(suspension.endpoint_id, member=self.member, now=now)
+                log.info(
+                    "delivery.released",
+                    endpoint_id=suspension.endpoint_id,
+                    delivery_count=ended.released_count,
+                )
+                return ended.receipts
+            case _:
+                assert_never(change)
 
     async def _follow(self) -> None:
         """A change of ours while we asked is newer than the answer."""

@@ -1,5 +1,6 @@
 """Ids that stay the same under replay and that only a holder of the deployment key can compute."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 from uuid import UUID
@@ -45,6 +46,10 @@ class Identities:
         """For a record that is refused without being the one decision of its (source, id)."""
         place = (origin.cluster_id, str(origin.partition), str(origin.offset))
         return keyed_uuid(self._key, "record", *place, agency, cause)
+
+    def notice_id(self, marks: Sequence[str], *, agency: str) -> UUID:
+        """Of what no event caused: the same trouble told again is the same notice."""
+        return keyed_uuid(self._key, "notice", *marks, agency)
 
     def duty_id(self, *, source: str, event_id: str, rule: str, holder: str | None, what: str) -> UUID:
         """The same duty on several alerts is one duty, and so it is after a correction.

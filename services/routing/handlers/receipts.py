@@ -12,6 +12,8 @@ from schemas.receipt import (
     RECEIPT,
     Acknowledged,
     Delivered,
+    EndpointResumed,
+    EndpointSuspended,
     Evidence,
     Failed,
     ReceiptKind,
@@ -24,8 +26,10 @@ from schemas.topics import RECEIPTS
 from services.routing.handlers.acknowledging import Acknowledgements
 from services.routing.handlers.hastening import Hastening
 from services.routing.handlers.matter import UNKNOWN
+from services.routing.handlers.noticing import Notices, Told, Trouble
 from services.routing.handlers.positions import next_offsets, place_batch
 from services.routing.handlers.quarantine import QuarantineReason, QuarantineWindow
+from services.routing.handlers.sending import Sender
 from services.routing.handlers.stopping import Brake
 from services.routing.repository.batch import BatchRepository
 from services.routing.repository.follow_ups import FollowUpRepository
@@ -38,7 +42,7 @@ from services.runtime.logs import get_logger
 log = get_logger()
 
 AlertReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged | Unreachable
-Fact: TypeAlias = AlertReceipt | Evidence
+Fact: TypeAlias = AlertReceipt | Evidence | EndpointSuspended | EndpointResumed
 
 _OWN: Final = (KIND_HEADER, ReceiptKind.DECIDED.value.encode())
 _HASTENS: Final = frozenset({ReceiptKind.UNREACHABLE, ReceiptKind.REFUSED})
@@ -56,6 +60,7 @@ class Facts:
         self.acknowledged: list[Acknowledged] = []
         self.failed: list[UUID] = []
         """Alerts that nobody can take, or will."""
+        self.troubles: list[Trouble] = []
         self.evidence: list[EvidenceRow] = []
         self.unreadable: list[ReceivedRecord] = []
         self.counts: Counter[ReceiptKind] = Counter()
@@ -87,6 +92,11 @@ class Facts:
         if receipt.kind is ReceiptKind.EVIDENCE:
             self.evidence.append(_evidence_row(receipt))
             return
+        if receipt.kind is ReceiptKind.ENDPOINT_SUSPENDED or receipt.kind is ReceiptKind.ENDPOINT_RESUMED:
+            self.troubles.append(receipt)
+            return
+        if receipt.kind is ReceiptKind.FAILED:
+            self.troubles.append(receipt)
         if receipt.kind is ReceiptKind.ACKNOWLEDGED:
             self.acknowledged.append(receipt)
         if receipt.kind in _HASTENS:
@@ -102,10 +112,22 @@ class Consequences:
 
     acknowledgements: Acknowledgements
     hastening: Hastening
+    notices: Notices
+    sender: Sender
 
-    async def apply(self, repository: BatchRepository, follow_ups: FollowUpRepository, facts: Facts) -> None:
+    async def apply(self, repository: BatchRepository, follow_ups: FollowUpRepository, facts: Facts) -> Told:
+        """What is to be told once it is committed."""
+        told = await self.notices.tell(repository, follow_ups, facts.troubles)
         await self.hastening.apply(follow_ups, facts.failed)
         await self.acknowledgements.apply(repository, follow_ups, facts.acknowledged)
+        return told
+
+    async def tell(self, told: Told) -> None:
+        """What cannot be published now is published by the hand-over."""
+        for line in told.lines:
+            write = log.error if line.level == "error" else log.info
+            write(line.event, **line.keys)
+        await self.sender.send(told.messages)
 
 
 class ReceiptBatches:
@@ -137,8 +159,9 @@ class ReceiptBatches:
             repository = BatchRepository(connection)
             placed = await place_batch(repository, records, cluster_id=self._cluster_id, topic=RECEIPTS.name)
             facts.take_all(placed.due)
-            await self._write(repository, FollowUpRepository(connection), facts)
+            told = await self._write(repository, FollowUpRepository(connection), facts)
         self._window = facts.window
+        await self._consequences.tell(told)
         if facts.failed or facts.counts[ReceiptKind.UNACKNOWLEDGED]:
             self._wake_climber()
         for record in facts.unreadable:
@@ -147,11 +170,11 @@ class ReceiptBatches:
         if facts.stopped_at is not None:
             await self._brake.pull(facts.stopped_at, quarantined_count=self._window.fault_count)
 
-    async def _write(self, repository: BatchRepository, follow_ups: FollowUpRepository, facts: Facts) -> None:
+    async def _write(self, repository: BatchRepository, follow_ups: FollowUpRepository, facts: Facts) -> Told:
         await repository.insert_receipts(facts.receipts)
         await repository.delete_messages(facts.taken_over)
         await follow_ups.insert_evidence(facts.evidence)
-        await self._consequences.apply(repository, follow_ups, facts)
+        told = await self._consequences.apply(repository, follow_ups, facts)
         if facts.unreadable:
             now = (await repository.read_moment()).now
             rows = [_quarantine_row(record, self._cluster_id, now) for record in facts.unreadable]
@@ -161,6 +184,7 @@ class ReceiptBatches:
             topic=RECEIPTS.name,
             next_offsets=next_offsets(facts.handled),
         )
+        return told
 
     def _write_summary(self, facts: Facts, started_at: float) -> None:
         counts = {f"{kind.value}_count": facts.counts[kind] for kind in ReceiptKind}

@@ -11,6 +11,7 @@ from services.routing.repository.batch import EventKey
 from services.routing.repository.rows import (
     Account,
     AlertRow,
+    DeadAlert,
     DutyRow,
     EvidenceRow,
     KeyedCase,
@@ -67,6 +68,20 @@ class FollowUpRepository:
             )
             duties, agencies = [row.duty_id for row in rows], [row.agency for row in rows]
             await self._connection.execute(_CLOSE_DUTIES, duties, agencies)
+
+    async def find_dead_alerts(self, alert_ids: Collection[UUID]) -> dict[UUID, DeadAlert]:
+        if not alert_ids:
+            return {}
+        rows = await self._connection.fetch(_FIND_DEAD, list(alert_ids))
+        return {row["alert_id"]: DeadAlert(*row) for row in rows}
+
+    async def insert_notices(self, rows: Sequence[AlertRow]) -> set[UUID]:
+        """Those that nobody told before; whoever tells one at this moment is waited for."""
+        fresh = [
+            await self._connection.fetchval(_INSERT_NOTICE, *row)
+            for row in sorted(rows, key=lambda row: row.alert_id)
+        ]
+        return {alert_id for alert_id in fresh if alert_id is not None}
 
     async def claim_ladders(self, *, limit: int) -> list[LadderRow]:
         """Those that are due and that nobody else is climbing, the longest due first."""
@@ -186,6 +201,24 @@ UPDATE routing.ladder AS kept SET due = fresh.due, failed = NULL
 FROM unnest($1::uuid[], $2::timestamptz[]) AS fresh (alert_id, due)
 WHERE kept.alert_id = fresh.alert_id
 """
+
+_FIND_DEAD = """
+SELECT told.alert_id, told.source, told.urgency, told.exercise
+FROM unnest($1::uuid[]) AS wanted (alert_id)
+CROSS JOIN LATERAL (
+    SELECT alert_id, source, urgency, exercise
+    FROM routing.alert AS kept
+    WHERE kept.alert_id = wanted.alert_id
+    LIMIT 1
+) AS told
+"""
+
+_INSERT_NOTICE = f"""
+INSERT INTO routing.alert ({", ".join(AlertRow._fields)})
+VALUES ({", ".join(f"${n}" for n in range(1, len(AlertRow._fields) + 1))})
+ON CONFLICT (alert_id, revision) DO NOTHING
+RETURNING alert_id
+"""  # noqa: S608 -- columns of ours
 
 _LIST_TELLINGS = """
 SELECT told.alert_id, told.source, told.event_id, told.agency, told.escalation, EXISTS (

@@ -104,6 +104,15 @@ class Telling(NamedTuple):
     has_failed: bool
 
 
+class DeadAlert(NamedTuple):
+    """An alert or notice that did not arrive somewhere, and is tried there no more."""
+
+    alert_id: UUID
+    source: str
+    urgency: str
+    exercise: bool
+
+
 class DutyRow(NamedTuple):
     """One statutory clock, as an event created it or a correction renewed it."""
 

@@ -57,7 +57,7 @@ NOT_SOON = datetime(2126, 3, 4, 6, 55, tzinfo=UTC)
 """Nothing is late in a test that is not about that."""
 
 _SECONDS = 20.0
-_PASSED_OVER = frozenset({"stored", "unreachable"})
+_PASSED_OVER = frozenset({"stored", "unreachable", "endpoint_suspended", "endpoint_resumed"})
 
 
 class Given(TypedDict, total=False):
@@ -189,7 +189,7 @@ class Rig:
         """Returns when exactly these are there, in any order; `stored` counts only if it is asked for.
 
         Whether an alert's result comes before the moment after which it is told as stored is chance. That no
-        path is left (`unreachable`) counts only if it is asked for, too.
+        path is left, or an endpoint is suspended, counts only if it is asked for, too.
         """
         passed_over = _PASSED_OVER - set(kinds)
 

@@ -1,15 +1,22 @@
 """An endpoint that keeps failing is spared all but what the law orders; a restart does not forget it."""
 
-from datetime import timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from schemas.directory import endpoint_id
+from schemas.receipt import EndpointResumed, EndpointSuspended
+from services.notify.breaker import Suspended, Suspension, SuspensionReason
+from services.notify.repository.suspensions import SuspensionRepository
 from services.notify.schedule import SCHEDULES, Schedule
 from services.notify.settings import NotifySettings
+from services.runtime.database import open_pool
 from tests.integration.notify.rig import Rig, running_notify
 from tests.support.receivers import Receivers, status
 
 AGENCY = "ag-kern-cw"
+AT = datetime(2026, 3, 4, 6, 55, tzinfo=UTC)
 SUSPENDED = "SELECT agency, reason FROM notify.suspension"
 PENDING = "SELECT state FROM notify.delivery WHERE alert_id = $1"
 SPARED = "SELECT 1 FROM notify.attempt WHERE detail = 'suspended'"
@@ -115,3 +122,40 @@ async def test_what_one_process_suspends_the_other_spares(rig: Rig, receivers: R
         async with running_notify(rig, spare(rig, probe=NEVER, member="notify-1")) as other:
             facts = (await other.ask("GET", "/readyz")).body
     assert len(facts["suspended_endpoints"]) == 1
+
+
+async def test_routing_is_told_of_each_suspension_once_and_of_its_end(rig: Rig, receivers: Receivers) -> None:
+    await rig.add_agency(AGENCY, receivers["one"])
+    async with running_notify(rig, spare(rig, probe=NEVER), schedules=LATER):
+        for _ in range(2):
+            await suspend(rig, receivers)
+            receivers["one"].answer = None
+            await rig.send_alert(mandated=True)
+            await rig.wait_for_row("SELECT 1 FROM notify.suspension HAVING count(*) = 0")
+        told = await rig.wait_for_receipts(
+            *["endpoint_suspended", "endpoint_resumed"] * 2, *["delivered"] * 4
+        )
+    begun = [receipt for receipt in told if isinstance(receipt, EndpointSuspended)]
+    ended = [receipt for receipt in told if isinstance(receipt, EndpointResumed)]
+    assert {receipt.since for receipt in begun} == {receipt.since for receipt in ended}
+    assert len({receipt.since for receipt in begun}) == 2
+    (endpoint,) = {(r.agency, r.endpoint_id, r.reason) for r in (*begun, *ended)}
+    assert endpoint == (AGENCY, endpoint_id(agency=AGENCY, url=receivers["one"].url), "failing")
+
+
+async def test_two_processes_that_find_it_at_once_tell_it_once(rig: Rig) -> None:
+    change = Suspended(
+        Suspension(
+            endpoint_id="ep_one", agency=AGENCY, reason=SuspensionReason.GONE, since=AT, probe_at=AT, probes=0
+        )
+    )
+    async with open_pool(rig.database.url("notify"), size=8) as pool:
+        repository = SuspensionRepository(pool)
+        told = await asyncio.gather(
+            *(repository.record(change, member=f"notify-{n}", now=AT) for n in range(4))
+        )
+        assert len([batch for batch in told if batch is not None]) == 1
+        ended = [await repository.end("ep_one", member="notify-0", now=AT) for _ in range(2)]
+    assert [each.receipts is not None for each in ended] == [True, False]
+    # Written with the fact: a kill before they are published loses none.
+    assert len(await rig.query("SELECT 1 FROM notify.outbox")) == 2

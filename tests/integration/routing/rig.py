@@ -28,6 +28,7 @@ from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.hand_over import HandOver
 from services.routing.handlers.hastening import Hastening
 from services.routing.handlers.identities import OPERATIONS_KEY_ID, Identities, build_operations_key
+from services.routing.handlers.noticing import Notices
 from services.routing.handlers.protocols import Protocols
 from services.routing.handlers.publishing import ProtocolDesk
 from services.routing.handlers.read_back import ReadBack
@@ -160,6 +161,13 @@ class Rig:
                 consequences=Consequences(
                     acknowledgements=Acknowledgements(keyring, means.case_memory),
                     hastening=Hastening(Identities(deployment_key)),
+                    notices=Notices(
+                        directories=directories,
+                        identities=Identities(deployment_key),
+                        operations_key=operations_key,
+                        cluster_id=cluster_id,
+                    ),
+                    sender=sender,
                 ),
                 wake_climber=climber.wake,
                 cluster_id=cluster_id,

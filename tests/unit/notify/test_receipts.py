@@ -3,9 +3,20 @@
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from schemas.receipt import RECEIPT, Delivered, Failed, ReceiptKind, Refused
+import pytest
+
+from schemas.receipt import (
+    RECEIPT,
+    Delivered,
+    EndpointResumed,
+    EndpointSuspended,
+    Failed,
+    ReceiptKind,
+    Refused,
+)
 from schemas.vocabulary import RefusalReason
 from services.notify import receipts
+from services.notify.breaker import Resumed, Suspended, Suspension, SuspensionReason
 from services.notify.delivery import Channel
 from tests.unit.notify.records import alert_record
 
@@ -58,3 +69,20 @@ def test_what_is_packed_comes_out_the_same() -> None:
 
 def test_nothing_packed_is_nothing() -> None:
     assert list(receipts.unpack(receipts.pack([]))) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "model"), [(Suspended, EndpointSuspended), (Resumed, EndpointResumed)], ids=["begins", "ends"]
+)
+def test_a_receipt_of_an_endpoint_has_its_agency_for_a_key(
+    change: type[Suspended | Resumed], model: type[EndpointSuspended | EndpointResumed]
+) -> None:
+    suspension = Suspension(
+        endpoint_id="ep_one", agency="ag-kern-cw", reason=SuspensionReason.GONE, since=AT, probe_at=AT
+    )
+    receipt = receipts.endpoint_changed(change(suspension), at=AT)
+    read = RECEIPT.validate_json(receipt.value)
+    assert isinstance(read, model)
+    assert (read.agency, read.endpoint_id, read.reason, read.since) == ("ag-kern-cw", "ep_one", "gone", AT)
+    assert receipt.key == b"ag-kern-cw"
+    assert receipts.unpack(receipts.pack([receipt])) == [receipt]
