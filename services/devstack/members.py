@@ -22,7 +22,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {name: (f"services.{name}",) for name i
 """What `python -m` runs for each service."""
 
 # The services give themselves 20 s to finish the work in hand.
-_DRAIN = timedelta(seconds=25)
+_DRAIN = timedelta(seconds=30)
 _FORCED = timedelta(seconds=5)
 
 

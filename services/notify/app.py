@@ -19,6 +19,7 @@ from services.notify.handlers.duties import DutyDesk
 from services.notify.handlers.operations import OperatorDesk
 from services.notify.handlers.recovery import RecoveryDesk
 from services.notify.handlers.refusing import RefusalDesk
+from services.notify.leases import Leases
 from services.notify.repository.acknowledgements import AcknowledgementRepository
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.dead_letters import DeadLetterRepository
@@ -65,7 +66,8 @@ def main() -> int:
         format=settings.log_format,
         level=settings.log_level,
     )
-    return run(lambda lifetime: run_notify(settings, lifetime))
+    drain = Leases.of(settings.notify_timeout).drain
+    return run(lambda lifetime: run_notify(settings, lifetime), drain_seconds=drain.total_seconds())
 
 
 async def run_notify(
@@ -142,6 +144,7 @@ async def open_notify(
         ):
             _add_probes(probes, pool=pool, watch=watch, keeper=keeper, subscriptions=subscriptions)
             probes.add_fact("suspended_endpoints", lambda: engine.suspensions.endpoint_ids)
+            probes.add_fact("without_next_step", engine.stranded.describe)
             yield (
                 _build_desk(settings, around, engine),
                 _build_operator_desk(settings, around),

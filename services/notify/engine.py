@@ -18,6 +18,7 @@ from services.notify.delivery import Channel
 from services.notify.directory import Directory
 from services.notify.egress import Egress
 from services.notify.handlers.ports import Doubt, Outgoing
+from services.notify.leases import Leases
 from services.notify.letter import Sender
 from services.notify.postcard import PostcardForm
 from services.notify.repository.alerts import AlertRepository
@@ -25,6 +26,7 @@ from services.notify.repository.awaited import AwaitedRepository
 from services.notify.repository.deliveries import DeliveryRepository
 from services.notify.repository.outbox import OutboxRepository
 from services.notify.repository.rows import ReceiptBatch, Result
+from services.notify.repository.stranded import StrandedRepository
 from services.notify.repository.suspensions import SuspensionRepository
 from services.notify.schedule import Schedules
 from services.notify.settings import NotifySettings
@@ -39,6 +41,7 @@ from services.notify.worker.outbox import OutboxPublisher, OutboxSweeper
 from services.notify.worker.performing import Performer
 from services.notify.worker.recorder import Recorder
 from services.notify.worker.retries import RetryWorker
+from services.notify.worker.stranding import Stranding
 from services.notify.worker.suspending import Suspensions
 from services.notify.worker.turns import Turns
 from services.runtime.clock import Clock, random_fraction
@@ -46,6 +49,7 @@ from services.runtime.database import Pool
 from services.runtime.kafka import Publisher
 from services.runtime.lifecycle import Lifetime, background
 from services.runtime.logs import get_logger
+from services.runtime.stranded import StrandedWatch
 
 log = get_logger()
 
@@ -54,7 +58,6 @@ MOST_RESULTS: Final = 200
 RESULT_SECONDS: Final = 0.05
 RECEIPT_SECONDS: Final = 0.05
 MOST_RECEIPT_BATCHES: Final = 50
-LEASE_MARGIN: Final = timedelta(seconds=5)
 POLL: Final = timedelta(milliseconds=250)
 
 
@@ -87,6 +90,7 @@ class Engine:
     channels: frozenset[Channel]
     lease: timedelta
     suspensions: Suspensions
+    stranded: StrandedWatch
 
 
 @asynccontextmanager
@@ -117,6 +121,7 @@ async def open_engine(
                 channels=_channels(email),
                 lease=works.retries.lease,
                 suspensions=attempts.suspensions,
+                stranded=works.stranded,
             )
 
 
@@ -167,6 +172,7 @@ async def _running(works: "_Works", lifetime: Lifetime) -> AsyncIterator[None]:
                 works.hand_over.tell_for_ever(),
                 works.lateness.watch_for_ever(),
                 works.suspensions.run(),
+                works.stranded.look_for_ever(),
                 _close_at_the_end(lifetime, works.dispatcher),
             ):
                 yield
@@ -191,6 +197,7 @@ class _Works:
     receipts: Gatherer[ReceiptBatch]
     publish: Outgoing
     suspensions: Suspensions
+    stranded: StrandedWatch
 
     async def recover(self) -> None:
         await self.suspensions.load()
@@ -198,6 +205,9 @@ class _Works:
         await self.retries.recover()
 
     async def drain(self) -> None:
+        # First what never began: whoever takes this process's place need not wait for what is under way.
+        self.dispatcher.close()
+        await self.retries.give_back(self.dispatcher.release())
         await self.retries.give_back(await self.dispatcher.drain())
         await self.suspensions.finish()
         await self.results.finish()
@@ -228,7 +238,7 @@ def _build_works(
             deliveries=DeliveryRepository(around.pool),
             dispatcher=dispatcher,
             member=settings.member,
-            lease=settings.notify_timeout * 2 + LEASE_MARGIN,
+            lease=Leases.of(settings.notify_timeout).lease,
             poll=around.poll,
             clock=around.clock,
         ),
@@ -244,7 +254,18 @@ def _build_works(
         receipts=receipts,
         publish=publish,
         suspensions=attempts.suspensions,
+        stranded=_build_stranded_watch(settings, around),
     )
+
+
+def _build_stranded_watch(settings: NotifySettings, around: Surroundings) -> StrandedWatch:
+    stranding = Stranding(
+        repository=StrandedRepository(around.pool),
+        schedules=around.schedules,
+        lease=Leases.of(settings.notify_timeout).lease,
+        clock=around.clock,
+    )
+    return StrandedWatch(stranding.count)
 
 
 def _build_sweeper(
@@ -253,6 +274,7 @@ def _build_sweeper(
     return OutboxSweeper(
         outbox=OutboxRepository(around.pool),
         publish=receipts.add,
+        list_held=lambda: [batch.batch_id for batch in receipts.items],
         find_committed=around.find_committed,
         member=settings.member,
         cluster_id=around.cluster_id,
@@ -295,9 +317,8 @@ def _build_dispatcher(
         each_per_second=settings.notify_rate_each,
         find=lambda lane: _find_limit(lane, settings, around.directory),
     )
-    return Dispatcher(
-        performer.perform, limits=limits, patience=settings.notify_timeout + LEASE_MARGIN, clock=around.clock
-    )
+    patience = Leases.of(settings.notify_timeout).attempt
+    return Dispatcher(performer.perform, limits=limits, patience=patience, clock=around.clock)
 
 
 def _read_policy(settings: NotifySettings) -> BreakerPolicy:

@@ -34,12 +34,14 @@ from services.routing.handlers.sending import Sender
 from services.routing.handlers.signatures import Signatures
 from services.routing.handlers.snapshots import derive_directory_key
 from services.routing.handlers.stopping import Brake
+from services.routing.handlers.stranding import Stranding
 from services.routing.handlers.withdrawing import Withdrawals
 from services.routing.packs import ReadPacks, read_folder
 from services.routing.repository.directories import DirectoryRepository
 from services.routing.repository.outbox import OutboxRepository
 from services.routing.repository.packs import PackRepository
 from services.routing.repository.register import RegisterRepository
+from services.routing.repository.stranded import StrandedRepository
 from services.routing.repository.views import ViewRepository
 from services.routing.settings import RoutingSettings
 from services.routing.subscribers import EVENTS_GROUP, RECEIPTS_GROUP, subscribe_all
@@ -67,6 +69,7 @@ from services.runtime.kafka import (
 from services.runtime.keyring import Keyring
 from services.runtime.lifecycle import Lifetime, background, run
 from services.runtime.logs import configure, get_logger
+from services.runtime.stranded import StrandedWatch
 
 log = get_logger()
 
@@ -164,6 +167,7 @@ class Parts:
     receipts: ReceiptBatches
     climber: Climber
     withdrawals: Withdrawals
+    stranded: StrandedWatch
     brake: Brake
 
     def connect(self, api: RoutingApi) -> None:
@@ -218,6 +222,7 @@ def _build_parts(
         receipts=_build_receipts(means, climber, identities, brake=brake),
         climber=climber,
         withdrawals=Withdrawals(means),
+        stranded=StrandedWatch(Stranding(StrandedRepository(pool)).count),
         brake=brake,
     )
 
@@ -296,6 +301,7 @@ async def _open_consumers(
             parts.read_back.settle_for_ever(),
             parts.climber.climb_for_ever(),
             parts.withdrawals.look_for_ever(),
+            parts.stranded.look_for_ever(),
         ),
     ):
         yield
@@ -307,6 +313,7 @@ def _add_probes(probes: Probes, parts: Parts) -> None:
     probes.add_check("directory", parts.directories.check)
     probes.add_check("decidable", parts.brake.check)
     probes.add_fact("directory_version", lambda: parts.directories.version)
+    probes.add_fact("without_next_step", parts.stranded.describe)
     probes.add_fact("pack_revision", lambda: parts.protocols.revision)
 
 

@@ -40,6 +40,15 @@ CATALOGUE: Catalogue = MappingProxyType(
         "service.drain_cut_short": LogEntry(
             "error", "Work in hand was not finished in time and was cut off.", ("seconds",)
         ),
+        "work.stranded": LogEntry(
+            "error",
+            "Something has no next step, or nobody took it for minutes: a fault of ours, or a process that "
+            "is missing. `/readyz` tells how much of it there is.",
+            ("kind", "found_count"),
+        ),
+        "work.not_looked_for": LogEntry(
+            "warning", "PostgreSQL was away when work without a next step was looked for; looking again."
+        ),
         "task.failed": LogEntry(
             "error", "A task nobody waits for raised, or the interpreter reported a stray error."
         ),

@@ -47,11 +47,23 @@ class OutboxRepository:
         return [ReceiptBatch(row["batch_id"], unpack(row["receipts"])) for row in rows]
 
     async def claim_abandoned(
-        self, *, member: str, now: datetime, abandoned_since: datetime, limit: int
+        self,
+        *,
+        member: str,
+        cluster_id: str,
+        now: datetime,
+        abandoned_since: datetime,
+        held: Sequence[int],
+        limit: int,
     ) -> list[ReceiptBatch]:
-        """Later: what another member claimed long ago and never published."""
+        """Later: what was claimed long ago and never published here; `held` is in memory, to be published.
+
+        Of this member as well: a statement whose answer was lost may have written what nobody knows of.
+        """
         async with connection(self._pool) as acquired:
-            rows = await acquired.fetch(_CLAIM_ABANDONED, member, now, abandoned_since, limit)
+            rows = await acquired.fetch(
+                _CLAIM_ABANDONED, member, now, abandoned_since, limit, cluster_id, held
+            )
         return [ReceiptBatch(row["batch_id"], unpack(row["receipts"])) for row in rows]
 
     async def delete_taken_over(self, *, cluster_id: str, committed: Mapping[int, int]) -> int:
@@ -86,7 +98,10 @@ _CLAIM_OWN = _CLAIM.format(
     condition="cluster_id <> $2 OR (cluster_id IS NULL AND member = $1 AND claimed_at < $3)", now="$3"
 )
 _CLAIM_ABANDONED = _CLAIM.format(
-    condition="cluster_id IS NULL AND member <> $1 AND claimed_at < $3", now="$2"
+    condition=(
+        "(cluster_id IS NULL OR cluster_id <> $5) AND claimed_at < $3 AND batch_id <> ALL ($6::bigint[])"
+    ),
+    now="$2",
 )
 
 _DELETE = """

@@ -38,6 +38,11 @@ class Gatherer(Generic[T]):
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def items(self) -> Sequence[T]:
+        """What was added and is not taken yet."""
+        return self._items
+
     def add(self, item: T) -> None:
         self._items.append(item)
         self._idle.clear()

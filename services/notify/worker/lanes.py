@@ -86,10 +86,14 @@ class Dispatcher:
 
     def claim_rooms(self) -> dict[str, int]:
         """How many retries each lane in use takes; those that are not named take `claim_room`."""
+        if self._is_draining:
+            return {}
         return {name: lane.claim_room for name, lane in self._lanes.items()}
 
     @property
     def claim_room(self) -> int:
+        if self._is_draining:
+            return 0
         return Lane(LaneLimit(self._limits.each, self._limits.each_per_second)).claim_room
 
     def start(self, due: Due) -> None:
@@ -119,12 +123,21 @@ class Dispatcher:
         self._is_draining = True
 
     async def drain(self) -> list[Due]:
-        """Waits for the attempts under way and returns those that never began."""
+        """Waits for the attempts under way and returns those that never began.
+
+        None takes longer than its lease was to last when it began: what does is stuck, and another's by then.
+        """
         self.close()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=self._patience.total_seconds())
+        return self.release()
+
+    def release(self) -> list[Due]:
+        """What never began, and is let go of."""
         waiting = [due for lane in self._lanes.values() for due in (*lane.fresh, *lane.late)]
-        self._lanes.clear()
+        for lane in self._lanes.values():
+            lane.fresh.clear()
+            lane.late.clear()
         return waiting
 
     def _advance(self, lane: Lane) -> None:

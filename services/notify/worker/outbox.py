@@ -49,6 +49,8 @@ class OutboxSweeper:
 
     outbox: OutboxRepository
     publish: Callable[[ReceiptBatch], None]
+    list_held: Callable[[], Sequence[int]]
+    """The batches that are in memory here, to be published."""
     find_committed: Callable[[], Awaitable[dict[int, int]]]
     member: str
     cluster_id: str
@@ -78,7 +80,12 @@ class OutboxSweeper:
     async def sweep(self) -> None:
         now = self.clock.now()
         abandoned = await self.outbox.claim_abandoned(
-            member=self.member, now=now, abandoned_since=now - ABANDONED_AFTER, limit=CLAIM_BATCHES
+            member=self.member,
+            cluster_id=self.cluster_id,
+            now=now,
+            abandoned_since=now - ABANDONED_AFTER,
+            held=self.list_held(),
+            limit=CLAIM_BATCHES,
         )
         self._hand_on(abandoned)
         committed = await self.find_committed()

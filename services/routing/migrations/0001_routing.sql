@@ -115,6 +115,8 @@ CREATE TABLE routing.alert (
 );
 CREATE INDEX alert_of_event ON routing.alert (event_id);
 CREATE INDEX alert_of_case ON routing.alert (case_ref);
+-- Rows are written in the order of this time: what was decided lately is found for next to nothing.
+CREATE INDEX alert_decided ON routing.alert USING brin (decided_at);
 
 -- Alerts that climb at `due` unless somebody acknowledges them before. (source, event_id, agency, cause, told_at) names the alert's row in the
 -- state of its case, which alone knows whether it still climbs; a row that does not is deleted when it is due. `failed` is the rung of which

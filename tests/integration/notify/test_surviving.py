@@ -1,11 +1,13 @@
 """Kills and lost brokers: what was stored is delivered under the same id, and routing is told in the end."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -77,6 +79,39 @@ async def test_sigterm_ends_the_process_cleanly(rig: Rig, receivers: Receivers) 
         assert process.wait(20) == 0
     await rig.wait_for_receipts("delivered")
     assert len(receivers["one"].arrivals) == 1
+
+
+async def test_sigterm_cuts_no_attempt_and_begins_none(rig: Rig, receivers: Receivers) -> None:
+    gate = Gate()
+    receivers["one"].answer = gate.answer
+    await rig.add_agency(AGENCY, receivers["one"])
+    first, second = await rig.seal_alert(), await rig.seal_alert()
+    with notify_process(rig.settings(notify_most_attempts_each=1)) as process:
+        await rig.publish_alerts(first, second)
+        await receivers["one"].wait_for(1)
+        process.send_signal(signal.SIGTERM)
+        # What was never begun is given back at once, for whoever comes next.
+        await rig.wait_for_row("SELECT 1 FROM notify.delivery WHERE attempts = 0 AND leased_by IS NULL")
+        assert process.poll() is None
+        gate.open()
+        assert await asyncio.to_thread(process.wait, 20) == 0
+    assert len(receivers["one"].arrivals) == 1
+    rows = await rig.query("SELECT state, attempts FROM notify.delivery ORDER BY attempts")
+    assert [tuple(row.values()) for row in rows] == [("pending", 0), ("delivered", 1)]
+
+
+async def test_sigterm_waits_for_a_receiver_that_never_answers_no_longer_than_for_its_time_out(
+    rig: Rig, receivers: Receivers
+) -> None:
+    receivers["one"].answer = Gate().answer
+    await rig.add_agency(AGENCY, receivers["one"])
+    await rig.send_alert()
+    with notify_process(rig.settings(notify_timeout=timedelta(seconds=1))) as process:
+        await receivers["one"].wait_for(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    rows = await rig.query("SELECT state, attempts, leased_by FROM notify.delivery")
+    assert [tuple(row.values()) for row in rows] == [("pending", 1, None)]
 
 
 @pytest.mark.embedded_only(

@@ -63,11 +63,16 @@ def due(
 
 @asynccontextmanager
 async def dispatching(
-    receivers: Receivers, *, total: int = 100, each: int = 10, waiting: int = 10_000
+    receivers: Receivers,
+    *,
+    total: int = 100,
+    each: int = 10,
+    waiting: int = 10_000,
+    patience: timedelta = PATIENCE,
 ) -> AsyncIterator[Dispatcher]:
     """A dispatcher whose attempts under way are answered at the end."""
     limits = Limits(total=total, each=each, waiting=waiting)
-    dispatcher = Dispatcher(receivers.attempt, limits=limits, patience=PATIENCE, clock=StillClock())
+    dispatcher = Dispatcher(receivers.attempt, limits=limits, patience=patience, clock=StillClock())
     yield dispatcher
     dispatcher.close()
     await receivers.answer(*receivers.lanes)
@@ -147,6 +152,17 @@ async def test_draining_begins_nothing_and_gives_back_what_waited() -> None:
         await receivers.answer("one")
         assert await draining == [waiting, late]
         assert receivers.begun == [running]
+
+
+async def test_draining_waits_no_longer_for_an_attempt_that_is_stuck_than_its_lease_lasts() -> None:
+    receivers = Receivers()
+    async with dispatching(receivers, each=1, patience=timedelta(seconds=0.02)) as dispatcher:
+        stuck, waiting = due("one"), due("one")
+        dispatcher.start(stuck)
+        dispatcher.start(waiting)
+        await settle()
+        assert await dispatcher.drain() == [waiting]
+        assert dispatcher.running == 1
 
 
 async def test_what_waits_for_an_acknowledged_alert_is_forgotten() -> None:
