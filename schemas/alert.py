@@ -6,18 +6,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from schemas.base import WireModel
-from schemas.vocabulary import (
-    AgencyId,
-    AlertKind,
-    CaseRef,
-    CountyFips,
-    Group,
-    Reason,
-    Role,
-    Rung,
-    Urgency,
-)
+from schemas.base import Opt, WireModel
+from schemas.vocabulary import AgencyId, AlertKind, CaseRef, CountyFips, Group, Reason, Role, Rung, Urgency
 
 ALERT_TYPE: Final = "org.tocsin.alert.v1"
 DUTY_TYPE: Final = "org.tocsin.duty.v1"
@@ -61,6 +51,7 @@ class AlertRecord(WireModel):
     urgency: Urgency
     acknowledge_by: AwareDatetime
     exercise: bool = False
+    """Goes only where exercises are accepted. False of what replaces an alert that was none."""
     mandated: bool = True
     """False: by agreement alone, so that an endpoint that is suspended may be spared it for a while."""
     decided_at: AwareDatetime
@@ -157,6 +148,8 @@ class AlertPointer(WireModel):
     urgency: Urgency
     acknowledge_by: AwareDatetime
     links: AlertLinks
+    exercise: Opt[Literal[True]] = None
+    """Only of an exercise, so that nobody takes it for real."""
 
 
 class NoticeDuty(WireModel):

@@ -51,6 +51,8 @@ class Contact(WireModel):
     rung: Rung
     email: Email
     phone: Opt[Annotated[str, StringConstraints(pattern=r"^[+0-9() .-]{3,40}$")]] = None
+    exercises: bool = False
+    """Whether exercises are told here too; a desk that does not expect them could take one for real."""
 
 
 class AgencyProfile(WireModel):
@@ -100,6 +102,8 @@ class Endpoint(WireModel):
     signing_key_file: Opt[SecretFile] = None
     content: EndpointContent = EndpointContent.POINTER
     limits: Opt[EndpointLimits] = None
+    exercises: bool = False
+    """Whether exercises are sent here too: only where the system keeps them apart."""
 
 
 class Agency(AgencyProfile):
@@ -157,6 +161,7 @@ class EndpointRecord(WireModel):
     url: str
     content: EndpointContent
     limits: Opt[EndpointLimits] = None
+    exercises: bool = False
     secret_sealed: bytes
     signing_key_sealed: Opt[bytes] = None
     public_key: Opt[WebhookPublicKey] = None

@@ -196,5 +196,5 @@ def _render(entry: dict[str, Any]) -> str:
     return (
         f"{entry['delivery_id']}  {entry['agency']}  {entry['channel']} {entry['endpoint_id']}  "
         f"{entry['urgency']}  {entry['state']} after {entry['attempts']}  {how}  "
-        f"decided {entry['decided_at']}"
+        f"decided {entry['decided_at']}" + ("  EXERCISE" if entry["exercise"] else "")
     )

@@ -89,6 +89,7 @@ def build_pointer(record: AlertRecord, links: Links) -> dict[str, object]:
         "urgency": record.urgency.value,
         "acknowledge_by": record.acknowledge_by,
         "links": links.both(record.alert_id),
+        **({"exercise": True} if record.exercise else {}),
     }
 
 

@@ -85,12 +85,25 @@ class Path:
         return self.target if self.channel is Channel.WEBHOOK else self.channel.value
 
 
-def plan_paths(agency: AgencyRecord | None, *, contact: Rung, channels: frozenset[Channel]) -> list[Path]:
-    """Every endpoint of the agency and the contact of the rung; none for an agency nobody knows."""
-    if agency is None:
+def plan_paths(
+    agency: AgencyRecord | None, *, contact: Rung, channels: frozenset[Channel], exercise: bool = False
+) -> list[Path]:
+    """Every endpoint of the agency and the contact of the rung; none for an agency nobody knows.
+
+    An exercise takes only those that accept exercises, and none to a body outside the task force.
+    """
+    if agency is None or (exercise and agency.external):
         return []
-    systems = [Path(Channel.WEBHOOK, endpoint.endpoint_id) for endpoint in agency.endpoints]
-    people = [Path(Channel.EMAIL, person.rung.value) for person in agency.contacts if person.rung is contact]
+    systems = [
+        Path(Channel.WEBHOOK, endpoint.endpoint_id)
+        for endpoint in agency.endpoints
+        if endpoint.exercises or not exercise
+    ]
+    people = [
+        Path(Channel.EMAIL, person.rung.value)
+        for person in agency.contacts
+        if person.rung is contact and (person.exercises or not exercise)
+    ]
     return [path for path in systems + people if path.channel in channels]
 
 

@@ -37,6 +37,7 @@ class Endpoint:
     keys: tuple[Key, ...] = field(repr=False)
     retiring: tuple[tuple[Key, datetime], ...] = field(default=(), repr=False)
     """Replaced: what signs beside `keys` until an instant, for a receiver that has not changed over."""
+    exercises: bool = False
 
     def keys_at(self, now: datetime) -> tuple[Key, ...]:
         """The newest first."""
@@ -129,6 +130,7 @@ def _open_endpoint(agency: str, record: EndpointRecord, directory_key: bytes) ->
         record.content,
         found if len(found) == len(keys) else (),
         tuple((key, until) for key, until in retiring if key is not None),
+        record.exercises,
     )
 
 

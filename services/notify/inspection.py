@@ -56,6 +56,7 @@ class OwnEndpoint(WireModel):
     url: str
     content: EndpointContent
     public_key: str | None
+    exercises: bool
     is_suspended: bool
 
 

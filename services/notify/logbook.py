@@ -19,6 +19,16 @@ CATALOGUE: Catalogue = MappingProxyType(
             "An alert is stored, but its agency has neither an endpoint nor a contact: it must ask.",
             ("alert_id", "agency"),
         ),
+        "exercise.without_path": LogEntry(
+            "info",
+            "An exercise is stored; nothing of its agency accepts exercises, so it shows only to who asks.",
+            ("alert_id", "agency"),
+        ),
+        "exercise.withheld": LogEntry(
+            "info",
+            "An exercise was planned for an endpoint or a contact that accepts none any more: not sent.",
+            _DELIVERY,
+        ),
         "alert.unreadable": LogEntry(
             "error",
             "A record on the alerts topic is no alert; it is kept in notify.unreadable.",

@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from html import escape
 from string import Template
+from typing import Final
 from uuid import UUID
 
 from schemas.vocabulary import Urgency
+
+EXERCISE: Final = "EXERCISE"
+DRILL: Final = "EXERCISE: this is a drill. Nobody is in danger."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,7 @@ class Postcard:
     acknowledge_by: datetime
     link: str
     phone: str | None
+    exercise: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,17 @@ class PostcardForm:
     def render(self, postcard: Postcard) -> RenderedPostcard:
         facts = self._facts(postcard)
         return RenderedPostcard(
-            subject=f"{facts['urgency']} notice {facts['notice']} - acknowledge by {facts['clock_time']}",
-            text=self.text.substitute(facts, duty_desk=_call(postcard.phone)),
+            subject=(
+                f"{EXERCISE + ' - ' if postcard.exercise else ''}{facts['urgency']} notice {facts['notice']}"
+                f" - acknowledge by {facts['clock_time']}"
+            ),
+            text=self.text.substitute(
+                facts, duty_desk=_call(postcard.phone), exercise=f"{DRILL}\n\n" if postcard.exercise else ""
+            ),
             html=self.html.substitute(
-                {name: escape(fact) for name, fact in facts.items()}, duty_desk=escape(_call(postcard.phone))
+                {name: escape(fact) for name, fact in facts.items()},
+                duty_desk=escape(_call(postcard.phone)),
+                exercise=f"<p><strong>{DRILL}</strong></p>\n" if postcard.exercise else "",
             ),
         )
 

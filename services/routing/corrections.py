@@ -27,7 +27,7 @@ def revise(
     standing = {(row.agency, row.cause): row for row in earlier.rows}
     revised = [_revise_row(row, standing.pop((row.agency, row.cause), None), earlier) for row in rows]
     cancels = [
-        _cancel(row, row_key(earlier, row), situation)
+        _cancel(row, row_key(earlier, row), situation, exercise=earlier.exercise)
         for row in standing.values()
         if _is_reachable(row, situation)
     ]
@@ -37,7 +37,9 @@ def revise(
 def _revise_row(row: PlannedAlert, old: SentRow | None, earlier: EventRecord) -> PlannedAlert:
     if old is None or row.kind not in CLIMBING:
         return row
-    return replace(row, kind=AlertKind.UPDATE, replaces=row_key(earlier, old))
+    return replace(
+        row, kind=AlertKind.UPDATE, replaces=row_key(earlier, old), in_earnest=not earlier.exercise
+    )
 
 
 def _is_reachable(row: SentRow, situation: Situation) -> bool:
@@ -46,7 +48,8 @@ def _is_reachable(row: SentRow, situation: Situation) -> bool:
     return member is not None and not member.offboarded and member.id not in situation.conflicts
 
 
-def _cancel(row: SentRow, replaces: RowKey, situation: Situation) -> PlannedAlert:
+def _cancel(row: SentRow, replaces: RowKey, situation: Situation, *, exercise: bool) -> PlannedAlert:
+    """A drill like what it withdraws, or none, whatever the retraction says of itself."""
     return PlannedAlert(
         agency=row.agency,
         role=row.role,
@@ -62,7 +65,7 @@ def _cancel(row: SentRow, replaces: RowKey, situation: Situation) -> PlannedAler
         duties=tuple(_review(duty) for duty in row.duties if duty.mandated),
         emitter_role=situation.emitter_role,
         county=situation.county,
-        exercise=situation.exercise,
+        exercise=exercise,
         replaces=replaces,
     )
 

@@ -100,6 +100,8 @@ class PlannedAlert:
     replaces: RowKey | None = None
     mandated: bool = True
     """Whether any of its rules is ordered by law."""
+    in_earnest: bool = False
+    """It takes the place of what was no exercise: whoever got that must hear of it."""
     until: Mapping[Group, datetime] = field(default_factory=dict)
     """When a group that is disclosed by consent alone may be seen no more: the last of its consents ends."""
 

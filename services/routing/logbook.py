@@ -92,6 +92,11 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
             "Nobody took responsibility for an alert up to its last rung, or no coordinator is left to tell.",
             _ALERT,
         ),
+        "exercise.exhausted": LogEntry(
+            "info",
+            "Nobody acknowledged an exercise up to its last rung: for those who hold it, and no alarm.",
+            _ALERT,
+        ),
         "ladder.failed": LogEntry(
             "error", "An alert's next rung could not be decided; it is tried again in a minute.", _ALERT
         ),

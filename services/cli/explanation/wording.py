@@ -130,7 +130,8 @@ def _render_alert(alert: View) -> Iterator[str]:
         else f"{alert['urgency']} {alert['kind']}{_rung(alert)}"
     )
     reason = f", reason {alert['reason']}" if alert["reason"] else ""
-    yield f"  {alert['agency']}: {what} ({rules or 'no rule'}{reason})"
+    drill = "EXERCISE: " if alert["exercise"] else ""
+    yield f"  {alert['agency']}: {drill}{what} ({rules or 'no rule'}{reason})"
     yield f"    acknowledge by {clock(alert['acknowledge_by'])}; alert {alert['alert_id']}"
     if alert["command"] in _COMMANDS:
         yield f"    {_COMMANDS[alert['command']]} at {clock(alert['decided_at'])}"

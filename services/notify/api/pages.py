@@ -13,7 +13,7 @@ from typing import Self
 from starlette.responses import HTMLResponse
 
 from services.notify.handlers.desk import Notice
-from services.notify.postcard import describe_deadline, name_notice
+from services.notify.postcard import DRILL, describe_deadline, name_notice
 from services.notify.templates import load_template, load_text
 
 OK = 200
@@ -43,7 +43,14 @@ class Pages:
             "deadline": describe_deadline(notice.acknowledge_by, self.zone),
         }
         words = {name: escape(fact) for name, fact in facts.items()}
-        return self._respond(self.notice.substitute(words, style=self.style), status=OK)
+        return self._respond(
+            self.notice.substitute(
+                words,
+                style=self.style,
+                exercise=f'<p class="urgency">{DRILL}</p>\n' if notice.exercise else "",
+            ),
+            status=OK,
+        )
 
     def _respond(self, page: str, *, status: int) -> HTMLResponse:
         return HTMLResponse(page, status_code=status, headers=self._headers)

@@ -93,13 +93,15 @@ class AlertHandler:
 
     def _plan(self, alerts: Sequence[AlertRecord], view: DirectoryView) -> list[PlannedAlert]:
         rooms: dict[str, int] = {}
-        paths: dict[tuple[str, Rung], Sequence[Path]] = {}
+        paths: dict[tuple[str, Rung, bool], Sequence[Path]] = {}
         planned = []
         for alert in alerts:
-            way = (alert.agency, alert.contact)
+            way = (alert.agency, alert.contact, alert.exercise)
             if way not in paths:
                 agency = view.find_agency(alert.agency)
-                paths[way] = plan_paths(agency, contact=alert.contact, channels=self.channels)
+                paths[way] = plan_paths(
+                    agency, contact=alert.contact, channels=self.channels, exercise=alert.exercise
+                )
             deliveries = []
             for path in paths[way] if alert.command in _DELIVERED else ():
                 room = rooms[path.lane] if path.lane in rooms else self.deliveries.room(path.lane)
@@ -149,12 +151,19 @@ class AlertHandler:
         )
         for plan in planned:
             if not plan.deliveries and plan.record.command in _DELIVERED:
-                log.warning(
-                    "alert.without_path",
-                    alert_id=plan.record.alert_id,
-                    agency=plan.record.agency,
-                    correlation_id=plan.record.correlation_id,
-                )
+                _log_without_path(plan.record)
+
+
+def _log_without_path(record: AlertRecord) -> None:
+    about = {
+        "alert_id": record.alert_id,
+        "agency": record.agency,
+        "correlation_id": record.correlation_id,
+    }
+    if record.exercise:
+        log.info("exercise.without_path", **about)
+    else:
+        log.warning("alert.without_path", **about)
 
 
 def _is_begun(plan: PlannedAlert) -> bool:

@@ -51,6 +51,7 @@ class Notice:
     alert_id: UUID
     urgency: Urgency
     acknowledge_by: datetime
+    exercise: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,9 @@ class AgencyDesk:
 
     async def describe(self, alert_id: UUID) -> Notice | None:
         record = await self.alerts.find_newest(alert_id)
-        return None if record is None else Notice(alert_id, record.urgency, record.acknowledge_by)
+        if record is None:
+            return None
+        return Notice(alert_id, record.urgency, record.acknowledge_by, record.exercise)
 
     async def _find_own(self, alert_id: UUID, agency: str) -> AlertRecord | None:
         record = await self.alerts.find_newest(alert_id)

@@ -34,6 +34,7 @@ class RecoveryDesk:
                 url=endpoint.url,
                 content=endpoint.content,
                 public_key=endpoint.public_key,
+                exercises=endpoint.exercises,
                 is_suspended=endpoint.endpoint_id in suspended,
             )
             for endpoint in agency.endpoints

@@ -44,6 +44,8 @@ class Attempts:
         # Asked anew for each attempt: what was planned for an agency that has left since must not reach it.
         if self.directory.view.find_active(due.record.agency) is None:
             return Attempt(Outcome.REFUSED, detail="offboarded")
+        if due.record.exercise and not await self._takes_exercises(due):
+            return None
         content = await self._read(due.record)
         if isinstance(content, Mapping) and not await self.turns.may_go(due, content):
             return None
@@ -54,6 +56,19 @@ class Attempts:
                 return await self._attempt_email(due)
             case _:
                 assert_never(due.path.channel)
+
+    async def _takes_exercises(self, due: Due) -> bool:
+        """Asked anew too: where exercises are no longer accepted, one that waits ends in silence."""
+        view, record = self.directory.view, due.record
+        path = (
+            view.find_endpoint(record.agency, due.path.target)
+            if due.path.channel is Channel.WEBHOOK
+            else view.find_contact(record.agency, Rung(due.path.target))
+        )
+        if path is None or path.exercises:
+            return True
+        await self.turns.withhold(due)
+        return False
 
     async def _read(self, record: AlertRecord) -> Content | ContentUnreadableError:
         """Also for those who are only pointed to it: whose turn it is stands in the content."""
@@ -104,6 +119,7 @@ class Attempts:
             acknowledge_by=due.record.acknowledge_by,
             link=self.links.page(due.record.alert_id),
             phone=view.duty_desk_phone,
+            exercise=due.record.exercise,
         )
         return await self.email.send(
             Letter(

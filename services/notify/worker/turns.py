@@ -44,17 +44,13 @@ class Turns:
         elif turn is Turn.SILENCE:
             await self.deliveries.end_in_silence(due)
         if turn is not Turn.GO:
-            log.info(
-                "delivery.held",
-                delivery_id=due.delivery_id,
-                alert_id=due.record.alert_id,
-                agency=due.record.agency,
-                channel=due.path.channel.value,
-                endpoint_id=due.path.target,
-                correlation_id=due.record.correlation_id,
-                turn=turn.value,
-            )
+            log.info("delivery.held", **_name(due), turn=turn.value)
         return turn is Turn.GO
+
+    async def withhold(self, due: Due) -> None:
+        """An exercise that its path does not want: no dead letter, for nothing is wrong with it."""
+        await self.deliveries.end_in_silence(due)
+        log.info("exercise.withheld", **_name(due))
 
     async def _list_replaced(self, content: Content) -> list[UUID]:
         """The alert it is about, the one which that was about, and so on."""
@@ -73,3 +69,14 @@ class Turns:
             return find_replaced(await self.contents.read(record))
         except ContentUnreadableError:
             return None
+
+
+def _name(due: Due) -> dict[str, object]:
+    return {
+        "delivery_id": due.delivery_id,
+        "alert_id": due.record.alert_id,
+        "agency": due.record.agency,
+        "channel": due.path.channel.value,
+        "endpoint_id": due.path.target,
+        "correlation_id": due.record.correlation_id,
+    }

@@ -72,6 +72,7 @@ class ShownEndpoint(WireModel):
     content: EndpointContent
     public_key: Opt[str] = None
     limits: Opt[EndpointLimits] = None
+    exercises: bool = False
 
 
 class ShownAgency(AgencyProfile):

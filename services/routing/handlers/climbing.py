@@ -225,7 +225,11 @@ def _lines(ladder: LadderRow, climb: Climb, account: Account) -> list[Line]:
         keys = {**place, "escalation": escalation, "alert_count": len(climb.rows)}
         lines.append(Line("alert.escalated", "info", keys))
     if climb.exhausted:
-        lines.append(Line("alert.exhausted", "error", place))
+        found = climb.case.find_row(_row_key(ladder))
+        is_drill = found is not None and found[0].exercise
+        lines.append(
+            Line("exercise.exhausted", "info", place) if is_drill else Line("alert.exhausted", "error", place)
+        )
     return lines
 
 

@@ -42,7 +42,9 @@ class Composer:
         if alert.contact is None:
             return Told(row, detail, None)
         content = write_alert_content(self._matter, alert, row, duty_ids=duty_ids)
-        message = build_alert_message(self._matter, row, content, mandated=alert.mandated)
+        message = build_alert_message(
+            self._matter, row, content, mandated=alert.mandated, in_earnest=alert.in_earnest
+        )
         return Told(row, detail, message)
 
     def compose_amendment(self, alert: PlannedAlert, last: AlertRow) -> Told:
@@ -52,7 +54,12 @@ class Composer:
         detail = AlertDetail(row.alert_id, alert.disclosed, alert.withheld, duty_ids)
         content = write_alert_content(self._matter, alert, row, duty_ids=duty_ids)
         message = build_alert_message(
-            self._matter, row, content, command=Command.AMEND, mandated=alert.mandated
+            self._matter,
+            row,
+            content,
+            command=Command.AMEND,
+            mandated=alert.mandated,
+            in_earnest=alert.in_earnest,
         )
         return Told(row, detail, message)
 

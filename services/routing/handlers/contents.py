@@ -109,7 +109,7 @@ def write_review_content(duty_ids: Sequence[UUID]) -> bytes:
 
 
 def write_alert_record(
-    matter: Matter, row: AlertRow, *, command: Command, sealed: bytes, mandated: bool
+    matter: Matter, row: AlertRow, *, command: Command, sealed: bytes, mandated: bool, in_earnest: bool
 ) -> bytes:
     """An AlertRecord."""
     return orjson.dumps(
@@ -123,7 +123,7 @@ def write_alert_record(
             "case_ref": row.case_ref,
             "urgency": row.urgency,
             "acknowledge_by": row.acknowledge_by,
-            "exercise": row.exercise,
+            "exercise": row.exercise and not in_earnest,
             "mandated": mandated,
             "decided_at": row.decided_at,
             "directory_version": matter.directory_version,

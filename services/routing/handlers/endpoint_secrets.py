@@ -69,7 +69,11 @@ class SecretKeeper:
         if previous is None:
             return Renewed(self._create(agency, endpoint))
         record = _tidy(previous, now=now).model_copy(
-            update={"content": endpoint.content, "limits": endpoint.limits}
+            update={
+                "content": endpoint.content,
+                "limits": endpoint.limits,
+                "exercises": endpoint.exercises,
+            }
         )
         stale = []
         for kind, given in (
@@ -100,6 +104,7 @@ class SecretKeeper:
             endpoint_id=name,
             url=endpoint.url,
             content=endpoint.content,
+            exercises=endpoint.exercises,
             secret_sealed=self._seal(agency, name, SecretKind.SECRET, endpoint.secret),
         )
         signing_key = (

@@ -1,7 +1,7 @@
 """Notify on real servers: what routing would publish goes in, what routing would read comes out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -71,6 +71,7 @@ class Given(TypedDict, total=False):
     command: Command
     acknowledge_by: datetime
     mandated: bool
+    exercise: bool
 
 
 @dataclass
@@ -118,9 +119,15 @@ class Rig:
         email: str | None = None,
         key: str | None = None,
         status: AgencyStatus = AgencyStatus.ACTIVE,
+        drilled: Collection[str] = (),
     ) -> None:
-        """Publishes a new version of the directory with this agency in it."""
-        contacts = [] if email is None else [Contact(rung=Rung.PRIMARY, email=email)]
+        """Publishes a new version of the directory with this agency in it.
+
+        `drilled` are the URLs and addresses that accept exercises.
+        """
+        contacts = (
+            [] if email is None else [Contact(rung=Rung.PRIMARY, email=email, exercises=email in drilled)]
+        )
         self.agencies[name] = AgencyRecord(
             id=name,
             name=name,
@@ -128,7 +135,12 @@ class Rig:
             counties="*",
             status=status,
             contacts=contacts,
-            endpoints=[self._endpoint(name, receiver, content) for receiver in receivers],
+            endpoints=[
+                self._endpoint(name, receiver, content).model_copy(
+                    update={"exercises": receiver.url in drilled}
+                )
+                for receiver in receivers
+            ],
             key_hashes=[] if key is None else [hash_api_key(key)],
         )
         await self.publish_directory()

@@ -223,6 +223,7 @@ def _result(due: Due, number: int, state: DeliveryState) -> Result:
         duration_ms=1,
         outcome=Outcome.UNAVAILABLE if is_pending else Outcome.REFUSED,
         status_code=503 if is_pending else 422,
+        enhanced_code=None,
         detail=None,
         state=state,
         due_at=NOW if is_pending else None,

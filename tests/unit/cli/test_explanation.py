@@ -122,6 +122,7 @@ def _alert(**fields: object) -> dict[str, Any]:
         "agency": "ag-kern-so",
         "form": "alert",
         "kind": "alert",
+        "exercise": False,
         "contact": "primary",
         "rules": ["K-01"],
         "urgency": "immediate",

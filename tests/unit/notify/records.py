@@ -22,6 +22,7 @@ def alert_record(
     urgency: Urgency = Urgency.IMMEDIATE,
     key_id: UUID = CASE_KEY_ID,
     sealed: bytes = b"sealed",
+    exercise: bool = False,
 ) -> AlertRecord:
     return AlertRecord(
         form=form,
@@ -36,6 +37,7 @@ def alert_record(
         correlation_id="c" * 32,
         key_id=key_id,
         sealed=sealed,
+        exercise=exercise,
     )
 
 
@@ -57,7 +59,7 @@ def alert_content(record: AlertRecord) -> AlertContent:
         escalation=0,
         county="06029",
         emitter_role=Role.LEA_LOCAL,
-        exercise=False,
+        exercise=record.exercise,
         disclosed={Group.NAME: {"full": "Marisol Ejemplovich"}},
         duties=[],
     )

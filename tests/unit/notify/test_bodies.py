@@ -56,6 +56,12 @@ def test_a_pointer_holds_five_keys_and_nothing_of_the_case() -> None:
     assert not [word for word in PLANTED if word.encode() in body]
 
 
+def test_a_pointer_to_an_exercise_says_that_it_is_one() -> None:
+    record = alert_record(exercise=True)
+    event = WebhookAlert.model_validate_json(build_body(record, build_pointer(record, LINKS)))
+    assert event.data.exercise is True
+
+
 def test_instants_are_written_in_utc() -> None:
     record = alert_record()
     event = orjson.loads(build_body(record, build_pointer(record, LINKS)))

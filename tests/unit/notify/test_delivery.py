@@ -188,6 +188,28 @@ def test_there_is_no_way_to_an_agency_that_nobody_knows() -> None:
     assert plan_paths(None, contact=Rung.PRIMARY, channels=EVERY_CHANNEL) == []
 
 
+def test_an_exercise_goes_only_where_exercises_are_accepted() -> None:
+    plain, yes = agency(), {"exercises": True}
+    accepting = plain.model_copy(
+        update={
+            "endpoints": [plain.endpoints[0], plain.endpoints[1].model_copy(update=yes)],
+            "contacts": [person.model_copy(update=yes) for person in plain.contacts],
+        }
+    )
+    assert plan_paths(accepting, contact=Rung.PRIMARY, channels=EVERY_CHANNEL, exercise=True) == [
+        Path(Channel.WEBHOOK, "ep_two"),
+        Path(Channel.EMAIL, "primary"),
+    ]
+    assert plan_paths(agency(), contact=Rung.PRIMARY, channels=EVERY_CHANNEL, exercise=True) == []
+
+
+def test_an_exercise_never_goes_to_an_external_body() -> None:
+    plain = agency()
+    endpoints = [endpoint.model_copy(update={"exercises": True}) for endpoint in plain.endpoints]
+    external = plain.model_copy(update={"external": True, "endpoints": endpoints})
+    assert plan_paths(external, contact=Rung.PRIMARY, channels=EVERY_CHANNEL, exercise=True) == []
+
+
 def test_webhooks_wait_for_their_endpoint_and_mails_for_the_mail_server() -> None:
     assert Path(Channel.WEBHOOK, "ep_one").lane == "ep_one"
     assert Path(Channel.EMAIL, "primary").lane == Path(Channel.EMAIL, "backup").lane == "email"

@@ -51,6 +51,15 @@ def test_the_html_says_the_same_words() -> None:
     assert " ".join(words).replace(" .", ".") == " ".join(rendered.text.split())
 
 
+def test_a_postcard_of_an_exercise_says_so_first_and_says_nothing_else_more() -> None:
+    drill, real = FORM.render(replace(POSTCARD, exercise=True)), FORM.render(POSTCARD)
+    assert drill.subject == f"EXERCISE - {real.subject}"
+    assert drill.text == f"EXERCISE: this is a drill. Nobody is in danger.\n\n{real.text}"
+    assert drill.html.replace(
+        "<p><strong>EXERCISE: this is a drill. Nobody is in danger.</strong></p>\n", ""
+    ) == (real.html)
+
+
 def test_without_a_duty_desk_its_line_is_left_out() -> None:
     rendered = FORM.render(replace(POSTCARD, phone=None))
     assert "duty desk" not in rendered.text + rendered.html

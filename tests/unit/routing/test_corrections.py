@@ -217,6 +217,21 @@ class TestCorrections:
         assert {row.exercise for row in decision.alerts} == {True}
         assert {row.duties for row in decision.alerts} == {()}
 
+    def test_the_cancel_of_an_exercise_is_one_although_the_retraction_does_not_say_so(self) -> None:
+        story = Story()
+        story.tell("child.missing_from_care", KERN_CW, **CHILD, flags={"exercise": True})
+        decision = story.tell("event.retracted", KERN_CW, retracts="e1")
+        assert {row.exercise for row in decision.alerts if row.kind is AlertKind.CANCEL} == {True}
+
+    def test_that_it_was_a_drill_after_all_reaches_those_who_took_it_for_real(self) -> None:
+        story = Story()
+        story.tell("child.missing_from_care", KERN_CW, **CHILD)
+        drill: dict[str, Any] = {"flags": {"exercise": True}}
+        decision = story.tell("child.missing_from_care", KERN_CW, corrects="e1", **CHILD, **drill)
+        updates = [row for row in decision.alerts if row.kind is AlertKind.UPDATE]
+        assert updates
+        assert all(row.exercise and row.in_earnest for row in updates)
+
 
 class TestOrder:
     def test_a_correction_before_its_original_is_routed_as_new_and_the_original_tells_nobody(self) -> None:

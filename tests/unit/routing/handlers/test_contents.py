@@ -119,7 +119,9 @@ def test_a_notices_content_names_no_holder() -> None:
 
 def test_an_alert_record() -> None:
     record = AlertRecord.model_validate_json(
-        write_alert_record(MATTER, ROW, command=Command.DELIVER, sealed=b"\xff\xfe", mandated=False)
+        write_alert_record(
+            MATTER, ROW, command=Command.DELIVER, sealed=b"\xff\xfe", mandated=False, in_earnest=False
+        )
     )
 
     assert not record.mandated
