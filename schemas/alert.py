@@ -162,14 +162,35 @@ class NoticeDuty(WireModel):
     authority: list[str]
 
 
+class ReminderKind(StrEnum):
+    """What a notice reminds of: half, a quarter or a tenth of the time is left; or none."""
+
+    DUE_SOON = "due_soon"
+    OVERDUE = "overdue"
+
+
+class OverdueDuty(WireModel):
+    """That a duty is overdue, as a coordinator is told: not what it is, for that may tell of the case."""
+
+    duty_id: UUID
+    holder: AgencyId | None
+    due: AwareDatetime
+
+
 class DutyNotice(WireModel):
-    """`data` of `org.tocsin.duty.v1`: to a duty's holder that gets no alert for the event; no groups."""
+    """`data` of `org.tocsin.duty.v1`: to a duty's holder that gets no alert for the event; no groups.
+
+    With `reminder` it tells nothing new: the duty was told before. A coordinator's has `overdue` and no duty.
+    """
 
     notice_id: UUID
     event_id: str
     case_ref: CaseRef
     agency: AgencyId
     duties: list[NoticeDuty]
+    reminder: Opt[ReminderKind] = None
+    percent_left: Opt[Literal[50, 25, 10]] = None
+    overdue: Opt[list[OverdueDuty]] = None
 
 
 class DutyReview(WireModel):

@@ -62,6 +62,9 @@ def _list_changes(record: AlertRecord, content: Content) -> Iterable[DutyChange]
     if record.command is Command.REVIEW:
         named: Any = content.get("duty_ids") or ()
         return [DutyChange(UUID(duty_id), None, is_in_doubt=True) for duty_id in named]
+    if content.get("reminder") is not None:
+        # It says again what its alert or notice said, which goes on carrying it.
+        return []
     carrier = Carrier(record.alert_id, record.revision)
     return [
         DutyChange(

@@ -28,6 +28,7 @@ from services.routing.handlers.read_back import ReadBack
 from services.routing.handlers.receipts import Consequences, ReceiptBatches
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.register import DutyRegister
+from services.routing.handlers.reminding import Reminders
 from services.routing.handlers.rotating import Rotator
 from services.routing.handlers.seeding import check_seeds, seed_packs
 from services.routing.handlers.sending import Sender
@@ -168,6 +169,7 @@ class Parts:
     climber: Climber
     withdrawals: Withdrawals
     stranded: StrandedWatch
+    reminders: Reminders
     brake: Brake
 
     def connect(self, api: RoutingApi) -> None:
@@ -223,6 +225,7 @@ def _build_parts(
         climber=climber,
         withdrawals=Withdrawals(means),
         stranded=StrandedWatch(Stranding(StrandedRepository(pool)).count),
+        reminders=Reminders(means, identities),
         brake=brake,
     )
 
@@ -302,6 +305,7 @@ async def _open_consumers(
             parts.climber.climb_for_ever(),
             parts.withdrawals.look_for_ever(),
             parts.stranded.look_for_ever(),
+            parts.reminders.remind_for_ever(),
         ),
     ):
         yield

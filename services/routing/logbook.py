@@ -97,6 +97,22 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
             "Nobody acknowledged an exercise up to its last rung: for those who hold it, and no alarm.",
             _ALERT,
         ),
+        "duty.reminded": LogEntry(
+            "info",
+            "A duty is due soon (percent of its time left) or overdue: its holder and, once it is overdue, "
+            "coordinators are told; `alert_count` is 0 if none of them may be.",
+            ("duty_id", "agency", "step", "alert_count"),
+        ),
+        "duties.not_reminded": LogEntry(
+            "warning",
+            "PostgreSQL or Kafka was away when duties were to be looked at; looking again.",
+            ("reason",),
+        ),
+        "reminder.failed": LogEntry(
+            "error",
+            "A duty's case does not open: nobody can be reminded of it; tried again in a minute.",
+            ("duty_id",),
+        ),
         "ladder.failed": LogEntry(
             "error", "An alert's next rung could not be decided; it is tried again in a minute.", _ALERT
         ),

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.command import tocsin
 from tests.support.instants import with_instants
-from tests.support.story import CHILD_WELFARE, CaseEvent, found_by_police
+from tests.support.story import CHILD_WELFARE, COORDINATOR, CaseEvent, found_by_police
 from tests.support.task_force import TaskForce
 from tests.support.waiting import eventually
 
@@ -113,6 +113,32 @@ async def test_what_is_overdue_can_be_asked_for(task_force: TaskForce) -> None:
     words = ("--overdue", "--event", event["id"], "--data-dir", task_force.stack.data_dir)
     done = await tocsin("duties", *words)
     assert "  OVERDUE, open; event " in done.output
+
+
+async def test_a_duty_that_is_overdue_reminds_its_holder_and_the_coordinator_hears_that_it_is(
+    task_force: TaskForce,
+) -> None:
+    event = found_by_police(name="reminded")
+    await task_force.accept(event)
+    first = (await task_force.hears(HOLDER, event)).data
+    async with task_force.database() as database:
+        await database.execute(
+            "UPDATE routing.duty SET decided_at = now() - interval '9 hours', due = now(), remind_at = now() "
+            "WHERE event_id = $1",
+            event["id"],
+        )
+    reminder = (await task_force.hears_often(HOLDER, event, 2))[1]
+    assert reminder.event["type"] == "org.tocsin.duty.v1"
+    assert reminder.data["reminder"] == "overdue"
+    assert [duty["duty_id"] for duty in reminder.data["duties"]] == [first["duties"][0]["duty_id"]]
+    await task_force.is_written_to(reminder.data["notice_id"])
+
+    told = (await task_force.hears(COORDINATOR, event)).data
+    assert (told["duties"], [each["holder"] for each in told["overdue"]]) == ([], [HOLDER])
+    assert first["duties"][0]["what"] not in str(told)
+    # Reminded or not, it is one duty, and open.
+    (duty,) = await duties_of(task_force, HOLDER, event)
+    assert (duty["duty_id"], duty["status"]) == (first["duties"][0]["duty_id"], "open")
 
 
 def evidence_now() -> dict[str, str]:

@@ -18,6 +18,7 @@ from services.routing.handlers.detail import AlertDetail
 from services.routing.handlers.identities import DUTY_NOTICE, REVIEW, Identities, decision_cause
 from services.routing.handlers.matter import Matter, Told
 from services.routing.handlers.messages import build_alert_message
+from services.routing.reminders import find_first
 from services.routing.repository.rows import AlertRow, DutyRow, OutboxRow
 from services.routing.system_rules import SYSTEM_TIMES
 
@@ -211,4 +212,5 @@ def _duty_row(matter: Matter, duty: PlannedDuty, duty_id: UUID) -> DutyRow:
         what=duty.what,
         due=duty.due,
         decided_at=matter.now,
+        remind_at=find_first(decided_at=matter.now, due=duty.due),
     )

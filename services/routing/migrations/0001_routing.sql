@@ -145,9 +145,12 @@ CREATE TABLE routing.duty (
     what text NOT NULL,
     due timestamptz,
     status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'needs_review', 'closed')),
-    decided_at timestamptz NOT NULL
+    decided_at timestamptz NOT NULL,
+    -- When somebody is reminded of it next, if it is open then; null once nobody is.
+    remind_at timestamptz
 );
 CREATE INDEX duty_of_event ON routing.duty (event_id);
+CREATE INDEX duty_to_remind ON routing.duty (remind_at) WHERE remind_at IS NOT NULL;
 
 -- Facts about alerts, as notify told them (but for `exhausted`: nobody acknowledged up to the last rung): again when it is not sure that we know, so a fact may stand here twice. `delivery_id` is all
 -- zeros where the fact is about the alert as a whole; `outcome` of a refusal is its reason.
@@ -241,7 +244,7 @@ GRANT USAGE ON SCHEMA routing TO tocsin_routing;
 -- Append-only: what was decided, told and learned is never changed.
 GRANT SELECT, INSERT ON
     routing.directory, routing.pack, routing.pack_approval, routing.decision, routing.alert, routing.duty, routing.receipt, routing.evidence, routing.quarantine, routing.read TO tocsin_routing;
-GRANT UPDATE (due, status) ON routing.duty TO tocsin_routing;
+GRANT UPDATE (due, status, remind_at) ON routing.duty TO tocsin_routing;
 GRANT SELECT, INSERT, UPDATE ON routing.position, routing.case_state TO tocsin_routing;
 GRANT SELECT, INSERT, UPDATE, DELETE ON routing.outbox, routing.ladder TO tocsin_routing;
 

@@ -252,14 +252,16 @@ WHERE alert_id IN (
 
 _RENEW_DUTIES = """
 INSERT INTO routing.duty AS kept (
-    duty_id, source, event_id, case_ref, rule, holder, what, due, decided_at
+    duty_id, source, event_id, case_ref, rule, holder, what, due, decided_at, remind_at
 )
 SELECT * FROM unnest(
     $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
-    $9::timestamptz[]
+    $9::timestamptz[], $10::timestamptz[]
 )
 ON CONFLICT (duty_id) DO UPDATE SET
     due = excluded.due,
+    remind_at = CASE WHEN kept.status = 'open' AND kept.due IS NOT DISTINCT FROM excluded.due
+        THEN kept.remind_at ELSE excluded.remind_at END,
     status = CASE kept.status WHEN 'closed' THEN 'closed' ELSE 'open' END
 """
 

@@ -125,6 +125,7 @@ class DutyRow(NamedTuple):
     what: str
     due: datetime | None
     decided_at: datetime
+    remind_at: datetime | None = None
 
 
 class OutboxRow(NamedTuple):

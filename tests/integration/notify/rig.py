@@ -171,7 +171,7 @@ class Rig:
         context = alert_seal_context(
             alert_id=str(plain.alert_id), agency=plain.agency, revision=plain.revision
         )
-        sealed = seal(key, content.model_dump_json().encode(), context=context)
+        sealed = seal(key, content.model_dump_json(exclude_unset=True).encode(), context=context)
         return plain.model_copy(update={"sealed": sealed})
 
     async def publish_alerts(self, *alerts: AlertRecord) -> None:

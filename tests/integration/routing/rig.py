@@ -35,6 +35,7 @@ from services.routing.handlers.read_back import ReadBack
 from services.routing.handlers.receipts import Consequences, ReceiptBatches
 from services.routing.handlers.recording import Recorder
 from services.routing.handlers.register import DutyRegister
+from services.routing.handlers.reminding import Reminders
 from services.routing.handlers.sending import Sender
 from services.routing.handlers.stopping import Brake
 from services.routing.handlers.withdrawing import Withdrawals
@@ -83,6 +84,7 @@ class Routing:
     receipts: ReceiptBatches
     climber: Climber
     withdrawals: Withdrawals
+    reminders: Reminders
     read_back: ReadBack
     hand_over: HandOver
     desk: DirectoryDesk
@@ -176,6 +178,7 @@ class Rig:
             ),
             climber=climber,
             withdrawals=Withdrawals(means),
+            reminders=Reminders(means, Identities(deployment_key)),
             read_back=read_back,
             hand_over=HandOver(outbox, sender, cluster_id=cluster_id),
             desk=DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key),

@@ -47,6 +47,12 @@ def test_the_duties_of_a_notice_are_all_its_agencys() -> None:
     assert gather_changes([told]) == [DutyChange(DUTY, carrier(told), is_in_doubt=False)]
 
 
+def test_a_reminder_carries_nothing_and_a_duty_is_not_listed_again_for_it() -> None:
+    told, reminder = notice(DUTY), notice(DUTY)
+    reminded = (reminder[0], {**reminder[1], "reminder": "overdue"})
+    assert gather_changes([told, reminded]) == [DutyChange(DUTY, carrier(told), is_in_doubt=False)]
+
+
 def test_a_duty_on_several_alerts_is_one_carried_by_the_last() -> None:
     first, second = alert(item()), alert(item())
     assert gather_changes([first, second]) == [DutyChange(DUTY, carrier(second), is_in_doubt=False)]

@@ -332,7 +332,12 @@ def test_a_consent_given_after_an_alert_widens_none_of_its_rungs(
 def essence(rows: Sequence[PlannedAlert]) -> list[PlannedAlert]:
     """Rows but for whether they tell something new; what only the correction told is taken back."""
     return [
-        replace(row, kind=row.kind if row.kind is AlertKind.ERROR else AlertKind.ALERT, replaces=None)
+        replace(
+            row,
+            kind=row.kind if row.kind is AlertKind.ERROR else AlertKind.ALERT,
+            replaces=None,
+            in_earnest=False,
+        )
         for row in rows
         if row.kind is not AlertKind.CANCEL
     ]

@@ -1,0 +1,187 @@
+"""Duties that are due soon or overdue: who is reminded is decided here, once a step, whoever looks."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from schemas.duty import DutyStatus
+from services.routing.decision import Directory
+from services.routing.handlers.batch import Means
+from services.routing.handlers.case_keys import find_case_keys
+from services.routing.handlers.case_states import CaseBook
+from services.routing.handlers.climbing import NO_RECORD
+from services.routing.handlers.identities import Identities
+from services.routing.handlers.matter import Line, Matter
+from services.routing.handlers.reminder_messages import Told, compose_reminders
+from services.routing.reminders import ReminderStep, find_next, find_step
+from services.routing.repository.batch import BatchRepository
+from services.routing.repository.follow_ups import FollowUpRepository
+from services.routing.repository.reminders import RemindedDuty, ReminderRepository
+from services.routing.repository.rows import Account, Origin
+from services.runtime.crypto import SealError
+from services.runtime.database import Connection, transaction
+from services.runtime.kafka import is_passing_trouble
+from services.runtime.keyring import CaseKey
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+LOOK_SECONDS: Final = 1.0
+PAGE: Final = 100
+"""How many duties in one transaction: their cases are locked meanwhile."""
+PATIENCE: Final = timedelta(minutes=1)
+"""When a duty is looked at again whose case could not be opened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Around:
+    """What the reminders of one page are decided by."""
+
+    now: datetime
+    directory: Directory
+    cases: CaseBook
+    accounts: Mapping[tuple[str, str], Account]
+    keys: Mapping[UUID, CaseKey | None]
+
+
+@dataclass(slots=True)
+class _Reminded:
+    """What one page comes to."""
+
+    moved: dict[UUID, datetime | None] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+
+
+class Reminders:
+    """Looks by itself. A page is one transaction: what was told and the next step stand together."""
+
+    def __init__(self, means: Means, identities: Identities) -> None:
+        self._means = means
+        self._identities = identities
+
+    async def remind_for_ever(self) -> None:
+        while True:
+            try:
+                while await self.remind() == PAGE:
+                    pass
+            except Exception as error:
+                if not is_passing_trouble(error):
+                    raise
+                log.warning("duties.not_reminded", reason="unavailable", exc_info=error)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def remind(self) -> int:
+        """How many duties were looked at. Raises transient errors: the same are then due again."""
+        async with transaction(self._means.pool) as connection:
+            repository = ReminderRepository(connection)
+            found = await repository.find_due(limit=PAGE)
+            reminded = _Reminded()
+            if found:
+                around, duties = await self._prepare(connection, repository, found)
+                for duty in duties:
+                    self._remind(duty, around, reminded)
+                await _write(connection, repository, reminded)
+        for line in reminded.lines:
+            write = log.error if line.level == "error" else log.info
+            write(line.event, **line.keys)
+        if reminded.told:
+            await self._means.sender.send([message for _, message in reminded.told])
+        return len(found)
+
+    async def _prepare(
+        self, connection: Connection, repository: ReminderRepository, found: Sequence[tuple[UUID, str]]
+    ) -> tuple[_Around, list[RemindedDuty]]:
+        batch, follow_ups = BatchRepository(connection), FollowUpRepository(connection)
+        states = await batch.lock_cases({case_ref for _, case_ref in found})
+        duties = await repository.lock_due([duty_id for duty_id, _ in found])
+        moment = await batch.read_moment()
+        accounts = await follow_ups.find_accounts({(duty.source, duty.event_id) for duty in duties})
+        keys = await find_case_keys(self._means.keyring, {account.key_id for account in accounts.values()})
+        around = _Around(
+            now=moment.now,
+            directory=await self._means.directories.get(moment.directory_version),
+            cases=CaseBook(states, self._means.case_memory),
+            accounts=accounts,
+            keys=keys,
+        )
+        return around, duties
+
+    def _remind(self, duty: RemindedDuty, around: _Around, reminded: _Reminded) -> None:
+        account = around.accounts.get((duty.source, duty.event_id))
+        key = None if account is None else around.keys.get(account.key_id)
+        if duty.status != DutyStatus.OPEN or duty.due is None or account is None or key is None:
+            # Closed or in doubt, or its case was destroyed: there is nothing to remind of.
+            reminded.moved[duty.duty_id] = None
+            return
+        try:
+            self._tell(duty, duty.due, around, reminded, account=account, key=key)
+        except SealError as error:
+            reminded.moved[duty.duty_id] = around.now + PATIENCE
+            reminded.lines.append(
+                Line("reminder.failed", "error", {"duty_id": duty.duty_id, "exc_info": error})
+            )
+
+    def _tell(
+        self,
+        duty: RemindedDuty,
+        due: datetime,
+        around: _Around,
+        reminded: _Reminded,
+        *,
+        account: Account,
+        key: CaseKey,
+    ) -> None:
+        times = {"decided_at": duty.decided_at, "due": due, "now": around.now}
+        reminded.moved[duty.duty_id] = find_next(**times)
+        step = find_step(**times)
+        if step is None:
+            return
+        told = list(
+            compose_reminders(
+                self._matter(duty, around, account, key),
+                duty,
+                step,
+                identities=self._identities,
+                case=around.cases.open(duty.case_ref, key),
+                directory=around.directory,
+            )
+        )
+        reminded.told += told
+        reminded.lines.append(_line(duty, step, told, account))
+
+    def _matter(self, duty: RemindedDuty, around: _Around, account: Account, key: CaseKey) -> Matter:
+        return Matter(
+            origin=Origin(self._means.cluster_id, NO_RECORD, NO_RECORD),
+            now=around.now,
+            directory_version=around.directory.version,
+            key=key,
+            correlation_id=account.correlation_id,
+            source=duty.source,
+            event_id=duty.event_id,
+            case_ref=duty.case_ref,
+        )
+
+
+async def _write(connection: Connection, repository: ReminderRepository, reminded: _Reminded) -> None:
+    """What was told before a correction moved a duty there and back is not told again."""
+    known = await repository.list_told([row.alert_id for row, _ in reminded.told])
+    reminded.told = [told for told in reminded.told if told[0].alert_id not in known]
+    batch = BatchRepository(connection)
+    await batch.insert_alerts([row for row, _ in reminded.told])
+    await batch.insert_messages([message for _, message in reminded.told])
+    await repository.move(reminded.moved)
+
+
+def _line(duty: RemindedDuty, step: ReminderStep, told: Sequence[Told], account: Account) -> Line:
+    keys: dict[str, object] = {
+        "duty_id": duty.duty_id,
+        "agency": duty.holder,
+        "step": step.value,
+        "alert_count": len(told),
+        "correlation_id": account.correlation_id,
+    }
+    return Line("duty.reminded", "info", keys)
