@@ -27,6 +27,7 @@ class ReceiptKind(StrEnum):
     ENDPOINT_SUSPENDED = "endpoint_suspended"
     ENDPOINT_RESUMED = "endpoint_resumed"
     DECIDED = "decided"
+    PULSE = "pulse"
 
 
 class _AlertReceipt(WireModel):
@@ -164,6 +165,13 @@ class Decided(WireModel):
     correlation_id: str
 
 
+class Pulse(WireModel):
+    """Nothing happened: whoever reads this moves. Notify sees by the committed offsets how far that is."""
+
+    kind: Literal[ReceiptKind.PULSE] = ReceiptKind.PULSE
+    at: AwareDatetime
+
+
 AnyReceipt: TypeAlias = (
     Stored
     | Delivered
@@ -176,6 +184,7 @@ AnyReceipt: TypeAlias = (
     | EndpointSuspended
     | EndpointResumed
     | Decided
+    | Pulse
 )
 
 Receipt = Annotated[AnyReceipt, Field(discriminator="kind")]

@@ -60,5 +60,8 @@ TOPICS: Final = (CASE_EVENTS, ALERTS, RECEIPTS, DIRECTORY)
 ROUTING_RECEIPTS_GROUP: Final = "tocsin.routing.receipts"
 """The consumer group whose position on the receipts tells notify which of them routing has taken over."""
 
+ROUTING_EVENTS_GROUP: Final = "tocsin.routing.case-events"
+"""The consumer group whose position on the case events tells how far routing has decided."""
+
 INTAKE_RECEIPTS_GROUP: Final = "tocsin.intake"
 """The consumer group whose position on the receipts tells routing which of its own intake has read."""

@@ -1,7 +1,7 @@
 """The composition root: builds notify from its settings, and ends it in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +20,8 @@ from services.notify.handlers.operations import OperatorDesk
 from services.notify.handlers.recovery import RecoveryDesk
 from services.notify.handlers.refusing import RefusalDesk
 from services.notify.leases import Leases
+from services.notify.outward import Outward, open_outward
+from services.notify.pulse import PulseState
 from services.notify.repository.acknowledgements import AcknowledgementRepository
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.dead_letters import DeadLetterRepository
@@ -54,7 +56,7 @@ log = get_logger()
 
 POOL_SIZE: Final = 8
 
-Desks: TypeAlias = tuple[AgencyDesk, OperatorDesk, RecoveryDesk]
+Desks: TypeAlias = tuple[AgencyDesk, OperatorDesk, RecoveryDesk, Callable[[], PulseState]]
 
 
 def main() -> int:
@@ -95,7 +97,7 @@ async def run_notify(
             open_notify(settings, links=links, lifetime=lifetime, probes=probes, schedules=schedules)
         )
         if (desks := await _unless_stopped(lifetime, opening)) is not None:
-            door.desk, door.operators, door.recovery = desks
+            door.desk, door.operators, door.recovery, door.judge_pulse = desks
         await lifetime.wait()
 
 
@@ -140,16 +142,22 @@ async def open_notify(
         async with (
             open_engine(settings, around, lifetime=lifetime) as engine,
             _open_subscriptions(settings, around, engine, keeper=keeper, lifetime=lifetime) as subscriptions,
-            background(lifetime, stop_on_cluster_change(watch, lifetime)),
+            open_outward(settings, around, admin=admin) as outward,
+            background(lifetime, stop_on_cluster_change(watch, lifetime), outward.pulse.beat_for_ever()),
         ):
             _add_probes(probes, pool=pool, watch=watch, keeper=keeper, subscriptions=subscriptions)
             probes.add_fact("suspended_endpoints", lambda: engine.suspensions.endpoint_ids)
             probes.add_fact("without_next_step", engine.stranded.describe)
-            yield (
-                _build_desk(settings, around, engine),
-                _build_operator_desk(settings, around),
-                _build_recovery_desk(settings, around, engine),
-            )
+            yield _build_desks(settings, around, engine, outward)
+
+
+def _build_desks(settings: NotifySettings, around: Surroundings, engine: Engine, outward: Outward) -> Desks:
+    return (
+        _build_desk(settings, around, engine),
+        _build_operator_desk(settings, around),
+        _build_recovery_desk(settings, around, engine),
+        lambda: outward.pulse.pulse.judge(around.clock.now()),
+    )
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from services.notify.postcard import PostcardForm
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.awaited import AwaitedRepository
 from services.notify.repository.deliveries import DeliveryRepository
+from services.notify.repository.heartbeats import HeartbeatRepository
 from services.notify.repository.outbox import OutboxRepository
 from services.notify.repository.rows import ReceiptBatch, Result
 from services.notify.repository.stranded import StrandedRepository
@@ -34,6 +35,7 @@ from services.notify.templates import load_template
 from services.notify.worker.attempts import Attempts
 from services.notify.worker.batching import Gatherer
 from services.notify.worker.handover import HandOver
+from services.notify.worker.heartbeats import Heartbeats
 from services.notify.worker.lane import LaneLimit
 from services.notify.worker.lanes import Dispatcher, Limits
 from services.notify.worker.lateness import LatenessWatch
@@ -173,6 +175,7 @@ async def _running(works: "_Works", lifetime: Lifetime) -> AsyncIterator[None]:
                 works.lateness.watch_for_ever(),
                 works.suspensions.run(),
                 works.stranded.look_for_ever(),
+                works.heartbeats.send_for_ever(),
                 _close_at_the_end(lifetime, works.dispatcher),
             ):
                 yield
@@ -198,6 +201,7 @@ class _Works:
     publish: Outgoing
     suspensions: Suspensions
     stranded: StrandedWatch
+    heartbeats: Heartbeats
 
     async def recover(self) -> None:
         await self.suspensions.load()
@@ -255,6 +259,19 @@ def _build_works(
         publish=publish,
         suspensions=attempts.suspensions,
         stranded=_build_stranded_watch(settings, around),
+        heartbeats=_build_heartbeats(settings, around, attempts),
+    )
+
+
+def _build_heartbeats(settings: NotifySettings, around: Surroundings, attempts: Attempts) -> Heartbeats:
+    return Heartbeats(
+        repository=HeartbeatRepository(around.pool),
+        directory=around.directory,
+        webhook=attempts.webhook,
+        suspensions=attempts.suspensions,
+        period=settings.notify_heartbeat,
+        lease=Leases.of(settings.notify_timeout).lease,
+        clock=around.clock,
     )
 
 

@@ -7,6 +7,8 @@ from services.runtime.logbook import Catalogue, LogEntry
 
 _DELIVERY: Final = ("delivery_id", "alert_id", "agency", "channel", "endpoint_id")
 
+_HEARTBEAT: Final = ("endpoint_id", "agency", "sequence", "alert_count", "status_code", "detail")
+
 CATALOGUE: Catalogue = MappingProxyType(
     {
         "alerts.stored": LogEntry(
@@ -121,6 +123,33 @@ CATALOGUE: Catalogue = MappingProxyType(
             "info",
             "An endpoint answers again; what waited for it is attempted at once.",
             ("endpoint_id", "delivery_count"),
+        ),
+        "heartbeat.sent": LogEntry(
+            "info",
+            "An endpoint took its heartbeat, which listed so many alerts.",
+            _HEARTBEAT,
+        ),
+        "heartbeat.failed": LogEntry(
+            "warning",
+            "An endpoint did not take its heartbeat; what it listed is listed by the next one.",
+            _HEARTBEAT,
+        ),
+        "heartbeats.not_sent": LogEntry(
+            "warning", "PostgreSQL was away when heartbeats were due; looking again."
+        ),
+        "pulse.lost": LogEntry(
+            "error",
+            "The chain does not move, or never did so far: `hops` are the furthest behind (decided: routing "
+            "and case events; told: routing and receipts; answered: intake and receipts; taken_over: notify "
+            "and alerts).",
+            ("hops",),
+        ),
+        "pulse.regained": LogEntry("info", "The whole chain moves.", ("hops",)),
+        "pulse.missed": LogEntry(
+            "warning", "PostgreSQL or Kafka was away when the chain was to be proved; trying again."
+        ),
+        "pulse.ping_failed": LogEntry(
+            "warning", "The monitor outside (TOCSIN_NOTIFY_PULSE_URL) did not take our ping."
         ),
         "endpoint.suspended": LogEntry(
             "error",

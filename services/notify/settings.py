@@ -10,7 +10,7 @@ from pydantic import Field, FilePath, SecretStr, StringConstraints, ValidationIn
 from pydantic_settings import NoDecode
 
 from schemas.credentials import KeyHash
-from schemas.topics import ROUTING_RECEIPTS_GROUP
+from schemas.topics import INTAKE_RECEIPTS_GROUP, ROUTING_EVENTS_GROUP, ROUTING_RECEIPTS_GROUP
 from schemas.vocabulary import Urgency
 from services.notify.schedule import DEFAULTS, JITTER, NEVER_GIVEN_UP, Schedules, parse_schedule
 from services.runtime.settings import ServiceSettings
@@ -65,9 +65,15 @@ class NotifySettings(ServiceSettings):
     notify_suspend_attempts: int = Field(default=10, ge=1)
     notify_suspend_ratio: float = Field(default=0.8, gt=0, le=1)
     notify_suspend_probe: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    notify_heartbeat: timedelta = Field(default=timedelta(days=1), gt=timedelta(0))
+    notify_pulse: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
+    notify_pulse_patience: timedelta = Field(default=timedelta(minutes=1), gt=timedelta(0))
+    notify_pulse_url: SecretStr | None = None
     notify_ca_file: FilePath | None = None
     notify_operator_keys: Annotated[tuple[KeyHash, ...], NoDecode] = ()
     routing_receipts_group: str = ROUTING_RECEIPTS_GROUP
+    routing_events_group: str = ROUTING_EVENTS_GROUP
+    intake_receipts_group: str = INTAKE_RECEIPTS_GROUP
 
     @field_validator("notify_allow_cidrs", "notify_operator_keys", mode="before")
     @classmethod

@@ -63,6 +63,7 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
                 "endpoint_suspended_count",
                 "endpoint_resumed_count",
                 "decided_count",
+                "pulse_count",
                 "partitions",
                 "duration_ms",
             ),

@@ -7,7 +7,7 @@ from typing import Final
 
 from faststream.kafka import KafkaBroker
 
-from schemas.topics import CASE_EVENTS, RECEIPTS, ROUTING_RECEIPTS_GROUP
+from schemas.topics import CASE_EVENTS, RECEIPTS, ROUTING_EVENTS_GROUP, ROUTING_RECEIPTS_GROUP
 from services.runtime.health import JsonFact
 from services.runtime.kafka import (
     BatchHandler,
@@ -27,7 +27,7 @@ EVENTS_AT_ONCE: Final = 250
 """A batch that comes after an outage must not keep the loop, or memory, for longer."""
 RECEIPTS_AT_ONCE: Final = 1000
 
-EVENTS_GROUP: Final = "tocsin.routing.case-events"
+EVENTS_GROUP: Final = ROUTING_EVENTS_GROUP
 RECEIPTS_GROUP: Final = ROUTING_RECEIPTS_GROUP
 
 

@@ -19,8 +19,9 @@ async def task_force() -> AsyncIterator[TaskForce]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def harsh_task_force() -> AsyncIterator[TaskForce]:
-    """For tests that kill and freeze processes, and leave it ready."""
-    async with open_task_force() as running:
+    """For tests that kill and freeze processes, and leave it ready. Its pulse is quick."""
+    quick = {"TOCSIN_NOTIFY_PULSE": "PT0.5S", "TOCSIN_NOTIFY_PULSE_PATIENCE": "PT5S"}
+    async with open_task_force(environment=quick) as running:
         yield running
 
 

@@ -20,9 +20,10 @@ BODY = json.dumps({"type": "org.tocsin.alert.v1", "data": {"alert_id": "a", "rev
 class Endpoint:
     """The running example, and what it stored."""
 
-    def __init__(self, port: int, database: Path) -> None:
+    def __init__(self, port: int, database: Path, alarms: list[str]) -> None:
         self.port = port
         self.database = database
+        self.alarms = alarms
 
     def post(self, body: bytes, headers: dict[str, str]) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -39,17 +40,25 @@ class Endpoint:
 @pytest.fixture
 def endpoint(tmp_path: Path) -> Iterator[Endpoint]:
     database = tmp_path / "alerts.sqlite3"
-    with build_server(secrets=[OLD, NEW], database=database, port=0) as server:
+    alarms: list[str] = []
+    with build_server(secrets=[OLD, NEW], database=database, port=0, alarm=alarms.append) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield Endpoint(server.server_port, database)
+        yield Endpoint(server.server_port, database, alarms)
         server.shutdown()
         thread.join()
 
 
-def signed(body: bytes, *, secret: str = NEW, age: timedelta = timedelta(0)) -> dict[str, str]:
+def signed(
+    body: bytes, *, secret: str = NEW, age: timedelta = timedelta(0), webhook_id: str = "a_1"
+) -> dict[str, str]:
     at = datetime.now(UTC) - age
-    return sign([parse_secret(secret)], webhook_id="a_1", at=at, body=body)
+    return sign([parse_secret(secret)], webhook_id=webhook_id, at=at, body=body)
+
+
+def heartbeat(*webhook_ids: str) -> bytes:
+    alerts = [{"webhook_id": webhook_id} for webhook_id in webhook_ids]
+    return json.dumps({"type": "org.tocsin.heartbeat.v1", "data": {"alerts": alerts}}).encode()
 
 
 @pytest.mark.parametrize("secret", [OLD, NEW])
@@ -78,3 +87,20 @@ def test_a_webhook_of_an_hour_ago_is_refused_and_not_stored(endpoint: Endpoint) 
 def test_a_webhook_without_a_signature_is_refused_and_not_stored(endpoint: Endpoint) -> None:
     assert endpoint.post(BODY, {}) == 401
     assert endpoint.stored() == []
+
+
+def test_a_heartbeat_raises_an_alarm_for_what_it_lists_and_did_not_come(endpoint: Endpoint) -> None:
+    assert endpoint.post(BODY, signed(BODY)) == 204
+    for number, beat in enumerate([heartbeat("a_1"), heartbeat("a_1", "b_1")]):
+        assert endpoint.post(beat, signed(beat, webhook_id=f"heartbeat_ep_{number}")) == 204
+    # The alarm comes after the answer.
+    endpoint.post(BODY, signed(BODY))
+    assert endpoint.alarms == ["b_1 never came"]
+
+
+def test_silence_is_found_out(endpoint: Endpoint) -> None:
+    inbox = Inbox(endpoint.database)
+    assert inbox.is_silent(60)
+    beat = heartbeat()
+    assert endpoint.post(beat, signed(beat, webhook_id="heartbeat_ep_1")) == 204
+    assert not inbox.is_silent(60)

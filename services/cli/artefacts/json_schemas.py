@@ -11,6 +11,7 @@ from schemas.alert import AlertContent, AlertRecord, DutyNotice, WebhookAlert, W
 from schemas.case_event import REQUIRED, CaseEvent
 from schemas.details import DETAILS
 from schemas.directory import Agency, DirectoryFile, DirectorySnapshot
+from schemas.heartbeat import WebhookHeartbeat
 from schemas.pack import ProtocolPack
 from schemas.problem import IntakeResponse, Problem
 from schemas.receipt import RECEIPT
@@ -36,6 +37,7 @@ MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "simulation-result": SimulationResult,
     "webhook-alert": WebhookAlert,
     "webhook-duty-notice": WebhookDutyNotice,
+    "webhook-heartbeat": WebhookHeartbeat,
 }
 """The models whose own schema says everything; the others are put together below."""
 

@@ -24,6 +24,7 @@ from services.notify.api.documents import (
 )
 from services.notify.api.operations import add_operator_routes
 from services.notify.api.pages import Pages
+from services.notify.api.pulse import NOTHING_KNOWN, add_pulse_route
 from services.notify.api.recovery import add_recovery_routes
 from services.notify.api.refusals import (
     AWAY,
@@ -44,6 +45,7 @@ from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.duties import FutureEvidenceError, ShreddedEvidenceError
 from services.notify.handlers.operations import OperatorDesk
 from services.notify.handlers.recovery import RecoveryDesk
+from services.notify.pulse import PulseState
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.logs import get_logger
 from services.runtime.problems import Problem
@@ -69,6 +71,10 @@ class Door:
     desk: AgencyDesk | None = None
     operators: OperatorDesk | None = None
     recovery: RecoveryDesk | None = None
+    judge_pulse: Callable[[], PulseState] | None = None
+
+    def judge(self) -> PulseState:
+        return NOTHING_KNOWN if self.judge_pulse is None else self.judge_pulse()
 
     def enter_as_operator(self) -> OperatorDesk:
         if self.operators is None:
@@ -103,6 +109,7 @@ def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
     _add_duty_routes(app, door, authenticate)
     add_recovery_routes(app, door.enter_to_recover, authenticate)
     add_operator_routes(app, door.enter_as_operator)
+    add_pulse_route(app, door.judge)
     _add_page(app, door)
     _handle_errors(app)
     app.openapi = lambda: documents.build_openapi(app)  # type: ignore[method-assign] # FastAPI's way to extend it

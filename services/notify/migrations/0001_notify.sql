@@ -96,6 +96,28 @@ CREATE TABLE notify.suspension (
     probes integer NOT NULL
 );
 
+-- Of each endpoint when its next heartbeat is due and how much of its agency's feed the last one that it took covered.
+-- Whoever sends it holds it until `leased_until`; sent again after a crash, it has the same sequence.
+CREATE TABLE notify.heartbeat (
+    endpoint_id text PRIMARY KEY,
+    agency text NOT NULL,
+    sequence bigint NOT NULL,
+    covered_until bigint NOT NULL,
+    covered_at timestamptz NOT NULL,
+    due_at timestamptz NOT NULL,
+    leased_until timestamptz
+);
+CREATE TABLE notify.heartbeat_attempt (
+    endpoint_id text NOT NULL,
+    sequence bigint NOT NULL,
+    started_at timestamptz NOT NULL,
+    alert_count integer NOT NULL,
+    outcome text NOT NULL,
+    status_code integer,
+    detail text,
+    PRIMARY KEY (endpoint_id, sequence, started_at)
+);
+
 -- Who took responsibility, sealed under the key of the case; null where that key was shredded before.
 CREATE TABLE notify.acknowledgement (
     alert_id uuid PRIMARY KEY,
@@ -189,9 +211,9 @@ ALTER TABLE notify.awaited SET (autovacuum_vacuum_insert_threshold = 200000, aut
 
 GRANT USAGE ON SCHEMA notify TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE ON
-    notify.directory, notify.feed, notify.delivery, notify.duty_register, notify.duty TO tocsin_notify;
+    notify.directory, notify.feed, notify.delivery, notify.heartbeat, notify.duty_register, notify.duty TO tocsin_notify;
 GRANT SELECT, INSERT ON
-    notify.alert, notify.attempt, notify.acknowledgement, notify.refusal, notify.evidence, notify.unreadable TO tocsin_notify;
+    notify.alert, notify.attempt, notify.heartbeat_attempt, notify.acknowledgement, notify.refusal, notify.evidence, notify.unreadable TO tocsin_notify;
 GRANT SELECT, INSERT, DELETE ON notify.suspension TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE, DELETE ON notify.awaited, notify.outbox TO tocsin_notify;
 
@@ -204,6 +226,8 @@ DROP TABLE notify.duty_register;
 DROP TABLE notify.awaited;
 DROP TABLE notify.refusal;
 DROP TABLE notify.acknowledgement;
+DROP TABLE notify.heartbeat_attempt;
+DROP TABLE notify.heartbeat;
 DROP TABLE notify.suspension;
 DROP TABLE notify.attempt;
 DROP TABLE notify.delivery;

@@ -43,6 +43,7 @@ log = get_logger()
 
 AlertReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged | Unreachable
 Fact: TypeAlias = AlertReceipt | Evidence | EndpointSuspended | EndpointResumed
+NoFact: TypeAlias = Literal[ReceiptKind.DECIDED, ReceiptKind.PULSE]
 
 _OWN: Final = (KIND_HEADER, ReceiptKind.DECIDED.value.encode())
 _HASTENS: Final = frozenset({ReceiptKind.UNREACHABLE, ReceiptKind.REFUSED})
@@ -197,8 +198,8 @@ class ReceiptBatches:
         )
 
 
-def read_receipt(record: ReceivedRecord) -> Fact | Literal[ReceiptKind.DECIDED] | None:
-    """A fact about an alert; DECIDED for a receipt of our own; None for what is no receipt."""
+def read_receipt(record: ReceivedRecord) -> Fact | NoFact | None:
+    """A fact about an alert; the kind of what only shows that it is read; None for what is no receipt."""
     if _OWN in record.headers:
         return ReceiptKind.DECIDED
     try:
@@ -206,7 +207,9 @@ def read_receipt(record: ReceivedRecord) -> Fact | Literal[ReceiptKind.DECIDED] 
     except ValueError:  # and pydantic's ValidationError, which is one and whose text may quote the record
         return None
     # By kind and not by class: asking a model's class costs more than reading the receipt.
-    return ReceiptKind.DECIDED if receipt.kind is ReceiptKind.DECIDED else receipt
+    if receipt.kind is ReceiptKind.DECIDED or receipt.kind is ReceiptKind.PULSE:
+        return receipt.kind
+    return receipt
 
 
 def _row(receipt: AlertReceipt) -> ReceiptRow:

@@ -33,7 +33,7 @@ from services.runtime.kafka.publisher import (
     open_publisher,
 )
 from services.runtime.kafka.readiness import PartitionsReady
-from services.runtime.kafka.reading import read_topic_to_end
+from services.runtime.kafka.reading import FindEnds, open_end_finder, read_topic_to_end
 from services.runtime.kafka.records import (
     Headers,
     PublishError,
@@ -73,6 +73,7 @@ __all__ = [
     "ClusterWatch",
     "Create",
     "DangerousTopicsError",
+    "FindEnds",
     "GatheringPublisher",
     "Headers",
     "KafkaAccess",
@@ -113,6 +114,7 @@ __all__ = [
     "open_admin",
     "open_cluster_watch",
     "open_consumers",
+    "open_end_finder",
     "open_producer",
     "open_publisher",
     "plan_cluster",

@@ -1,15 +1,18 @@
 """Reading a topic from its beginning to its present end, outside any group."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.runtime.kafka.records import ReceivedRecord, receive
+from services.runtime.kafka.records import ReceivedRecord, TopicLike, receive
 from services.runtime.kafka.waiting import start_patiently
 from services.runtime.kafka_access import KafkaAddress, client_arguments
 
 POLL_MS: Final = 100
+
+FindEnds: TypeAlias = Callable[[TopicLike], Awaitable[dict[int, int]]]
 
 
 def _keep_all(_: ReceivedRecord) -> bool:
@@ -33,6 +36,25 @@ async def read_topic_to_end(
     try:
         places = [TopicPartition(topic, number) for number in range(partitions)]
         return await _read(consumer, places, keep)
+    finally:
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def open_end_finder(address: KafkaAddress) -> AsyncIterator[FindEnds]:
+    """Asks how far a topic goes, again and again, by partition: at least as far (see `_read`)."""
+    consumer = await start_patiently(
+        lambda: AIOKafkaConsumer(**client_arguments(address), enable_auto_commit=False),
+        AIOKafkaConsumer.stop,
+    )
+
+    async def find(topic: TopicLike) -> dict[int, int]:
+        places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
+        return {place.partition: end for place, end in ends.items()}
+
+    try:
+        yield find
     finally:
         await consumer.stop()
 

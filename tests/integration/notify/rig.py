@@ -22,7 +22,7 @@ from schemas.directory import (
     endpoint_id,
     endpoint_seal_context,
 )
-from schemas.receipt import RECEIPT, Receipt
+from schemas.receipt import RECEIPT, Receipt, ReceiptKind
 from schemas.sealed import alert_seal_context
 from schemas.topics import ALERTS, DIRECTORY, RECEIPTS, Topic
 from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung, Urgency
@@ -195,7 +195,7 @@ class Rig:
         receipts = [RECEIPT.validate_json(record.value or b"") for record in records]
         kinds = [dict(record.headers)["kind"].decode() for record in records]
         assert kinds == [receipt.kind.value for receipt in receipts]
-        return receipts
+        return [receipt for receipt in receipts if receipt.kind is not ReceiptKind.PULSE]
 
     async def wait_for_receipts(self, *kinds: str) -> list[Receipt]:
         """Returns when exactly these are there, in any order; `stored` counts only if it is asked for.
