@@ -167,6 +167,8 @@ class EndpointRecord(WireModel):
     public_key: Opt[WebhookPublicKey] = None
     """Verifies what the signing key signs."""
     retiring: list[RetiringSecret] = Field(default=[])
+    added: bool = False
+    """By itself and not by a file: a file that does not name it leaves it alone."""
     replaced: list[str] = Field(default=[])
     """Keyed digests of what was replaced: an old file must not bring it back."""
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
 from schemas.base import WireModel
+from schemas.directory import EndpointRecord
 from schemas.vocabulary import AgencyId, CaseRef, EventId, RefusalReason, SourceUrn
 
 KIND_HEADER: Final = "kind"
@@ -27,6 +28,7 @@ class ReceiptKind(StrEnum):
     ENDPOINT_SUSPENDED = "endpoint_suspended"
     ENDPOINT_RESUMED = "endpoint_resumed"
     DECIDED = "decided"
+    ENDPOINT_ADDED = "endpoint_added"
     PULSE = "pulse"
 
 
@@ -165,6 +167,16 @@ class Decided(WireModel):
     correlation_id: str
 
 
+class EndpointAdded(WireModel):
+    """An endpoint passed its probes and is to be in the directory; `by` an operator, or its agency."""
+
+    kind: Literal[ReceiptKind.ENDPOINT_ADDED] = ReceiptKind.ENDPOINT_ADDED
+    agency: AgencyId
+    endpoint: EndpointRecord
+    by: str
+    at: AwareDatetime
+
+
 class Pulse(WireModel):
     """Nothing happened: whoever reads this moves. Notify sees by the committed offsets how far that is."""
 
@@ -183,6 +195,7 @@ AnyReceipt: TypeAlias = (
     | Evidence
     | EndpointSuspended
     | EndpointResumed
+    | EndpointAdded
     | Decided
     | Pulse
 )

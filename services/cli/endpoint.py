@@ -1,9 +1,11 @@
-"""`tocsin endpoint`: what an agency's webhooks are signed with."""
+"""`tocsin endpoint`: add, take out, and change what an agency's webhooks are signed with."""
 
 import asyncio
 import json
 import re
 from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -15,7 +17,7 @@ app = typer.Typer(
     add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True
 )
 
-_ROTATE = "endpoint rotate"
+_ROTATE, _ADD, _REMOVE = "endpoint rotate", "endpoint add", "endpoint remove"
 _OVERLAP = re.compile(r"(\d{1,4})(d|h|m)")
 
 # One line a paragraph: the terminal wraps it.
@@ -30,6 +32,26 @@ _EPILOG = (
     "bring it back; leave [cyan]secret[/cyan] out of the file, or give the new one.\n\n"
     "Exit code: 0 rotated, 1 refused, 2 the command could not be carried out."
 )
+
+
+_ADD_EPILOG = (
+    "[bold]Example[/bold]\n\n"
+    "  [cyan]tocsin endpoint add ag-kern-cw https://cw.example/tocsin --secret-file cw.secret[/cyan]\n\n"
+    "Without the file a fresh secret is written into it: hand it to the agency over a channel that you "
+    "trust, and add the endpoint once its receiver has it. Three test messages are sent: unsigned and signed "
+    "with another secret, which the receiver must refuse, and signed, which it must take.\n\n"
+    "The endpoint stays when a directory file is applied that does not name it; one that names it decides "
+    "about it.\n\n"
+    "Exit code: 0 added, 1 refused, and what to do, 2 the command could not be carried out, 3 a secret was "
+    "made."
+)
+
+
+class Content(StrEnum):
+    """As in the directory."""
+
+    POINTER = "pointer"
+    DISCLOSED = "disclosed"
 
 
 @app.callback()
@@ -72,6 +94,64 @@ def rotate(  # noqa: PLR0913 -- an option each, by keyword
         )
     )
     print(json.dumps(rotated) if as_json else "\n".join(_render(rotated)))
+
+
+@app.command(epilog=_ADD_EPILOG)
+def add(  # noqa: PLR0913 -- an option each, by keyword
+    agency: Annotated[str, typer.Argument(metavar="AGENCY", help="The agency's id.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where its receiver listens.")],
+    *,
+    secret_file: Annotated[
+        Path, typer.Option(metavar="FILE", help="Holds the whsec_… secret; made if there is none.")
+    ],
+    content: Annotated[
+        Content, typer.Option(help="Whether its webhooks carry what it may see, or only point to it.")
+    ] = Content.POINTER,
+    exercises: Annotated[bool, typer.Option("--exercises", help="Send it exercises, too.")] = False,
+    data_dir: DataDir = None,
+    notify: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where notify is, if not on a stack of this machine.")
+    ] = None,
+    operator_key: OperatorKey = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what notify says as JSON.")] = False,
+) -> None:
+    """Try an agency's receiver, and add it to the directory if it refuses what it must."""
+    from services.cli.onboarding.secret import read_or_make_secret
+    from services.cli.operating import find_operated
+
+    secret = read_or_make_secret(secret_file, command=_ADD)
+    desk = find_operated(_ADD, "notify", data_dir=data_dir, url=notify, operator_key=operator_key)
+    body = {"url": url, "secret": secret, "content": content.value, "exercises": exercises}
+    path = f"/v1/operator/agencies/{quote(agency, safe='')}/endpoints"
+    added = asyncio.run(desk.ask("POST", path, body=body))
+    if as_json:
+        print(json.dumps(added))
+        return
+    for probe in added["probes"]:
+        print(
+            f"{probe['probe'].replace('_', ' ')}: answered {probe['status_code']} {probe['reason']}".rstrip()
+        )
+    state = "in force" if added["in_force"] else "accepted, and in force within moments"
+    print(f"Endpoint {added['endpoint_id']} is {state}.")
+
+
+@app.command()
+def remove(
+    agency: Annotated[str, typer.Argument(metavar="AGENCY", help="The agency's id.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="The endpoint's address.")],
+    *,
+    data_dir: DataDir = None,
+    routing: RoutingUrl = None,
+    operator_key: OperatorKey = None,
+) -> None:
+    """Take an endpoint out of the directory. A directory file that names it brings it back."""
+    from schemas.directory import endpoint_id
+    from services.cli.operating import find_operated
+
+    desk = find_operated(_REMOVE, "routing", data_dir=data_dir, url=routing, operator_key=operator_key)
+    path = f"/v1/agencies/{quote(agency, safe='')}/endpoints/{endpoint_id(agency=agency, url=url)}"
+    removed = asyncio.run(desk.ask("DELETE", path))
+    print(f"Gone as of directory version {removed['version']}.")
 
 
 def _read_overlap(text: str) -> str | None:

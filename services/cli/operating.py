@@ -12,6 +12,8 @@ import typer
 REFUSED = 1
 USAGE_ERROR = 2
 
+_DONE = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
+
 Service = Literal["routing", "notify"]
 
 DataDir = Annotated[Path | None, typer.Option(help="Of the stack, if several are running.")]
@@ -44,8 +46,9 @@ class Operated:
         if answer is None:
             fail(self.command, f"{self.service} does not answer; is the stack running?", USAGE_ERROR)
         said = answer.json()
-        if answer.status != HTTPStatus.OK:
+        if answer.status not in _DONE:
             text = str(said.get("detail") or said.get("title") or f"HTTP {answer.status}")
+            text = "\n  ".join([text, *(str(error["message"]) for error in said.get("errors") or ())])
             fail(
                 self.command,
                 text,

@@ -16,6 +16,7 @@ from services.notify.handlers.alerts import AlertHandler
 from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.directory import DirectoryKeeper
 from services.notify.handlers.duties import DutyDesk
+from services.notify.handlers.onboarding import OnboardingDesk
 from services.notify.handlers.operations import OperatorDesk
 from services.notify.handlers.recovery import RecoveryDesk
 from services.notify.handlers.refusing import RefusalDesk
@@ -27,13 +28,14 @@ from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.dead_letters import DeadLetterRepository
 from services.notify.repository.directory import DirectoryRepository
 from services.notify.repository.duties import DutyRepository
+from services.notify.repository.outbox import OutboxRepository
 from services.notify.repository.refusals import RefusalRepository
 from services.notify.schedule import Schedules
 from services.notify.settings import NotifySettings
 from services.notify.subscribers import Subscriptions, subscribe_all
 from services.runtime.bearer_keys import name_holder
 from services.runtime.clock import SystemClock, new_ordered_id
-from services.runtime.crypto import Kek, derive_key, load_key_file
+from services.runtime.crypto import Cipher, Kek, derive_key, load_key_file
 from services.runtime.database import Pool, check_database, open_pool
 from services.runtime.health import NotReadyError, Probes, health_routes
 from services.runtime.http import open_server
@@ -56,7 +58,7 @@ log = get_logger()
 
 POOL_SIZE: Final = 8
 
-Desks: TypeAlias = tuple[AgencyDesk, OperatorDesk, RecoveryDesk, Callable[[], PulseState]]
+Desks: TypeAlias = tuple[AgencyDesk, OperatorDesk, RecoveryDesk, OnboardingDesk, Callable[[], PulseState]]
 
 
 def main() -> int:
@@ -97,7 +99,7 @@ async def run_notify(
             open_notify(settings, links=links, lifetime=lifetime, probes=probes, schedules=schedules)
         )
         if (desks := await _unless_stopped(lifetime, opening)) is not None:
-            door.desk, door.operators, door.recovery, door.judge_pulse = desks
+            door.desk, door.operators, door.recovery, door.onboarding, door.judge_pulse = desks
         await lifetime.wait()
 
 
@@ -156,6 +158,7 @@ def _build_desks(settings: NotifySettings, around: Surroundings, engine: Engine,
         _build_desk(settings, around, engine),
         _build_operator_desk(settings, around),
         _build_recovery_desk(settings, around, engine),
+        _build_onboarding_desk(settings, around, engine, outward),
         lambda: outward.pulse.pulse.judge(around.clock.now()),
     )
 
@@ -235,6 +238,21 @@ def _build_operator_desk(settings: NotifySettings, around: Surroundings) -> Oper
         letters=DeadLetterRepository(around.pool),
         find_operator=lambda key: name_holder(key, hashes=settings.notify_operator_keys),
         clock=around.clock,
+    )
+
+
+def _build_onboarding_desk(
+    settings: NotifySettings, around: Surroundings, engine: Engine, outward: Outward
+) -> OnboardingDesk:
+    return OnboardingDesk(
+        directory=around.directory,
+        prober=outward.prober,
+        outbox=OutboxRepository(around.pool),
+        publish=engine.publish,
+        cipher=Cipher(derive_key(load_key_file(settings.deployment_key_file), "directory")),
+        member=settings.member,
+        clock=around.clock,
+        new_id=new_ordered_id,
     )
 
 

@@ -176,6 +176,19 @@ class Directory:
             self.view = view
             self._replaced.notify_all()
 
+    async def wait_for_endpoint(self, agency: str, endpoint_id: str, *, seconds: float) -> bool:
+        """Whether it is in force within that time."""
+
+        def is_there() -> bool:
+            return self.view.find_endpoint(agency, endpoint_id) is not None
+
+        try:
+            async with asyncio.timeout(seconds), self._replaced:
+                await self._replaced.wait_for(is_there)
+        except TimeoutError:
+            return False
+        return True
+
     async def wait_for(self, version: int, *, seconds: float) -> DirectoryView:
         """The view once it is at least this version. Raises DirectoryBehindError."""
         if self.view.version >= version:

@@ -151,6 +151,11 @@ CATALOGUE: Catalogue = MappingProxyType(
         "pulse.ping_failed": LogEntry(
             "warning", "The monitor outside (TOCSIN_NOTIFY_PULSE_URL) did not take our ping."
         ),
+        "endpoint.tested": LogEntry(
+            "info",
+            "An endpoint that is to be added was tried: unsigned, wrongly signed, signed.",
+            ("endpoint_id", "agency", "operator", "passed"),
+        ),
         "endpoint.suspended": LogEntry(
             "error",
             "An endpoint keeps failing, or answered 410. Only what a law orders is tried there, and now and "

@@ -1,4 +1,4 @@
-"""What looks outward beside the alerts, built: the pulse and whom it tells."""
+"""What looks outward beside the alerts, built: the pulse and whom it tells, and what tries new endpoints."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -8,6 +8,7 @@ from typing import Final
 
 from schemas.topics import ALERTS, CASE_EVENTS, RECEIPTS, Topic
 from services.notify.channels.posting import HttpClient, build_tls_context, open_http_client, read_target
+from services.notify.channels.probing import ProbeChannel
 from services.notify.channels.webhook import TROUBLES
 from services.notify.egress import Egress
 from services.notify.engine import Surroundings
@@ -19,7 +20,7 @@ from services.runtime.database import check_database
 from services.runtime.kafka import FindEnds, KafkaAdmin, find_committed, open_end_finder
 
 PATIENCE: Final = timedelta(seconds=5)
-"""A monitor that is asked for longer delays the next pulse."""
+"""Whoever adds an endpoint waits for the answers to its probes."""
 PING_HEAD: Final = "user-agent: Tocsin\r\naccept: */*\r\naccept-encoding: identity\r\n"
 _TAKEN: Final = range(200, 300)
 
@@ -28,9 +29,10 @@ Ping = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outward:
-    """What the app needs of it."""
+    """Both."""
 
     pulse: PulseWorker
+    prober: ProbeChannel
 
 
 @asynccontextmanager
@@ -51,6 +53,7 @@ async def open_outward(
         ping = _build_ping(settings, client, egress)
         yield Outward(
             pulse=_build_pulse(settings, around, hops=hops, ping=ping),
+            prober=ProbeChannel(client, egress, clock=around.clock),
         )
 
 

@@ -10,7 +10,8 @@ from uuid import UUID
 import orjson
 
 from schemas.alert import AlertRecord
-from schemas.receipt import ReceiptKind
+from schemas.directory import EndpointRecord
+from schemas.receipt import EndpointAdded, ReceiptKind
 from schemas.vocabulary import RefusalReason
 from services.notify.breaker import Change, Suspended
 from services.notify.delivery import Channel
@@ -107,6 +108,13 @@ def endpoint_changed(change: Change, *, at: datetime) -> Receipt:
     return Receipt(suspension.agency.encode(), _KINDS[kind], value)
 
 
+def endpoint_added(agency: str, endpoint: EndpointRecord, *, at: datetime, by: str) -> Receipt:
+    """That an endpoint passed its probes; its agency is the key."""
+    told = EndpointAdded(agency=agency, endpoint=endpoint, by=by, at=at)
+    value = told.model_dump_json(exclude_none=True).encode()
+    return Receipt(agency.encode(), _KINDS[ReceiptKind.ENDPOINT_ADDED], value)
+
+
 def pack(receipts: Iterable[Receipt]) -> bytes:
     """One JSON a line."""
     return b"\n".join(receipt.value for receipt in receipts)
@@ -135,7 +143,7 @@ def _receipt(kind: ReceiptKind, record: About, at: datetime, **more: UUID | str)
 
 def _read(line: bytes) -> Receipt:
     document = orjson.loads(line)
-    key = document["case_ref"] if "case_ref" in document else document["agency"]
+    key = document.get("case_ref") or document["agency"]
     return Receipt(key.encode(), document["kind"].encode(), line)
 
 

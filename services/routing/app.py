@@ -16,6 +16,7 @@ from services.routing.handlers.batch import CaseEventBatches, Means
 from services.routing.handlers.case_states import CaseMemory
 from services.routing.handlers.climbing import Climber
 from services.routing.handlers.directories import Directories, DirectoryDesk
+from services.routing.handlers.enrolling import Enroller
 from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.hand_over import HandOver
 from services.routing.handlers.hastening import Hastening
@@ -210,6 +211,7 @@ def _build_parts(
         realert=Realert(settings.routing_realert_every, settings.routing_realert_most),
     )
     climber, identities = Climber(means), Identities(deployment_key)
+    desk = _build_desk(means, attestor, deployment_key=deployment_key)
     return Parts(
         pool=pool,
         watch=watch,
@@ -217,11 +219,11 @@ def _build_parts(
         directories=directories,
         attestor=attestor,
         protocols=protocols,
-        desk=_build_desk(means, attestor, deployment_key=deployment_key),
+        desk=desk,
         hand_over=HandOver(outbox, sender, cluster_id=watch.cluster_id),
         events=CaseEventBatches(means, brake),
         read_back=read_back,
-        receipts=_build_receipts(means, climber, identities, brake=brake),
+        receipts=_build_receipts(means, climber, identities, enroller=desk.enroller, brake=brake),
         climber=climber,
         withdrawals=Withdrawals(means),
         stranded=StrandedWatch(Stranding(StrandedRepository(pool)).count),
@@ -231,10 +233,11 @@ def _build_parts(
 
 
 def _build_receipts(
-    means: Means, climber: Climber, identities: Identities, *, brake: Brake
+    means: Means, climber: Climber, identities: Identities, *, enroller: Enroller, brake: Brake
 ) -> ReceiptBatches:
     return ReceiptBatches(
         means.pool,
+        enroller=enroller,
         consequences=Consequences(
             acknowledgements=Acknowledgements(means.keyring, means.case_memory),
             hastening=Hastening(identities),
@@ -263,6 +266,7 @@ def _build_desk(means: Means, attestor: Attestor, *, deployment_key: bytes) -> D
         ProtocolDesk(pool, means.protocols, attestor, clock=clock),
         Signatures(directories, clock),
         DutyRegister(RegisterRepository(pool), means.keyring, operations_key=means.operations_key),
+        Enroller(directory_desk),
     )
 
 

@@ -63,6 +63,7 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
                 "endpoint_suspended_count",
                 "endpoint_resumed_count",
                 "decided_count",
+                "endpoint_added_count",
                 "pulse_count",
                 "partitions",
                 "duration_ms",
@@ -97,6 +98,21 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
             "info",
             "Nobody acknowledged an exercise up to its last rung: for those who hold it, and no alarm.",
             _ALERT,
+        ),
+        "endpoint.added": LogEntry(
+            "info",
+            "An endpoint that passed its probes is in the directory.",
+            ("directory_version", "agency", "endpoint_id", "operator"),
+        ),
+        "endpoint.not_added": LogEntry(
+            "warning",
+            "An endpoint passed its probes, but its agency has left or is not in the directory.",
+            ("agency", "endpoint_id", "operator"),
+        ),
+        "endpoint.removed": LogEntry(
+            "info",
+            "An operator took an endpoint out of the directory.",
+            ("directory_version", "agency", "endpoint_id", "operator"),
         ),
         "duty.reminded": LogEntry(
             "info",

@@ -1,5 +1,6 @@
 """The directory changes while everything runs: once `tocsin directory apply` returns, it counts."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -178,3 +179,37 @@ async def test_what_cannot_be_rotated_is_refused_with_1(task_force: TaskForce) -
     assert "no such endpoint" in done.errors
     wrong = await tocsin(*words, "--overlap", "a while", "--data-dir", task_force.stack.data_dir)
     assert wrong.exit_code == 2
+
+
+async def test_an_endpoint_is_added_once_its_receiver_refuses_what_it_must_and_gets_the_next_alert(
+    task_force: TaskForce, operator: Operator, tmp_path: Path
+) -> None:
+    assert (await operator.apply()).exit_code == 0
+    receiver, secret_file = task_force.receivers["onboarded"], tmp_path / "cw.secret"
+    folder = ("--data-dir", task_force.stack.data_dir)
+    words = ("endpoint", "add", CHILD_WELFARE, receiver.url, "--secret-file", secret_file, *folder)
+    made = await tocsin(*words)
+    assert (made.exit_code, secret_file.stat().st_mode & 0o777) == (3, 0o600)
+    refused = await tocsin(*words)
+    assert refused.exit_code == 1
+    assert "the signed test message: answered 401 Unauthorized" in refused.errors
+    receiver.secret = secret_file.read_text().strip()
+    added = await tocsin(*words)
+    assert (added.exit_code, added.errors) == (0, "")
+    assert "unsigned: answered 401 Unauthorized" in added.output
+    assert "is in force." in added.output
+    assert receiver.secret not in added.output
+
+    event = found_by_police(name="onboarded")
+    await task_force.accept(event)
+    async with asyncio.timeout(30), receiver.changed:
+        await receiver.changed.wait_for(lambda: any("alert_id" in each.data for each in receiver.arrivals))
+    assert receiver.arrivals[-1].is_verified
+
+    # A file that says nothing of it does not silence it.
+    applied = await operator.apply({"id": CHILD_WELFARE, "name": "Another name"})
+    assert applied.exit_code == 0
+    removed = await tocsin("endpoint", "remove", CHILD_WELFARE, receiver.url, *folder)
+    assert (removed.exit_code, removed.output[:26]) == (0, "Gone as of directory versi")
+    again = await tocsin("endpoint", "remove", CHILD_WELFARE, receiver.url, *folder)
+    assert again.exit_code == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from examples.receiver import Inbox, build_server
+from services.notify.onboarding import Probe, ProbeResult, build_test
 from services.notify.signing import parse_secret, sign
 
 OLD = "whsec_" + "T2xkIHNlY3JldCBvZiBhbiBlbmRwb2ludCwgMzIgYnl0"
@@ -104,3 +105,15 @@ def test_silence_is_found_out(endpoint: Endpoint) -> None:
     beat = heartbeat()
     assert endpoint.post(beat, signed(beat, webhook_id="heartbeat_ep_1")) == 204
     assert not inbox.is_silent(60)
+
+
+def test_it_passes_the_probes_of_a_new_endpoint(endpoint: Endpoint) -> None:
+    body = build_test(webhook_id="test_1", agency="ag-kern-cw", endpoint_id="ep_1", at=datetime.now(UTC))
+    wrong = "whsec_" + "V3JvbmcgISBzZWNyZXQgb2YgYW4gZW5kcG9pbnQsIDM="
+    unsigned = {name: value for name, value in signed(body).items() if name != "webhook-signature"}
+    answers = {
+        Probe.UNSIGNED: endpoint.post(body, unsigned),
+        Probe.WRONGLY_SIGNED: endpoint.post(body, signed(body, secret=wrong)),
+        Probe.SIGNED: endpoint.post(body, signed(body)),
+    }
+    assert all(ProbeResult(probe, code, "", None).has_passed for probe, code in answers.items())

@@ -11,6 +11,7 @@ from schemas.alert import AlertContent, AlertRecord, DutyNotice, WebhookAlert, W
 from schemas.case_event import REQUIRED, CaseEvent
 from schemas.details import DETAILS
 from schemas.directory import Agency, DirectoryFile, DirectorySnapshot
+from schemas.endpoint_test import WebhookTest
 from schemas.heartbeat import WebhookHeartbeat
 from schemas.pack import ProtocolPack
 from schemas.problem import IntakeResponse, Problem
@@ -38,6 +39,7 @@ MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "webhook-alert": WebhookAlert,
     "webhook-duty-notice": WebhookDutyNotice,
     "webhook-heartbeat": WebhookHeartbeat,
+    "webhook-test": WebhookTest,
 }
 """The models whose own schema says everything; the others are put together below."""
 

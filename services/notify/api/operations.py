@@ -74,10 +74,12 @@ Enter: TypeAlias = Callable[[], OperatorDesk]
 Authenticate: TypeAlias = Callable[..., Awaitable[str]]
 
 
-def add_operator_routes(app: FastAPI, enter: Enter) -> None:
+def add_operator_routes(app: FastAPI, enter: Enter) -> Authenticate:
+    """How operators are known, for routes of others."""
     authenticate = _build_authenticate(enter)
     _add_reading(app, enter, authenticate)
     _add_redriving(app, enter, authenticate)
+    return authenticate
 
 
 def _build_authenticate(enter: Enter) -> Authenticate:

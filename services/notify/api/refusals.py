@@ -71,6 +71,9 @@ NO_OPERATOR: Final = Problem(
 NO_SUCH_ENDPOINT: Final = Problem(
     status=404, title="No such endpoint", detail="Your agency has no endpoint with this id."
 )
+NO_SUCH_AGENCY: Final = Problem(
+    status=404, title="No such agency", detail="No active agency of the directory has this id."
+)
 NO_SUCH_DELIVERY: Final = Problem(
     status=404, title="No such delivery", detail="There is no delivery with this id."
 )
@@ -81,6 +84,16 @@ AWAY: Final = Problem(
     retry_after=RETRY_SECONDS,
 )
 FAULT: Final = Problem(status=500, title="A fault of ours", detail="It was recorded.")
+
+
+def refuse_endpoint(advice: Iterable[str]) -> Problem:
+    """What to do, of each thing that stands against it."""
+    return Problem(
+        status=422,
+        title="Not added",
+        detail="Nothing changed. Mend what `errors` names and add it again.",
+        errors=[FieldError("/url", message) for message in advice],
+    )
 
 
 def respond(problem: Problem) -> Response:

@@ -22,6 +22,7 @@ from services.notify.api.documents import (
     DutyList,
     EvidenceRequest,
 )
+from services.notify.api.onboarding import add_onboarding_routes
 from services.notify.api.operations import add_operator_routes
 from services.notify.api.pages import Pages
 from services.notify.api.pulse import NOTHING_KNOWN, add_pulse_route
@@ -43,6 +44,7 @@ from services.notify.api.refusals import (
 from services.notify.api.refusing import add_refusal_routes
 from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.duties import FutureEvidenceError, ShreddedEvidenceError
+from services.notify.handlers.onboarding import OnboardingDesk
 from services.notify.handlers.operations import OperatorDesk
 from services.notify.handlers.recovery import RecoveryDesk
 from services.notify.pulse import PulseState
@@ -71,6 +73,7 @@ class Door:
     desk: AgencyDesk | None = None
     operators: OperatorDesk | None = None
     recovery: RecoveryDesk | None = None
+    onboarding: OnboardingDesk | None = None
     judge_pulse: Callable[[], PulseState] | None = None
 
     def judge(self) -> PulseState:
@@ -80,6 +83,11 @@ class Door:
         if self.operators is None:
             raise RefusedError(AWAY)
         return self.operators
+
+    def enter_to_add(self) -> OnboardingDesk:
+        if self.onboarding is None:
+            raise RefusedError(AWAY)
+        return self.onboarding
 
     def enter_to_recover(self) -> RecoveryDesk:
         if self.recovery is None:
@@ -108,7 +116,13 @@ def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
     add_refusal_routes(app, door.enter, authenticate)
     _add_duty_routes(app, door, authenticate)
     add_recovery_routes(app, door.enter_to_recover, authenticate)
-    add_operator_routes(app, door.enter_as_operator)
+    authenticate_operator = add_operator_routes(app, door.enter_as_operator)
+    add_onboarding_routes(
+        app,
+        door.enter_to_add,
+        authenticate=authenticate,
+        authenticate_operator=authenticate_operator,
+    )
     add_pulse_route(app, door.judge)
     _add_page(app, door)
     _handle_errors(app)

@@ -27,6 +27,8 @@ class Answer:
 
     status: int
     retry_after: bytes | None
+    reason: bytes = b""
+    """The phrase beside the status."""
 
 
 class _Reader:
@@ -40,6 +42,7 @@ class _Reader:
         self.status: int | None = None
         """Counts once everything that came with it was understood."""
         self.retry_after: bytes | None = None
+        self.reason = b""
         self.is_complete = False
         self.is_lasting = False
         """Whether the connection may be used again once the answer is complete."""
@@ -51,6 +54,7 @@ class _Reader:
     def begin(self) -> None:
         """What comes next is another answer."""
         self.status = self._status = self.retry_after = None
+        self.reason = b""
         self.is_complete = self.is_lasting = False
         self._head_room = MOST_HEAD_BYTES
         self._body_room = MOST_BODY_BYTES
@@ -76,6 +80,10 @@ class _Reader:
 
     def on_message_begin(self) -> None:
         self.is_lasting = False  # A second answer to one request is one too many.
+
+    def on_status(self, reason: bytes) -> None:
+        # In pieces, if it comes in pieces; of an interim answer, too: the last one counts.
+        self.reason = reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() == b"retry-after":
@@ -165,6 +173,6 @@ class Connection(asyncio.Protocol):
         if answered is None or answered.done():
             return
         if self._reader.status is not None:
-            answered.set_result(Answer(self._reader.status, self._reader.retry_after))
+            answered.set_result(Answer(self._reader.status, self._reader.retry_after, self._reader.reason))
         elif trouble is not None:
             answered.set_exception(trouble)

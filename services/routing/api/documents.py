@@ -64,6 +64,13 @@ class RotatedEndpoint(WireModel):
     public_key: Opt[str] = None
 
 
+class RemovedEndpoint(WireModel):
+    """An endpoint that is gone, and the version of the directory without it."""
+
+    version: int
+    endpoint_id: str
+
+
 class ShownEndpoint(WireModel):
     """An endpoint without its secrets."""
 
@@ -73,6 +80,7 @@ class ShownEndpoint(WireModel):
     public_key: Opt[str] = None
     limits: Opt[EndpointLimits] = None
     exercises: bool = False
+    added: bool = False
 
 
 class ShownAgency(AgencyProfile):
@@ -104,6 +112,7 @@ _MODELS: Final[tuple[type[BaseModel], ...]] = (
     DirectoryFile,
     Explanations,
     Problem,
+    RemovedEndpoint,
     RotatedEndpoint,
     RotateRequest,
     ShownDirectory,
@@ -222,6 +231,19 @@ ROTATE_ENDPOINT: Final[dict[str, Any]] = {
         "security": _SECURITY,
         "requestBody": {"required": True, **_json(RotateRequest)},
     },
+}
+
+REMOVE_ENDPOINT: Final[dict[str, Any]] = {
+    "operation_id": "removeEndpoint",
+    "summary": "Take an endpoint out of the directory",
+    "description": "Nothing is sent there any more. A directory file that names it brings it back.",
+    "response_description": "In force and published.",
+    "responses": {
+        **_COMMON,
+        200: _json(RemovedEndpoint),
+        404: _problem("The agency has no such endpoint."),
+    },
+    "openapi_extra": {"security": _SECURITY},
 }
 
 GET_DECISIONS: Final[dict[str, Any]] = {

@@ -15,6 +15,7 @@ from schemas.operator import SIGNATURE_HEADER, Purpose, digest_query
 from services.routing.api.documents import (
     LONGEST_OVERLAP,
     AppliedDirectory,
+    RemovedEndpoint,
     RotatedEndpoint,
     RotateRequest,
     ShownDirectory,
@@ -26,6 +27,8 @@ from services.routing.handlers.directory_files import (
     parse_directory,
 )
 from services.routing.handlers.endpoint_secrets import SecretKind
+from services.routing.handlers.enrolling import Enroller
+from services.routing.handlers.enrolling import UnknownEndpointError as UnknownAddedEndpointError
 from services.routing.handlers.explaining import Explainer, Question
 from services.routing.handlers.operators import Operators
 from services.routing.handlers.publishing import ProtocolDesk
@@ -55,6 +58,7 @@ class Desk:
     protocols: ProtocolDesk
     signatures: Signatures
     register: DutyRegister
+    enroller: Enroller
 
 
 class RefusedRequestError(Exception):
@@ -139,6 +143,18 @@ class RoutingApi:
                 }
             )
         )
+
+    async def remove_endpoint(self, request: Request, agency: str, endpoint_id: str) -> Response:
+        operator = self.authenticate(request)
+        try:
+            version = await self.connected().enroller.remove(agency, endpoint_id, operator=operator)
+        except (UnknownAddedEndpointError, NoDirectoryError):
+            raise RefusedRequestError(Problem(status=404, detail="There is no such endpoint.")) from None
+        except PublishError as error:
+            raise RefusedRequestError(unavailable("Removed, but not published. Apply the file.")) from error
+        except TRANSIENT_ERRORS as error:
+            raise RefusedRequestError(unavailable("Perhaps removed. Remove it again.")) from error
+        return respond(RemovedEndpoint(version=version, endpoint_id=endpoint_id))
 
     async def get_decisions(
         self,

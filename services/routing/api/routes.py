@@ -39,6 +39,12 @@ def build_app(api: RoutingApi, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
         **documents.ROTATE_ENDPOINT,
     )
     app.add_api_route(
+        "/v1/agencies/{agency}/endpoints/{endpoint_id}",
+        api.remove_endpoint,
+        methods=["DELETE"],
+        **documents.REMOVE_ENDPOINT,
+    )
+    app.add_api_route(
         "/v1/decisions/{event_id}", api.get_decisions, methods=["GET"], **documents.GET_DECISIONS
     )
     protocols = ProtocolApi(api)

@@ -161,6 +161,12 @@ class DirectoryDesk:
         await self._publish(snapshot)
         return snapshot
 
+    async def publish_again(self) -> None:
+        """The newest version, of which nobody knows whether it was published. Raises PublishError."""
+        newest = await self.find_newest()
+        if newest is not None:
+            await self._publish(newest)
+
     async def find_newest(self) -> DirectorySnapshot | None:
         """Raises one of database.TRANSIENT_ERRORS."""
         newest = await DirectoryRepository(self._pool).find_newest()

@@ -73,6 +73,7 @@ class SecretKeeper:
                 "content": endpoint.content,
                 "limits": endpoint.limits,
                 "exercises": endpoint.exercises,
+                "added": False,
             }
         )
         stale = []

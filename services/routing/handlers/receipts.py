@@ -12,6 +12,7 @@ from schemas.receipt import (
     RECEIPT,
     Acknowledged,
     Delivered,
+    EndpointAdded,
     EndpointResumed,
     EndpointSuspended,
     Evidence,
@@ -24,6 +25,7 @@ from schemas.receipt import (
 )
 from schemas.topics import RECEIPTS
 from services.routing.handlers.acknowledging import Acknowledgements
+from services.routing.handlers.enrolling import Enroller
 from services.routing.handlers.hastening import Hastening
 from services.routing.handlers.matter import UNKNOWN
 from services.routing.handlers.noticing import Notices, Told, Trouble
@@ -42,7 +44,7 @@ from services.runtime.logs import get_logger
 log = get_logger()
 
 AlertReceipt: TypeAlias = Stored | Delivered | Failed | Acknowledged | Refused | Unacknowledged | Unreachable
-Fact: TypeAlias = AlertReceipt | Evidence | EndpointSuspended | EndpointResumed
+Fact: TypeAlias = AlertReceipt | Evidence | EndpointSuspended | EndpointResumed | EndpointAdded
 NoFact: TypeAlias = Literal[ReceiptKind.DECIDED, ReceiptKind.PULSE]
 
 _OWN: Final = (KIND_HEADER, ReceiptKind.DECIDED.value.encode())
@@ -63,6 +65,7 @@ class Facts:
         """Alerts that nobody can take, or will."""
         self.troubles: list[Trouble] = []
         self.evidence: list[EvidenceRow] = []
+        self.endpoints: list[EndpointAdded] = []
         self.unreadable: list[ReceivedRecord] = []
         self.counts: Counter[ReceiptKind] = Counter()
         self.stopped_at: ReceivedRecord | None = None
@@ -90,6 +93,9 @@ class Facts:
 
     def _take_fact(self, receipt: Fact) -> None:
         self.counts[receipt.kind] += 1
+        if receipt.kind is ReceiptKind.ENDPOINT_ADDED:
+            self.endpoints.append(receipt)
+            return
         if receipt.kind is ReceiptKind.EVIDENCE:
             self.evidence.append(_evidence_row(receipt))
             return
@@ -140,6 +146,7 @@ class ReceiptBatches:
         *,
         consequences: Consequences,
         wake_climber: Callable[[], None],
+        enroller: Enroller,
         cluster_id: str,
         clock: Clock,
         brake: Brake,
@@ -147,6 +154,7 @@ class ReceiptBatches:
         self._pool = pool
         self._consequences = consequences
         self._wake_climber = wake_climber
+        self._enroller = enroller
         self._cluster_id = cluster_id
         self._clock = clock
         self._brake = brake
@@ -160,6 +168,8 @@ class ReceiptBatches:
             repository = BatchRepository(connection)
             placed = await place_batch(repository, records, cluster_id=self._cluster_id, topic=RECEIPTS.name)
             facts.take_all(placed.due)
+            # Before the position moves: read again after a crash, it changes nothing more.
+            await self._enroller.enrol(facts.endpoints)
             told = await self._write(repository, FollowUpRepository(connection), facts)
         self._window = facts.window
         await self._consequences.tell(told)

@@ -13,6 +13,7 @@ from schemas.directory import (
     AgencyRecord,
     DirectoryFile,
     DirectorySnapshot,
+    EndpointRecord,
     SourceRecord,
 )
 from schemas.vocabulary import AgencyStatus, Role
@@ -56,12 +57,16 @@ def build_snapshot(
     """Agencies that the file does not name any more stay, offboarded. Raises InvalidDirectoryError."""
     endpoints = _renew_endpoints(file, previous, keeper=SecretKeeper(directory_key), now=applied_at)
     named = {agency.id for agency in file.agencies}
+    kept = _list_added(file, previous)
     left = [] if previous is None else [agency for agency in previous.agencies if agency.id not in named]
     snapshot = DirectorySnapshot(
         version=version,
         applied_at=applied_at,
         agencies=[
-            *(_agency_record(agency, endpoints[agency.id]) for agency in file.agencies),
+            *(
+                _agency_record(agency, endpoints[agency.id], kept.get(agency.id, ()))
+                for agency in file.agencies
+            ),
             *(_offboard(agency) for agency in left),
         ],
         sources=[
@@ -70,7 +75,7 @@ def build_snapshot(
         ],
         operators=file.operators,
     )
-    return Built(snapshot, tuple(_list_stale(endpoints)))
+    return Built(snapshot, (*_list_stale(endpoints), *_list_kept(kept)))
 
 
 def render_snapshot(snapshot: DirectorySnapshot) -> str:
@@ -140,12 +145,39 @@ def _list_stale(endpoints: Mapping[str, Sequence[Renewed]]) -> Iterator[str]:
                 )
 
 
-def _agency_record(agency: Agency, endpoints: Sequence[Renewed]) -> AgencyRecord:
+def _list_added(
+    file: DirectoryFile, previous: DirectorySnapshot | None
+) -> Mapping[str, Sequence[EndpointRecord]]:
+    """What was added by itself and the file does not name: nobody meant to take it away."""
+    before = {} if previous is None else {agency.id: agency.endpoints for agency in previous.agencies}
+    return {
+        agency.id: [
+            endpoint
+            for endpoint in before.get(agency.id, ())
+            if endpoint.added and endpoint.url not in {named.url for named in agency.endpoints}
+        ]
+        for agency in file.agencies
+        if agency.status is AgencyStatus.ACTIVE and not agency.external
+    }
+
+
+def _list_kept(kept: Mapping[str, Sequence[EndpointRecord]]) -> Iterator[str]:
+    for agency, endpoints in kept.items():
+        for endpoint in endpoints:
+            yield (
+                f"{agency}: {endpoint.endpoint_id} was added by itself and stays; name it in the file, or "
+                "take it out with `tocsin endpoint remove`"
+            )
+
+
+def _agency_record(
+    agency: Agency, endpoints: Sequence[Renewed], kept: Sequence[EndpointRecord]
+) -> AgencyRecord:
     profile = agency.model_dump(exclude={"endpoints", "keys", "key_hashes"}, exclude_none=True)
     hashes = [*(hash_api_key(key) for key in agency.keys), *agency.key_hashes]
     return AgencyRecord(
         **profile,
-        endpoints=[each.record for each in endpoints],
+        endpoints=[*(each.record for each in endpoints), *kept],
         key_hashes=list(dict.fromkeys(hashes)),
     )
 

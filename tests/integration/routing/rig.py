@@ -24,6 +24,7 @@ from services.routing.handlers.batch import CaseEventBatches, Means
 from services.routing.handlers.case_states import CaseMemory
 from services.routing.handlers.climbing import Climber
 from services.routing.handlers.directories import Directories, DirectoryDesk
+from services.routing.handlers.enrolling import Enroller
 from services.routing.handlers.explaining import Explainer
 from services.routing.handlers.hand_over import HandOver
 from services.routing.handlers.hastening import Hastening
@@ -156,6 +157,7 @@ class Rig:
             realert=realert,
         )
         climber = Climber(means)
+        desk = DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key)
         return Routing(
             events=CaseEventBatches(means, brake),
             receipts=ReceiptBatches(
@@ -172,6 +174,7 @@ class Rig:
                     sender=sender,
                 ),
                 wake_climber=climber.wake,
+                enroller=Enroller(desk),
                 cluster_id=cluster_id,
                 clock=clock,
                 brake=brake,
@@ -181,7 +184,7 @@ class Rig:
             reminders=Reminders(means, Identities(deployment_key)),
             read_back=read_back,
             hand_over=HandOver(outbox, sender, cluster_id=cluster_id),
-            desk=DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key),
+            desk=desk,
             directories=directories,
             protocols=protocols,
             protocol_desk=ProtocolDesk(pool, protocols, attestor, clock=clock),

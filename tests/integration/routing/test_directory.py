@@ -1,5 +1,6 @@
 """Applying a directory: versions, what is kept of it, and what the other services are told."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,15 +11,18 @@ from schemas.directory import (
     DirectoryFile,
     DirectorySnapshot,
     Endpoint,
+    EndpointRecord,
     Source,
     endpoint_id,
     endpoint_seal_context,
 )
-from schemas.topics import DIRECTORY
-from schemas.vocabulary import AgencyStatus, Role, Rung
+from schemas.receipt import KIND_HEADER, EndpointAdded
+from schemas.topics import DIRECTORY, RECEIPTS
+from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung
+from services.routing.handlers.enrolling import Enroller, UnknownEndpointError
 from services.routing.handlers.snapshots import derive_directory_key
 from services.runtime.crypto import hash_api_key, load_key_file, new_api_key, new_webhook_secret, open_sealed
-from services.runtime.kafka import read_topic_to_end
+from services.runtime.kafka import Record, read_topic_to_end
 from tests.integration.routing.events import build_event, lay_out
 from tests.integration.routing.rig import OPERATOR, Rig, Routing, alerts_by_agency, sample_directory
 
@@ -60,6 +64,78 @@ async def test_the_same_file_again_is_the_same_version_and_is_published_once_mor
     assert (again.snapshot, again.changed) == (first.snapshot, False)
     assert [snapshot.version for snapshot in await published(rig)] == [1, 2, 2]
     assert await rig.count("directory") == 2
+
+
+def passed(url: str = "https://new.example/tocsin", agency: str = "ag-kern-cw") -> EndpointAdded:
+    """What notify tells once an endpoint passed its probes."""
+    endpoint = EndpointRecord(
+        endpoint_id=endpoint_id(agency=agency, url=url),
+        url=url,
+        content=EndpointContent.POINTER,
+        secret_sealed=b"sealed",
+        added=True,
+    )
+    return EndpointAdded(agency=agency, endpoint=endpoint, by="agency", at=datetime(2026, 3, 4, tzinfo=UTC))
+
+
+async def tell(routing: Routing, *receipts: EndpointAdded, offset: int = 0) -> None:
+    records = [
+        Record(
+            RECEIPTS.name,
+            each.agency.encode(),
+            each.model_dump_json(exclude_none=True).encode(),
+            ((KIND_HEADER, each.kind.value.encode()),),
+        )
+        for each in receipts
+    ]
+    await routing.receipts.handle(lay_out(records, first_offset=offset))
+
+
+async def endpoints(rig: Rig) -> list[str]:
+    newest = (await published(rig))[-1]
+    return [e.url for agency in newest.agencies if agency.id == "ag-kern-cw" for e in agency.endpoints]
+
+
+async def test_an_endpoint_that_passed_its_probes_is_added_once_however_often_it_is_told(
+    rig: Rig, routing: Routing
+) -> None:
+    await routing.desk.apply(one_agency(), operator=OPERATOR)
+    await tell(routing, passed(), passed(), passed(agency="ag-nobody"))
+    assert await endpoints(rig) == [passed().endpoint.url]
+    assert await rig.count("directory") == 3
+    assert (await rig.rows("directory"))[-1]["applied_by"] == "agency"
+    # Told again, after a crash before the position moved or a broker that forgot.
+    await tell(routing, passed(), offset=3)
+    assert await rig.count("directory") == 3
+
+
+async def test_a_file_that_does_not_name_an_added_endpoint_leaves_it_and_one_that_does_takes_it_over(
+    rig: Rig, routing: Routing
+) -> None:
+    await routing.desk.apply(one_agency(), operator=OPERATOR)
+    await tell(routing, passed())
+    url = passed().endpoint.url
+    same = await routing.desk.apply(one_agency(), operator=OPERATOR)
+    assert not same.changed
+    changed = await routing.desk.apply(one_agency(name="Another name"), operator=OPERATOR)
+    assert await endpoints(rig) == [url]
+    assert [warning for warning in changed.warnings if "was added by itself and stays" in warning]
+    named = Endpoint(url=url, content=EndpointContent.DISCLOSED)
+    await routing.desk.apply(one_agency(endpoints=[named]), operator=OPERATOR)
+    [agency] = [a for a in (await published(rig))[-1].agencies if a.id == "ag-kern-cw"]
+    assert [(e.url, e.content, e.added) for e in agency.endpoints] == [(url, "disclosed", False)]
+    await routing.desk.apply(one_agency(), operator=OPERATOR)
+    assert await endpoints(rig) == []
+
+
+async def test_an_operator_takes_an_endpoint_out(rig: Rig, routing: Routing) -> None:
+    await routing.desk.apply(one_agency(), operator=OPERATOR)
+    await tell(routing, passed())
+    enroller = Enroller(routing.desk)
+    await enroller.remove("ag-kern-cw", passed().endpoint.endpoint_id, operator=OPERATOR)
+    assert await endpoints(rig) == []
+    with pytest.raises(UnknownEndpointError):
+        await enroller.remove("ag-kern-cw", passed().endpoint.endpoint_id, operator=OPERATOR)
 
 
 async def test_an_agency_that_the_file_does_not_name_any_more_is_offboarded_and_kept(

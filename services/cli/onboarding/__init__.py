@@ -1,0 +1,1 @@
+"""What `tocsin endpoint add` does before it asks notify."""

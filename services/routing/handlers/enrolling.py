@@ -1,0 +1,90 @@
+"""Endpoints that passed their probes at notify, taken into the directory; and taken out again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from schemas.directory import AgencyRecord, DirectorySnapshot, EndpointRecord
+from schemas.receipt import EndpointAdded
+from schemas.vocabulary import AgencyStatus
+from services.routing.handlers.directories import Change, DirectoryDesk, NoDirectoryError
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+
+class UnknownEndpointError(Exception):
+    """The directory in force has no such endpoint of this agency."""
+
+
+class _NothingToChangeError(Exception):
+    """It is there already."""
+
+
+class _UnwantedError(Exception):
+    """Its agency is not there any more."""
+
+
+class Enroller:
+    """Each a version of the directory of its own, published like every other."""
+
+    def __init__(self, desk: DirectoryDesk) -> None:
+        self._desk = desk
+
+    async def enrol(self, added: Sequence[EndpointAdded]) -> None:
+        """Doing it twice changes nothing. Raises one of database.TRANSIENT_ERRORS or PublishError."""
+        for each in added:
+            about = {"agency": each.agency, "endpoint_id": each.endpoint.endpoint_id, "operator": each.by}
+            try:
+                snapshot = await self._desk.amend(_adding(each), operator=each.by)
+            except _NothingToChangeError:
+                # Perhaps it was stored, and publishing it failed.
+                await self._desk.publish_again()
+            except (_UnwantedError, NoDirectoryError):
+                log.warning("endpoint.not_added", **about)
+            else:
+                log.info("endpoint.added", directory_version=snapshot.version, **about)
+
+    async def remove(self, agency: str, endpoint_id: str, *, operator: str) -> int:
+        """The version without it. Raises as DirectoryDesk.amend, and UnknownEndpointError."""
+
+        def change(snapshot: DirectorySnapshot, _: datetime) -> list[AgencyRecord]:
+            record = _find(snapshot, agency)
+            kept = [] if record is None else [e for e in record.endpoints if e.endpoint_id != endpoint_id]
+            if record is None or len(kept) == len(record.endpoints):
+                raise UnknownEndpointError
+            return _with_endpoints(snapshot, record, kept)
+
+        snapshot = await self._desk.amend(change, operator=operator)
+        log.info(
+            "endpoint.removed",
+            directory_version=snapshot.version,
+            agency=agency,
+            endpoint_id=endpoint_id,
+            operator=operator,
+        )
+        return snapshot.version
+
+
+def _adding(added: EndpointAdded) -> Change:
+    """The change that one receipt asks for."""
+
+    def change(snapshot: DirectorySnapshot, _: datetime) -> list[AgencyRecord]:
+        record = _find(snapshot, added.agency)
+        if record is None or record.external or record.status is not AgencyStatus.ACTIVE:
+            raise _UnwantedError
+        if added.endpoint.endpoint_id in {endpoint.endpoint_id for endpoint in record.endpoints}:
+            raise _NothingToChangeError
+        return _with_endpoints(snapshot, record, [*record.endpoints, added.endpoint])
+
+    return change
+
+
+def _find(snapshot: DirectorySnapshot, agency: str) -> AgencyRecord | None:
+    return next((record for record in snapshot.agencies if record.id == agency), None)
+
+
+def _with_endpoints(
+    snapshot: DirectorySnapshot, record: AgencyRecord, endpoints: Sequence[EndpointRecord]
+) -> list[AgencyRecord]:
+    changed = record.model_copy(update={"endpoints": list(endpoints)})
+    return [changed if other is record else other for other in snapshot.agencies]
