@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from schemas.directory import DirectorySnapshot
 from schemas.operator import SIGNATURE_HEADER, Purpose, digest_query
+from schemas.vocabulary import AgencyId, EventId
 from services.routing.api.documents import (
     LONGEST_OVERLAP,
     AppliedDirectory,
@@ -180,8 +181,8 @@ class RoutingApi:
     async def get_duties(
         self,
         request: Request,
-        agency: Annotated[str | None, Query(description="Only those that this agency holds.")] = None,
-        event: Annotated[str | None, Query(description="Only those of events with this id.")] = None,
+        agency: Annotated[AgencyId | None, Query(description="Only those that this agency holds.")] = None,
+        event: Annotated[EventId | None, Query(description="Only those of events with this id.")] = None,
         *,
         overdue: Annotated[bool, Query(description="Only those whose time has passed.")] = False,
         limit: Annotated[int, Query(ge=1, le=MOST_DUTIES)] = 500,
