@@ -29,16 +29,18 @@ from tests.unit.routing.building import KERN, NOW, build_event, build_packs
 from tests.unit.routing.story import Story
 from tests.unit.routing.test_case_properties import (
     BROAD,
+    GRANTORS,
     HOLDERS,
     OPENED_BY_CONSENT,
     RECIPIENTS,
+    SOME_RECIPIENTS,
     Course,
     Step,
     run,
     willing_directories,
     worlds,
 )
-from tests.unit.routing.test_decide_properties import AGENCIES, rules
+from tests.unit.routing.test_decide_properties import AGENCIES, AGENCY, rules
 from tests.unit.routing.test_disclosure import CLASS_GATES, EVERY_GROUP
 
 World = tuple[Directory, list[dict[str, Any]], list[Step]]
@@ -53,8 +55,8 @@ def logs(draw: st.DrawFn) -> list[CaseEvent]:
 
 @st.composite
 def log_event(draw: st.DrawFn, number: int, count: int) -> CaseEvent:
-    kind = draw(st.sampled_from(["tip", "tip", "correction", "retraction", "grant", "revoke", "conflict"]))
-    data: dict[str, Any] = {"age": {"band": draw(st.sampled_from(["under13", "adult"]))}}
+    kind = draw(LOG_KINDS)
+    data: dict[str, Any] = {"age": {"band": draw(LOG_AGES)}}
     event_type = "tip.received"
     match kind:
         case "tip" | "correction":
@@ -69,12 +71,15 @@ def log_event(draw: st.DrawFn, number: int, count: int) -> CaseEvent:
             event_type, data["consent"] = "consent.revoked", {"consent_id": draw(CONSENT_ID)}
     if kind in {"correction", "retraction"}:
         word = "corrects" if kind == "correction" else "retracts"
-        data[word] = f"e{draw(st.integers(0, count - 1).filter(lambda other: other != number))}"
-    event = build_event(event_type, draw(st.sampled_from(AGENCIES[:2])), event_id=f"e{number}", **data)
-    return event.model_copy(update={"subject": draw(st.sampled_from(["C1", "C1", "C1", "C2"]))})
+        data[word] = f"e{draw(st.sampled_from([other for other in range(count) if other != number]))}"
+    event = build_event(event_type, draw(LOG_AGENCY), event_id=f"e{number}", **data)
+    return event.model_copy(update={"subject": draw(LOG_CASES)})
 
 
-AGENCY = st.sampled_from(AGENCIES)
+LOG_KINDS = st.sampled_from(["tip", "tip", "correction", "retraction", "grant", "revoke", "conflict"])
+LOG_AGES = st.sampled_from(["under13", "adult"])
+LOG_AGENCY = st.sampled_from(AGENCIES[:2])
+LOG_CASES = st.sampled_from(["C1", "C1", "C1", "C2"])
 CONSENT_ID = st.sampled_from(["cn-1", "cn-2"])
 
 
@@ -82,8 +87,8 @@ CONSENT_ID = st.sampled_from(["cn-1", "cn-2"])
 def grants(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "consent_id": draw(CONSENT_ID),
-        "granted_by": draw(st.sampled_from(["self", "parent"])),
-        "recipients": draw(st.one_of(st.just(AGENCIES), st.lists(st.sampled_from(RECIPIENTS), unique=True))),
+        "granted_by": draw(GRANTORS),
+        "recipients": draw(SOME_RECIPIENTS),
         "groups": draw(BROAD),
         "to": "2027-03-01T00:00:00Z",
     }

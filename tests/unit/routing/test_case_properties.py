@@ -26,6 +26,7 @@ from tests.unit.routing.building import KERN, NOW, build_event, build_packs
 from tests.unit.routing.story import Story
 from tests.unit.routing.test_decide_properties import (
     AGENCIES,
+    AGENCY,
     GROUPS,
     ROLES,
     SOME_GROUPS,
@@ -45,27 +46,30 @@ RECIPIENTS = [*AGENCIES, "LEA_LEAD", "VICTIM_SERVICES", "CHILD_WELFARE"]
 OPENED_BY_CONSENT = {Group.SUBSTANCE_USE, Group.IMMIGRATION, Group.CITIZENSHIP, Group.MEDICAL}
 BROAD = st.one_of(st.just(sorted(SOME_GROUPS)), GROUPS)
 """Rules, consents and events must name the same group to meet: often they all name every one."""
+KINDS = st.sampled_from(
+    ["tip"] * 6 + ["grant"] * 4 + ["revoke", "revoke", "conflict", "conflict", "retraction"]
+)
+OF = st.one_of(st.none(), st.none(), st.integers(-1, 3))
+AGES = st.sampled_from(["under13", "adult", "unknown"])
+CONSENT_NUMBERS = st.integers(1, 2)
+GRANTORS = st.sampled_from(["self", "parent"])
+SOME_RECIPIENTS = st.one_of(st.just(AGENCIES), st.lists(st.sampled_from(RECIPIENTS), unique=True))
 Step = tuple[str, Any]
 
 
 @st.composite
 def occurrences(draw: st.DrawFn) -> dict[str, Any]:
     """An event, of what it is made; `of` is how many events ago the one it corrects or retracts was."""
-    kind = draw(
-        st.sampled_from(
-            ["tip"] * 6 + ["grant"] * 4 + ["revoke", "revoke", "conflict", "conflict", "retraction"]
-        )
-    )
     return {
-        "kind": kind,
-        "agency": draw(st.sampled_from(AGENCIES)),
+        "kind": draw(KINDS),
+        "agency": draw(AGENCY),
         "groups": draw(BROAD),
-        "of": draw(st.one_of(st.none(), st.none(), st.integers(-1, 3))),
-        "age": draw(st.sampled_from(["under13", "adult", "unknown"])),
-        "consent": f"cn-{draw(st.integers(1, 2))}",
-        "granted_by": draw(st.sampled_from(["self", "parent"])),
-        "recipients": draw(st.one_of(st.just(AGENCIES), st.lists(st.sampled_from(RECIPIENTS), unique=True))),
-        "named": draw(st.sampled_from(AGENCIES)),
+        "of": draw(OF),
+        "age": draw(AGES),
+        "consent": f"cn-{draw(CONSENT_NUMBERS)}",
+        "granted_by": draw(GRANTORS),
+        "recipients": draw(SOME_RECIPIENTS),
+        "named": draw(AGENCY),
         "safe": draw(st.booleans()),
     }
 

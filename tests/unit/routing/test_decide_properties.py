@@ -55,34 +55,49 @@ CONDITIONS = [
 ]
 
 
+# Made once: a strategy is checked each time it is made, which costs as much as drawing from it.
+FEW_ROLES = st.lists(ROLES, min_size=1, max_size=3, unique=True)
+NUMBERS = st.lists(st.integers(10, 99), min_size=1, max_size=3, unique=True)
+ALTERNATES = st.none() | ROLES
+WHEN = st.sampled_from(CONDITIONS)
+URGENCIES = st.sampled_from(["immediate", "urgent", "priority", "routine"])
+BASES = st.sampled_from(["mandated", "agreement"])
+CONSENTS = st.sampled_from(["none", "base", "required"])
+DUTY_HOLDERS = st.lists(st.sampled_from(["emitter", "emitter_gov", "recipient"]), unique=True)
+COUNTIES = st.sampled_from(["*", [KERN], [KINGS], [KERN, KINGS]])
+SECRECY = st.sampled_from(["standard", "medical", "strict"])
+STATUSES = st.sampled_from(["active", "active", "offboarded"])
+AGREED_UNTIL = st.sampled_from([None, "2027-12-31T00:00:00Z", "2027-12-31T00:00:00Z", "2026-01-01T00:00:00Z"])
+FLAGS = st.fixed_dictionaries({"safe_at_home": st.booleans(), "exercise": st.booleans()})
+COUNTY = st.sampled_from([KERN, KINGS])
+AGENCY = st.sampled_from(AGENCIES)
+CONFLICTS = st.frozensets(AGENCY, max_size=2)
+
+
 @st.composite
 def rules(draw: st.DrawFn) -> list[dict[str, Any]]:
-    numbers = draw(st.lists(st.integers(10, 99), min_size=1, max_size=3, unique=True))
-    return [draw(rule(f"T-{number}")) for number in numbers]
+    return [draw_rule(draw, f"T-{number}") for number in draw(NUMBERS)]
 
 
-@st.composite
-def rule(draw: st.DrawFn, rule_id: str) -> dict[str, Any]:
-    roles = draw(st.lists(ROLES, min_size=1, max_size=3, unique=True))
-    alternate = draw(st.none() | ROLES)
+def draw_rule(draw: st.DrawFn, rule_id: str) -> dict[str, Any]:
+    roles = draw(FEW_ROLES)
+    alternate = draw(ALTERNATES)
     notify = [
         {"role": role, **({"alternate": alternate} if alternate not in {None, role} else {})}
         for role in roles
     ]
     return {
         "id": rule_id,
-        "when": draw(st.sampled_from(CONDITIONS)),
+        "when": draw(WHEN),
         "notify": notify,
-        "urgency": draw(st.sampled_from(["immediate", "urgent", "priority", "routine"])),
-        "basis": draw(st.sampled_from(["mandated", "agreement"])),
-        "consent": draw(st.sampled_from(["none", "base", "required"])),
+        "urgency": draw(URGENCIES),
+        "basis": draw(BASES),
+        "consent": draw(CONSENTS),
         "disclose": draw(GROUPS),
         "disclose_with_consent": draw(GROUPS),
         "duties": [
             {"holder": holder, "what": f"{holder} of {rule_id}", "within": "PT24H"}
-            for holder in draw(
-                st.lists(st.sampled_from(["emitter", "emitter_gov", "recipient"]), unique=True)
-            )
+            for holder in draw(DUTY_HOLDERS)
         ],
     }
 
@@ -93,16 +108,12 @@ def directories(draw: st.DrawFn) -> Directory:
         {
             "id": agency,
             "name": "An agency of a test",
-            "roles": draw(st.lists(ROLES, min_size=1, max_size=3, unique=True)),
-            "counties": draw(st.sampled_from(["*", [KERN], [KINGS], [KERN, KINGS]])),
+            "roles": draw(FEW_ROLES),
+            "counties": draw(COUNTIES),
             "external": draw(st.booleans()),
-            "confidentiality": draw(st.sampled_from(["standard", "medical", "strict"])),
-            "status": draw(st.sampled_from(["active", "active", "offboarded"])),
-            "agreement_until": draw(
-                st.sampled_from(
-                    [None, "2027-12-31T00:00:00Z", "2027-12-31T00:00:00Z", "2026-01-01T00:00:00Z"]
-                )
-            ),
+            "confidentiality": draw(SECRECY),
+            "status": draw(STATUSES),
+            "agreement_until": draw(AGREED_UNTIL),
         }
         for agency in AGENCIES
     ]
@@ -112,20 +123,17 @@ def directories(draw: st.DrawFn) -> Directory:
 @st.composite
 def events(draw: st.DrawFn) -> CaseEvent:
     groups = draw(GROUPS)
-    flags = {name: draw(st.booleans()) for name in ("safe_at_home", "exercise")}
+    flags = draw(FLAGS)
     return build_event(
         EventType.TIP_RECEIVED.value,
-        draw(st.sampled_from(AGENCIES)),
-        county=draw(st.sampled_from([KERN, KINGS])),
+        draw(AGENCY),
+        county=draw(COUNTY),
         flags=flags,
         **{group: EVERY_GROUP[group] for group in groups},
     )
 
 
-@st.composite
-def matters(draw: st.DrawFn) -> Matter:
-    conflicts = draw(st.frozensets(st.sampled_from(AGENCIES), max_size=2))
-    return draw(events()), CaseState(conflicts), draw(directories()), draw(rules())
+MATTERS = st.tuples(events(), CONFLICTS.map(CaseState), directories(), rules())
 
 
 def is_external(directory: Directory, agency: str) -> bool:
@@ -140,7 +148,7 @@ def decide_all(
     return decide(event, case, directory, build_packs(*raw), NOW)
 
 
-@given(matters(), st.randoms(use_true_random=False))
+@given(MATTERS, st.randoms(use_true_random=False))
 @settings(deadline=None)
 def test_the_order_of_a_packs_rules_changes_nothing_nor_does_deciding_again(
     matter: Matter, chance: random.Random
@@ -154,7 +162,7 @@ def test_the_order_of_a_packs_rules_changes_nothing_nor_does_deciding_again(
     assert first == again == other
 
 
-@given(matters())
+@given(MATTERS)
 @settings(max_examples=300, deadline=None)
 def test_what_every_decision_keeps_to(
     matter: Matter,
@@ -185,7 +193,7 @@ def test_what_every_decision_keeps_to(
             assert row.rules in {("S-04",), ("S-06",)}
 
 
-@given(matters())
+@given(MATTERS)
 @settings(max_examples=300, deadline=None)
 def test_no_gate_of_a_class_opens_for_any_role(
     matter: Matter,
@@ -203,7 +211,7 @@ def test_no_gate_of_a_class_opens_for_any_role(
                 assert role in CLASS_GATES[group]
 
 
-@given(matters())
+@given(MATTERS)
 @settings(max_examples=300, deadline=None)
 def test_no_rule_that_matched_falls_silent(
     matter: Matter,
@@ -228,7 +236,7 @@ def test_no_rule_that_matched_falls_silent(
             assert ("S-04",) in rows or decision.undeliverable is not None
 
 
-@given(matters())
+@given(MATTERS)
 @settings(max_examples=300, deadline=None)
 def test_every_duty_reaches_its_holder_or_the_coordinator(
     matter: Matter,
@@ -248,7 +256,7 @@ def test_every_duty_reaches_its_holder_or_the_coordinator(
     assert len({notice.agency for notice in decision.notices}) == len(decision.notices)
 
 
-@given(matters())
+@given(MATTERS)
 @settings(max_examples=300, deadline=None)
 def test_a_row_is_told_apart_by_its_agency_and_cause(
     matter: Matter,
@@ -260,7 +268,7 @@ def test_a_row_is_told_apart_by_its_agency_and_cause(
     assert Reason.QUARANTINED not in {row.reason for row in decision.alerts}
 
 
-@given(matters())
+@given(MATTERS)
 @settings(max_examples=300, deadline=None)
 def test_a_rule_that_needs_consent_discloses_nothing(
     matter: Matter,

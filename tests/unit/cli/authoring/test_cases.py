@@ -149,11 +149,17 @@ def test_a_faulty_pack_is_not_tested(tmp_path: Path) -> None:
     assert said.errors == f"{pack}:11:11: rule T-01: unknown fact `minr`; did you mean `minor`?\n"
 
 
-def test_none_of_the_shipped_cases_differs() -> None:
-    cases = protocol("test", SHIPPED, "--json").json()["cases"]
+@pytest.fixture(scope="module")
+def shipped() -> Any:  # noqa: ANN401 -- any JSON
+    """What the command says of the shipped packs, which takes it seconds."""
+    return protocol("test", SHIPPED, "--json").json()
+
+
+def test_none_of_the_shipped_cases_differs(shipped: Any) -> None:  # noqa: ANN401 -- any JSON
+    cases = shipped["cases"]
     assert len(cases) > 90
     assert {Path(case["file"]).stem for case in cases if case["verdict"] != "as expected"} == set()
 
 
-def test_the_shipped_cases_show_all_there_is_to_show() -> None:
-    assert protocol("test", SHIPPED, "--json").json()["coverage"]["gaps"] == []
+def test_the_shipped_cases_show_all_there_is_to_show(shipped: Any) -> None:  # noqa: ANN401 -- any JSON
+    assert shipped["coverage"]["gaps"] == []
