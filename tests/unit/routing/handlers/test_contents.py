@@ -80,8 +80,8 @@ def test_an_alerts_content() -> None:
 
     assert content.disclosed == {Group.NARRATIVE: {"text": "x"}}
     assert [(duty.duty_id, duty.holder, duty.due) for duty in content.duties] == [(ID, "ag-bpd", NOW)]
-    # Nothing that is disclosed here ends by a date.
-    assert set(AlertContent.model_fields) - {"until"} == content.model_fields_set
+    # Nothing that is disclosed here ends by a date, and no part of Tocsin is in trouble.
+    assert set(AlertContent.model_fields) - {"until", "concern"} == content.model_fields_set
 
 
 def test_what_is_told_by_consent_alone_says_until_when() -> None:
