@@ -111,7 +111,7 @@ async def test_an_operator_rotates_an_endpoint_and_the_file_does_not_undo_it(
         if agency["id"] == "ag-kern-cw"
     ]
     assert endpoint["public_key"] == keyed["public_key"]
-    assert endpoint.keys() == {"endpoint_id", "url", "content", "public_key"}
+    assert endpoint.keys() == {"endpoint_id", "url", "content", "exercises", "added", "public_key"}
     stored = repr(await rig.rows("directory"))
     assert not [word for word in (secret, rotated["secret"]) if word in stored]
 
