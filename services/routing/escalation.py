@@ -69,7 +69,7 @@ def next_rung(
     if found is None or found[1].stopped:
         return Climb((), case)
     record, row = found
-    now, times = now.astimezone(UTC), Times.of(row, realert)
+    now, times = now.astimezone(UTC), Times.of(row, NEVER_AGAIN if record.exercise else realert)
     if row.climbed >= times.last:
         return Climb((), case)
     rungs = Rungs(record, row, find_circumstances(record, case, directory, now), packs)

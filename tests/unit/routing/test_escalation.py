@@ -495,6 +495,13 @@ class TestAlertingAgain:
         climb = story.climb(VSP, realert=self.AGAIN)
         assert (climb.exhausted, climb.next_at) == (True, None)
 
+    def test_an_exercise_ends_with_its_last_rung(self) -> None:
+        story = Story()
+        tip(story, flags={"exercise": True})
+        story.wait(minutes=15 * 12)
+        climb = story.climb(SO, realert=self.AGAIN)
+        assert (climb.exhausted, climb.next_at) == (True, None)
+
     def test_unless_an_installation_says_so_it_ends_there_too(self) -> None:
         story = Story()
         tip(story)
