@@ -53,7 +53,8 @@ class AlertRecord(WireModel):
     exercise: bool = False
     """Goes only where exercises are accepted. False of what replaces an alert that was none."""
     mandated: bool = True
-    """False: by agreement alone, so that an endpoint that is suspended may be spared it for a while."""
+    """False: by agreement alone. Whoever has none when it is sent gets nothing of it, and an endpoint that is
+    suspended may be spared it for a while."""
     decided_at: AwareDatetime
     directory_version: int
     correlation_id: str
@@ -121,10 +122,12 @@ class _AlertFacts(WireModel):
 class AlertContent(_AlertFacts):
     """What routing seals: the webhook's `data` without `links`, which notify adds.
 
-    From its instant in `until` on, a group is neither sent nor shown; the agency does not learn when that is.
+    From its instant in `until` on, a group is neither sent nor shown; nor is one of `by_agreement`, which no
+    law orders, to an agency without an agreement. The agency does not learn of either.
     """
 
     until: dict[Group, AwareDatetime] = Field(default={})
+    by_agreement: list[Group] = Field(default=[])
 
 
 class AlertLinks(WireModel):

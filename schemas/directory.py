@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
@@ -78,6 +79,10 @@ class AgencyProfile(WireModel):
         """The laxest value its roles allow (DOMAIN 6.0.1 point 2)."""
         gates = [ROLE_CONFIDENTIALITY.get(role, Confidentiality.STANDARD) for role in self.roles]
         return max(gates, key=_LAXEST_FIRST.index)
+
+    def has_agreement_at(self, now: datetime) -> bool:
+        """Whether it may be told what no law orders (DOMAIN 6.0.1 point 7)."""
+        return self.external or (self.agreement_until is not None and now <= self.agreement_until)
 
     def serves(self, county: str) -> bool:
         """Whether the agency holds its roles in this county."""

@@ -57,16 +57,21 @@ def parse_content(plaintext: bytes) -> Content:
     return content
 
 
-def build_data(record: AlertRecord, content: Content, links: Links, *, now: datetime) -> dict[str, object]:
+def build_data(
+    record: AlertRecord, content: Content, links: Links, *, now: datetime, has_agreement: bool
+) -> dict[str, object]:
     """The `data` of what the content is: an alert gets its links, a duty notice is complete.
 
-    A group whose time is over by now is left out, and so is when that is.
+    A group whose time is over by now is left out, and so is when that is. The same goes for what the agency
+    may see by agreement alone, when it has none.
     """
     if record.form is AlertForm.DUTY_NOTICE:
         return dict(content)
     data = {**content, "links": links.both(record.alert_id)}
     if until := data.pop("until", None):
         data["disclosed"] = _leave_out_ended(data["disclosed"], until, now)
+    if (agreed := data.pop("by_agreement", None)) and not has_agreement:
+        data["disclosed"] = _leave_out(data["disclosed"], agreed)
     # A reason tells of a problem; without one the key says nothing.
     if data.get("reason") is None:
         data.pop("reason", None)
@@ -79,6 +84,10 @@ def _leave_out_ended(disclosed: Any, until: Any, now: datetime) -> dict[str, obj
         for group, value in disclosed.items()
         if group not in until or datetime.fromisoformat(until[group]) > now
     }
+
+
+def _leave_out(disclosed: Any, groups: Any) -> dict[str, object]:  # noqa: ANN401 -- JSON
+    return {group: value for group, value in disclosed.items() if group not in groups}
 
 
 def build_pointer(record: AlertRecord, links: Links) -> dict[str, object]:

@@ -64,6 +64,11 @@ class DirectoryView:
         found = self.agencies.get(agency)
         return found if found is not None and found.status is AgencyStatus.ACTIVE else None
 
+    def has_agreement(self, agency: str, now: datetime) -> bool:
+        """Whether the agency may be told what no law orders."""
+        found = self.agencies.get(agency)
+        return found is not None and found.has_agreement_at(now)
+
     def find_endpoint(self, agency: str, endpoint_id: str) -> Endpoint | None:
         return self.endpoints.get((agency, endpoint_id))
 

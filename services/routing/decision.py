@@ -104,6 +104,8 @@ class PlannedAlert:
     """It takes the place of what was no exercise: whoever got that must hear of it."""
     until: Mapping[Group, datetime] = field(default_factory=dict)
     """When a group that is disclosed by consent alone may be seen no more: the last of its consents ends."""
+    by_agreement: frozenset[Group] = frozenset()
+    """Of a mandated row the groups that no law orders: not for an agency whose agreement ended."""
 
     @property
     def external(self) -> bool:

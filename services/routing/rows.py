@@ -95,7 +95,8 @@ def _merge(hits: Sequence[Hit], duties: Sequence[PlannedDuty], situation: Situat
         emitter_role=situation.emitter_role,
         county=situation.county,
         exercise=situation.exercise,
-        mandated=any(hit.rule.mandated for hit in hits),
+        mandated=told.mandated,
+        by_agreement=told.by_agreement,
         until=find_lapses([(hit.groups, hit.consents) for hit in hits], situation.consents)
         if situation.consents
         else _NEVER,
@@ -103,7 +104,10 @@ def _merge(hits: Sequence[Hit], duties: Sequence[PlannedDuty], situation: Situat
 
 
 class _Merged(NamedTuple):
-    """What several rules tell one agency together. `of_revocation` when it is only that a consent ended."""
+    """What several rules tell one agency together. `of_revocation` when it is only that a consent ended.
+
+    `by_agreement` are groups of a mandated row that no law orders.
+    """
 
     first: Hit
     rules: tuple[str, ...]
@@ -111,19 +115,24 @@ class _Merged(NamedTuple):
     groups: frozenset[Group]
     within: timedelta
     of_revocation: bool
+    mandated: bool
+    by_agreement: frozenset[Group] = frozenset()
 
 
 def _alone(hit: Hit) -> _Merged:
     """Most rows are of one rule, and need no merging."""
     rule = hit.rule
     packs = () if rule.pack == SYSTEM else (rule.pack,)
-    return _Merged(hit, (rule.id,), packs, hit.groups, rule.acknowledge_within, rule.to_holders)
+    return _Merged(
+        hit, (rule.id,), packs, hit.groups, rule.acknowledge_within, rule.to_holders, rule.mandated
+    )
 
 
 def _together(hits: Sequence[Hit]) -> _Merged:
     """Union of groups, the first rule by urgency, and the shortest time of that urgency (step 10)."""
     first = min(hits, key=lambda hit: hit.rule.rank)
     rules = [hit.rule for hit in hits]
+    mandated, by_agreement = find_basis((hit.rule.mandated, hit.groups) for hit in hits)
     return _Merged(
         first=first,
         rules=_unique(rule.id for rule in rules),
@@ -131,7 +140,19 @@ def _together(hits: Sequence[Hit]) -> _Merged:
         groups=hits[0].groups.union(*(hit.groups for hit in hits)),
         within=min(rule.acknowledge_within for rule in rules if rule.urgency is first.rule.urgency),
         of_revocation=all(rule.to_holders for rule in rules),
+        mandated=mandated,
+        by_agreement=by_agreement,
     )
+
+
+def find_basis(told: Iterable[tuple[bool, frozenset[Group]]]) -> tuple[bool, frozenset[Group]]:
+    """Of rules that are mandated or not, with their groups: whether any is, and what the others add to it."""
+    groups: dict[bool, frozenset[Group]] = {}
+    for mandated, own in told:
+        groups[mandated] = groups.get(mandated, frozenset()) | own
+    if True not in groups:
+        return False, frozenset()
+    return True, groups.get(False, frozenset()) - groups[True]
 
 
 def _problem_row(

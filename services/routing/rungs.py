@@ -17,12 +17,15 @@ from services.routing.decision import AgencyVerdict, Member, PlannedAlert, Plann
 from services.routing.disclosure import disclose
 from services.routing.duties import NOTIFY_VICTIM
 from services.routing.recipients import find_obstacle
+from services.routing.rows import find_basis
 from services.routing.rules import PackSet, ReadyRule
 from services.routing.situation import Circumstances
 from services.routing.system_rules import find_rule
 
 BACKUP_RUNG: Final = 1
 ALTERNATE_RUNG: Final = 3
+
+NONE: Final[frozenset[Group]] = frozenset()
 
 
 class Rung(NamedTuple):
@@ -169,6 +172,10 @@ class Rungs:
         row, record = self._row, self._record
         disclosed: frozenset[Group] = frozenset().union(*(part.told.disclosed for part in parts))
         contact = ContactRung.BACKUP if number == BACKUP_RUNG else ContactRung.PRIMARY
+        # A row without a rule tells a coordinator, which needs no agreement.
+        mandated, by_agreement = (
+            find_basis((part.rule.mandated, part.told.disclosed) for part in parts) if parts else (True, NONE)
+        )
         planned = PlannedAlert(
             agency=member.id,
             role=role,
@@ -190,6 +197,8 @@ class Rungs:
                 [(part.told.disclosed, part.told.consents) for part in parts], self._around.consents
             ),
             replaces=row_key(record, row),
+            mandated=mandated,
+            by_agreement=by_agreement,
         )
         return Rung(planned, tuple(part.told for part in parts), tuple(part.share for part in parts))
 

@@ -121,9 +121,17 @@ class AgencyDesk:
         return record if record is not None and record.agency == agency else None
 
     async def _read(self, record: AlertRecord) -> AlertJson:
-        """A case that was shredded leaves the pointer, which is nothing of the case."""
+        """A case that was shredded leaves the pointer, which is nothing of the case.
+
+        So does what needs an agreement, once there is none.
+        """
+        now = self.clock.now()
+        has_agreement = self.directory.view.has_agreement(record.agency, now)
+        if not (record.mandated or has_agreement):
+            return build_pointer(record, self.links)
         try:
-            return build_data(record, await self.contents.read(record), self.links, now=self.clock.now())
+            content = await self.contents.read(record)
+            return build_data(record, content, self.links, now=now, has_agreement=has_agreement)
         except ContentUnreadableError:
             return build_pointer(record, self.links)
 

@@ -41,14 +41,14 @@ class Attempts:
 
     async def attempt(self, due: Due) -> Attempt | None:
         """None if it is not its turn: then its delivery says what comes of it."""
-        # Asked anew for each attempt: what was planned for an agency that has left since must not reach it.
-        if self.directory.view.find_active(due.record.agency) is None:
-            return Attempt(Outcome.REFUSED, detail="offboarded")
-        if due.record.exercise and not await self._takes_exercises(due):
-            return None
         content = await self._read(due.record)
+        # First of all: what it takes the place of is over, even if it cannot be told itself.
         if isinstance(content, Mapping) and not await self.turns.may_go(due, content):
             return None
+        if due.record.exercise and not await self._takes_exercises(due):
+            return None
+        if (obstacle := self._find_obstacle(due.record)) is not None:
+            return Attempt(Outcome.REFUSED, detail=obstacle)
         match due.path.channel:
             case Channel.WEBHOOK:
                 return await self._attempt_webhook(due, content)
@@ -69,6 +69,15 @@ class Attempts:
             return True
         await self.turns.withhold(due)
         return False
+
+    def _find_obstacle(self, record: AlertRecord) -> str | None:
+        """Asked anew for each attempt: the agency may have left since, or its agreement may have ended."""
+        view = self.directory.view
+        if view.find_active(record.agency) is None:
+            return "offboarded"
+        if not record.mandated and not view.has_agreement(record.agency, self.clock.now()):
+            return "agreement_ended"
+        return None
 
     async def _read(self, record: AlertRecord) -> Content | ContentUnreadableError:
         """Also for those who are only pointed to it: whose turn it is stands in the content."""
@@ -93,7 +102,9 @@ class Attempts:
         elif isinstance(content, ContentUnreadableError):
             return Attempt(Outcome.REFUSED, detail=str(content))
         else:
-            data = build_data(due.record, content, self.links, now=self.clock.now())
+            now = self.clock.now()
+            has_agreement = self.directory.view.has_agreement(due.record.agency, now)
+            data = build_data(due.record, content, self.links, now=now, has_agreement=has_agreement)
         return await self._post(due, endpoint, data)
 
     async def _post(self, due: Due, endpoint: Endpoint, data: Mapping[str, object]) -> Attempt:

@@ -51,6 +51,7 @@ def write_alert_content(
             "exercise": alert.exercise,
             "disclosed": matter.values(alert.disclosed) if alert.disclosed else {},
             **({"until": alert.until} if alert.until else {}),
+            **({"by_agreement": sorted(alert.by_agreement)} if alert.by_agreement else {}),
             "duties": [
                 {**_duty(duty, duty_id), "holder": duty.holder}
                 for duty, duty_id in zip(alert.duties, duty_ids, strict=True)

@@ -119,6 +119,7 @@ class Rig:
         email: str | None = None,
         key: str | None = None,
         status: AgencyStatus = AgencyStatus.ACTIVE,
+        agreement_until: datetime | None = NOT_SOON,
         drilled: Collection[str] = (),
     ) -> None:
         """Publishes a new version of the directory with this agency in it.
@@ -134,6 +135,7 @@ class Rig:
             roles=[Role.CHILD_WELFARE],
             counties="*",
             status=status,
+            agreement_until=agreement_until,
             contacts=contacts,
             endpoints=[
                 self._endpoint(name, receiver, content).model_copy(

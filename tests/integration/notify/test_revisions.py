@@ -23,9 +23,12 @@ LONG_AGO, NOT_SOON = datetime(2026, 3, 4, tzinfo=UTC), datetime(2126, 3, 4, tzin
 STATES = "SELECT state, count(*) FROM notify.delivery WHERE alert_id = $1 GROUP BY state"
 
 
-async def make(rig: Rig, *, command: Command = Command.DELIVER, **content: object) -> AlertRecord:
+async def make(
+    rig: Rig, *, command: Command = Command.DELIVER, mandated: bool = True, **content: object
+) -> AlertRecord:
     """An alert with this content, and its plain facts where they are the same."""
-    facts = {name: content[name] for name in ("alert_id", "revision") if name in content}
+    facts: dict[str, object] = {name: content[name] for name in ("alert_id", "revision") if name in content}
+    facts["mandated"] = mandated
     record = (await rig.seal_alert(**cast("Any", facts))).model_copy(update={"command": command})
     told = alert_content(record).model_copy(update=content)
     _, key = await rig._find_key(CASE, for_operations=False)
@@ -35,8 +38,10 @@ async def make(rig: Rig, *, command: Command = Command.DELIVER, **content: objec
     return record.model_copy(update={"sealed": seal(key, told.model_dump_json().encode(), context=context)})
 
 
-async def send(rig: Rig, *, command: Command = Command.DELIVER, **content: object) -> AlertRecord:
-    record = await make(rig, command=command, **content)
+async def send(
+    rig: Rig, *, command: Command = Command.DELIVER, mandated: bool = True, **content: object
+) -> AlertRecord:
+    record = await make(rig, command=command, mandated=mandated, **content)
     await rig.publish_alerts(record)
     return record
 
@@ -328,6 +333,33 @@ async def test_e_mail_keeps_the_order_too(rig: Rig, mailbox: Mailbox) -> None:
     assert len(told) == 2
     assert str(alert.alert_id) in told[0]
     assert str(update.alert_id) in told[1]
+
+
+# -------------------------------------------------------------------------------- agreement
+
+
+async def test_what_needs_an_agreement_ends_with_it_also_while_it_waits(
+    rig: Rig, receivers: Receivers
+) -> None:
+    """Whether its ladder is over or was never climbed: nobody has to tell notify."""
+    receivers["one"].answer = status(503)
+    await rig.add_agency(AGENCY, receivers["one"], key=KEY)
+    async with running_notify(rig, rig.settings()) as notify:
+        agreed = await send(rig, mandated=False, disclosed=NAME)
+        ordered = await send(rig, disclosed={**NAME, Group.AGE: {"band": "adult"}}, by_agreement=[Group.AGE])
+        await receivers["one"].wait_for(2)
+        await rig.add_agency(AGENCY, receivers["one"], key=KEY, agreement_until=LONG_AGO)
+        await notify.wait_ready(rig.version)
+        await wait_for_states(rig, agreed.alert_id, refused=1)
+        receivers["one"].answer = None
+        await wait_for_states(rig, ordered.alert_id, delivered=1)
+        pulled = {each["alert_id"]: each for each in await feed(notify)}
+    (row,) = await rig.query("SELECT detail FROM notify.attempt WHERE outcome = 'refused'")
+    assert row["detail"] == "agreement_ended"
+    assert receivers["one"].arrivals[0].data["disclosed"].keys() >= {"name"}
+    assert receivers["one"].arrivals[-1].data["disclosed"] == NAME
+    assert "disclosed" not in pulled[str(agreed.alert_id)]
+    assert pulled[str(ordered.alert_id)]["disclosed"] == NAME
 
 
 # ------------------------------------------------------------------------------------ until

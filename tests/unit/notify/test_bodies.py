@@ -36,7 +36,9 @@ def content_of(record: AlertRecord) -> dict[str, Any]:
 
 def test_a_disclosed_alert_is_the_content_and_the_links() -> None:
     record = alert_record()
-    body = build_body(record, build_data(record, content_of(record), LINKS, now=DECIDED_AT))
+    body = build_body(
+        record, build_data(record, content_of(record), LINKS, now=DECIDED_AT, has_agreement=True)
+    )
     event = WebhookAlert.model_validate_json(body)
     assert isinstance(event.data, AlertData)
     assert event.data.disclosed == {"name": {"full": "Marisol Ejemplovich"}}
@@ -74,7 +76,7 @@ def test_instants_are_written_in_utc() -> None:
 def test_a_duty_notice_is_its_content_alone() -> None:
     record = alert_record(form=AlertForm.DUTY_NOTICE)
     content = orjson.loads(duty_notice(record).model_dump_json())
-    body = build_body(record, build_data(record, content, LINKS, now=DECIDED_AT))
+    body = build_body(record, build_data(record, content, LINKS, now=DECIDED_AT, has_agreement=True))
     assert isinstance(WebhookDutyNotice.model_validate_json(body).data, DutyNotice)
     assert orjson.loads(body)["type"] == "org.tocsin.duty.v1"
 
@@ -82,9 +84,12 @@ def test_a_duty_notice_is_its_content_alone() -> None:
 def test_a_reason_is_told_only_where_there_is_one() -> None:
     record = alert_record()
     content = content_of(record)
-    assert "reason" not in build_data(record, content, LINKS, now=DECIDED_AT)
+    assert "reason" not in build_data(record, content, LINKS, now=DECIDED_AT, has_agreement=True)
     assert (
-        build_data(record, {**content, "reason": "NO_AGENCY"}, LINKS, now=DECIDED_AT)["reason"] == "NO_AGENCY"
+        build_data(record, {**content, "reason": "NO_AGENCY"}, LINKS, now=DECIDED_AT, has_agreement=True)[
+            "reason"
+        ]
+        == "NO_AGENCY"
     )
 
 
@@ -98,14 +103,30 @@ def test_what_is_no_object_is_no_content(plaintext: bytes) -> None:
         parse_content(plaintext)
 
 
+def test_what_no_law_orders_is_left_out_without_an_agreement_and_which_that_is_always() -> None:
+    record = alert_record()
+    content = {
+        "disclosed": {"name": {"full": "x"}, "age": {"band": "adult"}},
+        "by_agreement": ["name"],
+    }
+    agreed = build_data(record, content, LINKS, now=DECIDED_AT, has_agreement=True)
+    lapsed = build_data(record, content, LINKS, now=DECIDED_AT, has_agreement=False)
+    assert agreed["disclosed"] == content["disclosed"]
+    assert lapsed["disclosed"] == {"age": {"band": "adult"}}
+    assert "by_agreement" not in agreed
+    assert "by_agreement" not in lapsed
+
+
 def test_a_group_is_left_out_from_its_instant_on_and_the_instant_always() -> None:
     record = alert_record()
     content = {
         "disclosed": {"name": {"full": "x"}, "age": {"band": "adult"}},
         "until": {"name": DECIDED_AT.isoformat()},
     }
-    before = build_data(record, content, LINKS, now=DECIDED_AT - timedelta(microseconds=1))
-    at = build_data(record, content, LINKS, now=DECIDED_AT)
+    before = build_data(
+        record, content, LINKS, now=DECIDED_AT - timedelta(microseconds=1), has_agreement=True
+    )
+    at = build_data(record, content, LINKS, now=DECIDED_AT, has_agreement=True)
     assert before["disclosed"] == content["disclosed"]
     assert at["disclosed"] == {"age": {"band": "adult"}}
     assert "until" not in before

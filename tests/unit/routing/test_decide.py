@@ -115,6 +115,25 @@ class TestMerging:
         assert row.urgency.value == "immediate"
         assert row.acknowledge_by == NOW + timedelta(minutes=15)
 
+    @pytest.mark.parametrize(
+        ("bases", "mandated", "by_agreement"),
+        [
+            (("agreement", "agreement"), False, frozenset()),
+            (("mandated", "mandated"), True, frozenset()),
+            (("mandated", "agreement"), True, frozenset({Group.NEEDS})),
+        ],
+    )
+    def test_a_row_says_what_of_it_needs_an_agreement(
+        self, *, bases: tuple[str, str], mandated: bool, by_agreement: frozenset[Group]
+    ) -> None:
+        packs = build_packs(
+            {"id": "T-01", "basis": bases[0], "disclose": ["name"]},
+            {"id": "T-02", "basis": bases[1], "disclose": ["name", "needs"]},
+        )
+        row = row_of(decide_event(self.EVENT, packs=packs), "ag-kern-so")
+        assert row.disclosed == {Group.NAME, Group.NEEDS}
+        assert (row.mandated, row.by_agreement) == (mandated, by_agreement)
+
     def test_the_row_shows_the_role_of_its_first_rule_by_urgency(self) -> None:
         decision = decide_event(self.EVENT, packs=self.PACKS, directory=self.BOTH)
         assert row_of(decision, "ag-kern-so").role is Role.LEA_LOCAL

@@ -76,6 +76,21 @@ class TestRungs:
         assert row.acknowledge_by == story.now + timedelta(minutes=15)
         assert disclosed(row) == {"name", "safety"}
 
+    def test_a_rung_says_what_of_it_needs_an_agreement(self) -> None:
+        packs = build_packs(
+            {"id": "T-01", "basis": "mandated", "disclose": ["name"]},
+            {"id": "T-02", "disclose": ["name", "needs"]},
+            {"id": "T-03", "disclose": ["needs"], "notify": [{"role": "PROSECUTOR"}]},
+        )
+        story = Story(packs=packs)
+        tip(story, needs=["food"])
+        story.wait(hours=1)
+        (mixed,), (agreed,) = story.climb(SO).rows, story.climb("ag-kern-da").rows
+        assert (mixed.mandated, mixed.by_agreement) == (True, frozenset({Group.NEEDS}))
+        assert (agreed.mandated, agreed.by_agreement) == (False, frozenset())
+        story.wait(hours=1)
+        assert [row.mandated for row in story.climb(SO).rows] == [True]
+
     def test_the_coordinator_learns_that_nobody_answers_and_nothing_else(self) -> None:
         story = Story()
         story.tell("child.missing_from_care", CW, **CHILD, **NAME)

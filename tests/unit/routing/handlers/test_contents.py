@@ -81,7 +81,7 @@ def test_an_alerts_content() -> None:
     assert content.disclosed == {Group.NARRATIVE: {"text": "x"}}
     assert [(duty.duty_id, duty.holder, duty.due) for duty in content.duties] == [(ID, "ag-bpd", NOW)]
     # Nothing that is disclosed here ends by a date, and no part of Tocsin is in trouble.
-    assert set(AlertContent.model_fields) - {"until", "concern"} == content.model_fields_set
+    assert set(AlertContent.model_fields) - {"until", "by_agreement", "concern"} == content.model_fields_set
 
 
 def test_what_is_told_by_consent_alone_says_until_when() -> None:
@@ -90,6 +90,14 @@ def test_what_is_told_by_consent_alone_says_until_when() -> None:
     content = AlertContent.model_validate_json(write_alert_content(MATTER, alert, ROW, duty_ids=(ID,)))
 
     assert content.until == {Group.NARRATIVE: NOW}
+
+
+def test_what_no_law_orders_is_named() -> None:
+    alert = replace(ALERT, by_agreement=frozenset({Group.NARRATIVE}))
+
+    content = AlertContent.model_validate_json(write_alert_content(MATTER, alert, ROW, duty_ids=(ID,)))
+
+    assert content.by_agreement == [Group.NARRATIVE]
 
 
 def test_a_duty_to_be_reviewed_has_no_instant_and_a_cancel_says_what_it_replaces() -> None:
