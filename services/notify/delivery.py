@@ -70,6 +70,8 @@ class Attempt:
     detail: str | None = None
     retry_after: timedelta | None = None
     trouble: Trouble | None = None
+    is_asked: bool = True
+    """False: it ended here, before anybody was asked, and so took nothing of what an endpoint can bear."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Attempts:
         if due.record.exercise and not await self._takes_exercises(due):
             return None
         if (obstacle := self._find_obstacle(due.record)) is not None:
-            return Attempt(Outcome.REFUSED, detail=obstacle)
+            return _end_here(Outcome.REFUSED, obstacle)
         match due.path.channel:
             case Channel.WEBHOOK:
                 return await self._attempt_webhook(due, content)
@@ -89,18 +89,18 @@ class Attempts:
     async def _attempt_webhook(self, due: Due, content: Content | ContentUnreadableError) -> Attempt:
         endpoint = self.directory.view.find_endpoint(due.record.agency, due.path.target)
         if endpoint is None:
-            return Attempt(Outcome.REFUSED, detail="endpoint_removed")
+            return _end_here(Outcome.REFUSED, "endpoint_removed")
         if not endpoint.keys:
-            return Attempt(Outcome.UNAVAILABLE, detail="secret_unreadable")
+            return _end_here(Outcome.UNAVAILABLE, "secret_unreadable")
         if not self.suspensions.admits(
             endpoint.endpoint_id, mandated=due.record.mandated, now=self.clock.now()
         ):
-            return Attempt(Outcome.UNAVAILABLE, detail="suspended")
+            return _end_here(Outcome.UNAVAILABLE, "suspended")
         # A duty notice has no group, and no pointer form.
         if due.record.form is AlertForm.ALERT and endpoint.content is EndpointContent.POINTER:
             data = build_pointer(due.record, self.links)
         elif isinstance(content, ContentUnreadableError):
-            return Attempt(Outcome.REFUSED, detail=str(content))
+            return _end_here(Outcome.REFUSED, str(content))
         else:
             now = self.clock.now()
             has_agreement = self.directory.view.has_agreement(due.record.agency, now)
@@ -121,9 +121,9 @@ class Attempts:
         view = self.directory.view
         contact = view.find_contact(due.record.agency, Rung(due.path.target))
         if contact is None:
-            return Attempt(Outcome.REFUSED, detail="contact_removed")
+            return _end_here(Outcome.REFUSED, "contact_removed")
         if self.email is None:
-            return Attempt(Outcome.UNAVAILABLE, detail="no_mail_server")
+            return _end_here(Outcome.UNAVAILABLE, "no_mail_server")
         postcard = Postcard(
             alert_id=due.record.alert_id,
             urgency=due.record.urgency,
@@ -144,3 +144,7 @@ class Attempts:
     def _name_thread(self, record: AlertRecord) -> str:
         """One for a case at an agency: two agencies cannot tell that they hear of the same one."""
         return keyed_digest(self.thread_key, record.agency, record.case_ref).hex()[:THREAD_DIGITS]
+
+
+def _end_here(outcome: Outcome, detail: str) -> Attempt:
+    return Attempt(outcome, detail=detail, is_asked=False)

@@ -83,8 +83,10 @@ class Lane:
         return (self.late if self.late and (is_late_turn or not self.fresh) else self.fresh).popleft()
 
     def learn(self, outcome: Outcome | None) -> None:
-        """From None nothing: nobody was asked."""
+        """From None nothing: nobody was asked, and its turn goes to the next."""
         if outcome is None:
+            if self.limit.per_second is not None:
+                self._free_at -= 1 / self.limit.per_second
             return
         if outcome is Outcome.UNAVAILABLE:
             self.most = max(min(LEAST_EACH, self.limit.most), self.most // 2)

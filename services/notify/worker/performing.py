@@ -40,7 +40,7 @@ class Performer:
     chance: Callable[[], float]
 
     async def perform(self, due: Due) -> Outcome | None:
-        """None if nothing was attempted."""
+        """None if nobody was asked."""
         started_at, began = self.clock.now(), self.clock.monotonic()
         attempt = await self._attempt(due)
         if attempt is None:
@@ -56,7 +56,7 @@ class Performer:
         duration = timedelta(seconds=self.clock.monotonic() - began)
         _log(due, attempt, step, duration)
         self.settle(_conclude(due, attempt, step, started_at=started_at, duration=duration, now=now))
-        return attempt.outcome
+        return attempt.outcome if attempt.is_asked else None
 
     async def _attempt(self, due: Due) -> Attempt | None:
         """None when it is not its turn, or our own database kept us from it: then it is claimed again."""

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from services.notify.delivery import Channel, Outcome, Path
 from services.notify.repository.rows import Due
+from services.notify.worker.lane import Lane, LaneLimit
 from services.notify.worker.lanes import Dispatcher, Limits
 from tests.unit.notify.records import alert_record
 
@@ -224,3 +225,17 @@ async def test_catching_up_waits_for_lanes_that_move_and_counts_one_turn_of_each
         await receivers.answer("quick")
         await asyncio.wait_for(catching_up, 1)
         assert receivers.lanes["stuck"] == 10
+
+
+def test_who_was_not_asked_takes_nothing_of_what_the_endpoint_can_bear() -> None:
+    """Else what a suspended endpoint is spared would hold up what the law orders."""
+    lane = Lane(LaneLimit(4, per_second=1))
+    lane.fresh.extend(due("one") for _ in range(3))
+    lane.take(0.0)
+    lane.take(0.0)
+    assert lane.pause(0.0) == 1.0
+    lane.learn(None)
+    assert (lane.pause(0.0), lane.most) == (0.0, 4)
+    lane.take(0.0)
+    lane.learn(Outcome.UNAVAILABLE)
+    assert lane.pause(0.0) == 1.0
