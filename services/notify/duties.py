@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,13 +25,15 @@ class Carrier:
 class DutyChange:
     """What the records of a feed say of one duty.
 
-    Without a carrier it is known from before, if at all. `is_in_doubt` says that it needs review;
-    a carrier that only says so is `is_last_resort`: one with the duty's own time is better.
+    Without a carrier it is known from before, if at all. `is_in_doubt` says that it needs review, as what was
+    decided last (`said_at`) has it; a carrier that only says so is `is_last_resort`: one with the duty's own
+    time is better.
     """
 
     duty_id: UUID
     carrier: Carrier | None
     is_in_doubt: bool
+    said_at: datetime
     is_last_resort: bool = False
 
 
@@ -53,15 +56,18 @@ def find_duty(record: AlertRecord, content: Content, duty_id: UUID) -> Mapping[s
 
 
 def _merge(known: DutyChange, later: DutyChange) -> DutyChange:
-    keeps_known = later.carrier is None or (later.is_last_resort and known.carrier is not None)
-    best = known if keeps_known else later
-    return replace(best, is_in_doubt=known.is_in_doubt or later.is_in_doubt)
+    """What was decided last counts, whatever came first: a record may be published again."""
+    newest, other = (later, known) if later.said_at >= known.said_at else (known, later)
+    is_better = newest.carrier is None or (newest.is_last_resort and other.carrier is not None)
+    best = other if is_better else newest
+    return replace(best, is_in_doubt=newest.is_in_doubt, said_at=newest.said_at)
 
 
 def _list_changes(record: AlertRecord, content: Content) -> Iterable[DutyChange]:
     if record.command is Command.REVIEW:
         named: Any = content.get("duty_ids") or ()
-        return [DutyChange(UUID(duty_id), None, is_in_doubt=True) for duty_id in named]
+        said_at = record.decided_at
+        return [DutyChange(UUID(duty_id), None, is_in_doubt=True, said_at=said_at) for duty_id in named]
     if content.get("reminder") is not None:
         # It says again what its alert or notice said, which goes on carrying it.
         return []
@@ -71,6 +77,7 @@ def _list_changes(record: AlertRecord, content: Content) -> Iterable[DutyChange]
             UUID(item["duty_id"]),
             carrier,
             is_in_doubt=item["due"] == NEEDS_REVIEW,
+            said_at=record.decided_at,
             is_last_resort=item["due"] == NEEDS_REVIEW,
         )
         for item in _list_own(record, content)

@@ -167,7 +167,9 @@ CREATE TABLE notify.duty (
     position bigint NOT NULL,
     alert_id uuid NOT NULL,
     revision integer NOT NULL,
-    status text NOT NULL CHECK (status IN ('open', 'needs_review', 'closed'))
+    status text NOT NULL CHECK (status IN ('open', 'needs_review', 'closed')),
+    -- When what says so was decided: records may come again.
+    said_at timestamptz NOT NULL
 );
 CREATE UNIQUE INDEX duty_listed ON notify.duty (agency, position);
 

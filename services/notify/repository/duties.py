@@ -112,10 +112,15 @@ async def _write(acquired: Connection, agency: str, placed: Sequence[tuple[int, 
             [carrier.alert_id for _, _, carrier in chosen],
             [carrier.revision for _, _, carrier in chosen],
             [change.is_in_doubt for _, change, _ in chosen],
+            [change.said_at for _, change, _ in chosen],
         )
     doubted = [(place, change) for place, change in placed if change.carrier is None]
     await acquired.execute(
-        _DOUBT, agency, [place for place, _ in doubted], [change.duty_id for _, change in doubted]
+        _DOUBT,
+        agency,
+        [place for place, _ in doubted],
+        [change.duty_id for _, change in doubted],
+        [change.said_at for _, change in doubted],
     )
 
 
@@ -150,14 +155,20 @@ WHERE kept.read_until = $2
 RETURNING last_position
 """
 
+# A correction may renew what an earlier one put in doubt; nothing opens what evidence closed.
 _UPSERT: Final = """
-INSERT INTO notify.duty AS kept (agency, position, duty_id, alert_id, revision, status)
-SELECT $1, position, duty_id, alert_id, revision, CASE WHEN is_in_doubt THEN 'needs_review' ELSE 'open' END
-FROM unnest($2::bigint[], $3::uuid[], $4::uuid[], $5::integer[], $6::boolean[])
-    AS carried (position, duty_id, alert_id, revision, is_in_doubt)
+INSERT INTO notify.duty AS kept (agency, position, duty_id, alert_id, revision, status, said_at)
+SELECT
+    $1, position, duty_id, alert_id, revision, CASE WHEN is_in_doubt THEN 'needs_review' ELSE 'open' END,
+    said_at
+FROM unnest($2::bigint[], $3::uuid[], $4::uuid[], $5::integer[], $6::boolean[], $7::timestamptz[])
+    AS carried (position, duty_id, alert_id, revision, is_in_doubt, said_at)
 ON CONFLICT (duty_id) DO UPDATE SET
     position = excluded.position,
-    status = CASE WHEN kept.status = 'open' THEN excluded.status ELSE kept.status END{more}
+    status = CASE
+        WHEN kept.status = 'closed' OR excluded.said_at < kept.said_at THEN kept.status ELSE excluded.status
+    END,
+    said_at = greatest(kept.said_at, excluded.said_at){more}
 WHERE kept.agency = excluded.agency
 """
 _REGISTER: Final = _UPSERT.format(more=", alert_id = excluded.alert_id, revision = excluded.revision")
@@ -165,9 +176,9 @@ _REGISTER: Final = _UPSERT.format(more=", alert_id = excluded.alert_id, revision
 _REGISTER_DOUBT: Final = _UPSERT.format(more="")
 
 _DOUBT: Final = """
-UPDATE notify.duty d SET status = 'needs_review', position = doubted.position
-FROM unnest($2::bigint[], $3::uuid[]) AS doubted (position, duty_id)
-WHERE d.duty_id = doubted.duty_id AND d.agency = $1 AND d.status = 'open'
+UPDATE notify.duty d SET status = 'needs_review', position = doubted.position, said_at = doubted.said_at
+FROM unnest($2::bigint[], $3::uuid[], $4::timestamptz[]) AS doubted (position, duty_id, said_at)
+WHERE d.duty_id = doubted.duty_id AND d.agency = $1 AND d.status = 'open' AND d.said_at <= doubted.said_at
 """
 
 _LISTED: Final = f"""

@@ -15,7 +15,7 @@ from schemas.sealed import alert_seal_context, evidence_seal_context
 from services.runtime.crypto import open_sealed, seal
 from tests.integration.notify.rig import Reply, Rig, RunningNotify, running_notify
 from tests.support.receivers import Receivers
-from tests.unit.notify.records import alert_content, duty_notice
+from tests.unit.notify.records import DECIDED_AT, alert_content, duty_notice
 
 AGENCY, KEY = "ag-kern-cw", "tca_key_of_child_welfare"
 OTHER, OTHER_KEY = "ag-other", "tca_key_of_another"
@@ -267,15 +267,21 @@ async def test_a_cancel_or_a_review_puts_a_duty_in_doubt_and_evidence_still_clos
         }
         # The time the law names is still told.
         assert found[str(cancelled)]["due"] == "2126-03-05T18:10:00Z"
+        await send_alert(rig, item(cancelled), decided_at=DECIDED_AT + timedelta(hours=1))
+        # An earlier alert that comes again changes nothing.
+        await send_alert(rig, item(cancelled, due="needs_review"))
+        await wait_stored(rig, 5)
+        renewed_duty = (await list_duties(notify, after=after["next"]))["duties"][0]
+        assert (renewed_duty["duty_id"], renewed_duty["status"]) == (str(cancelled), "open")
         closed = await close(notify, reviewed)
         await send_review(rig, reviewed)
-        await wait_stored(rig, 4)
+        await wait_stored(rig, 6)
         listed = await list_duties(notify)
         feed = (await notify.ask("GET", "/v1/alerts", key=KEY)).body
     assert closed.body["status"] == "closed"
     assert {duty["duty_id"]: duty["status"] for duty in listed["duties"]}[str(reviewed)] == "closed"
     # A review is no alert.
-    assert len(feed["alerts"]) == 2
+    assert len(feed["alerts"]) == 4
 
 
 async def test_a_review_is_handed_over_and_delivers_nothing(rig: Rig, receivers: Receivers) -> None:
