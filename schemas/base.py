@@ -49,12 +49,13 @@ def _parse_instant(value: object) -> datetime:
     """Refuse what pydantic also reads as a time, such as "1700000000", and years that overflow a deadline."""
     if isinstance(value, datetime):
         return value
+    if not isinstance(value, str) or not re.fullmatch(_INSTANT, value):
+        raise ValueError("must be an RFC 3339 date-time with its zone, between the years 1900 and 2199")
     try:
-        if isinstance(value, str) and re.fullmatch(_INSTANT, value):
-            return datetime.fromisoformat(value.upper())
+        return datetime.fromisoformat(value.upper())
     except ValueError:
-        pass  # Its text quotes the value.
-    raise ValueError("must be an RFC 3339 date-time with its zone, between the years 1900 and 2199")
+        # Its own text quotes the value.
+        raise ValueError("names a day or a time that does not exist, such as 30 February") from None
 
 
 def _parse_length(value: object) -> timedelta:
