@@ -55,6 +55,8 @@ class AlertRecord(WireModel):
     mandated: bool = True
     """False: by agreement alone. Whoever has none when it is sent gets nothing of it, and an endpoint that is
     suspended may be spared it for a while."""
+    rung_of: UUID | None = None
+    """The alert that nobody acknowledged, of what its agency's backup is told."""
     decided_at: AwareDatetime
     directory_version: int
     correlation_id: str

@@ -180,6 +180,7 @@ async def _open_subscriptions(
         alerts=_build_alert_handler(settings, around, engine),
         directory=keeper,
         catch_up=engine.deliveries.catch_up,
+        on_revoked=engine.distrust,
         lifetime=lifetime,
     )
     async with open_consumers(broker):

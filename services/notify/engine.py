@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parseaddr
+from functools import partial
 from typing import Final, NamedTuple
 
 from services.notify.bodies import Links
-from services.notify.breaker import Breaker, BreakerPolicy
+from services.notify.breaker import Breaker
 from services.notify.channels.email import EmailChannel, open_email_channel
 from services.notify.channels.mail_lines import MailServer, build_mail_tls_context
 from services.notify.channels.posting import build_tls_context
@@ -34,6 +35,7 @@ from services.notify.settings import NotifySettings
 from services.notify.templates import load_template
 from services.notify.worker.attempts import Attempts
 from services.notify.worker.batching import Gatherer
+from services.notify.worker.claims import Claims
 from services.notify.worker.handover import HandOver
 from services.notify.worker.heartbeats import Heartbeats
 from services.notify.worker.lane import LaneLimit
@@ -46,7 +48,7 @@ from services.notify.worker.retries import RetryWorker
 from services.notify.worker.stranding import Stranding
 from services.notify.worker.suspending import Suspensions
 from services.notify.worker.turns import Turns
-from services.runtime.clock import Clock, random_fraction
+from services.runtime.clock import Clock, new_ordered_id, random_fraction
 from services.runtime.database import Pool
 from services.runtime.kafka import Publisher
 from services.runtime.lifecycle import Lifetime, background
@@ -93,6 +95,8 @@ class Engine:
     lease: timedelta
     suspensions: Suspensions
     stranded: StrandedWatch
+    distrust: Callable[[], None]
+    """Partitions were taken from this process."""
 
 
 @asynccontextmanager
@@ -124,6 +128,7 @@ async def open_engine(
                 lease=works.retries.lease,
                 suspensions=attempts.suspensions,
                 stranded=works.stranded,
+                distrust=attempts.claims.distrust,
             )
 
 
@@ -145,15 +150,21 @@ def _build_attempts(
         email=channels.email,
         links=around.links,
         form=build_form(settings),
+        claims=Claims(
+            find_held=partial(DeliveryRepository(around.pool).find_held, member=settings.member),
+            lease=Leases.of(settings.notify_timeout).lease,
+            clock=around.clock,
+        ),
         turns=Turns(
             alerts=AlertRepository(around.pool),
             deliveries=DeliveryRepository(around.pool),
             contents=around.contents,
             clock=around.clock,
+            new_id=new_ordered_id,
         ),
         clock=around.clock,
         suspensions=Suspensions(
-            breaker=Breaker(_read_policy(settings)),
+            breaker=Breaker(settings.suspend_policy),
             repository=SuspensionRepository(around.pool),
             publish=_publishing(receipts),
             member=settings.member,
@@ -336,15 +347,6 @@ def _build_dispatcher(
     )
     patience = Leases.of(settings.notify_timeout).attempt
     return Dispatcher(performer.perform, limits=limits, patience=patience, clock=around.clock)
-
-
-def _read_policy(settings: NotifySettings) -> BreakerPolicy:
-    return BreakerPolicy(
-        window=settings.notify_suspend_window,
-        least=settings.notify_suspend_attempts,
-        ratio=settings.notify_suspend_ratio,
-        probe_after=settings.notify_suspend_probe,
-    )
 
 
 def _find_limit(lane: str, settings: NotifySettings, directory: Directory) -> LaneLimit | None:

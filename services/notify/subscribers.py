@@ -44,6 +44,7 @@ def subscribe_all(
     alerts: AlertHandler,
     directory: DirectoryKeeper,
     catch_up: Callable[[], Awaitable[None]],
+    on_revoked: Callable[[], None],
     lifetime: Lifetime,
 ) -> Subscriptions:
     # Without a group: each process reads the whole topic at each start and has all of it in memory.
@@ -65,6 +66,7 @@ def subscribe_all(
         lifetime=lifetime,
         pace=Pace.HOT,
         max_records=ALERTS_AT_ONCE,
+        on_revoked=on_revoked,
     )
     return Subscriptions(alerts=taken, directory=followed)
 

@@ -26,6 +26,11 @@ def find_replaced(content: Content) -> UUID | None:
     return UUID(replaced) if isinstance(replaced, str) else None
 
 
+def is_cancel(content: Content) -> bool:
+    """Whether it takes back what it is about."""
+    return content.get("kind") == AlertKind.CANCEL.value
+
+
 def judge_turn(content: Content, earlier: Sequence[DeliveryState]) -> Turn:
     """`earlier` is what became, on this path, of all that the alert takes the place of.
 

@@ -32,6 +32,7 @@ CREATE TABLE notify.alert (
     acknowledge_by timestamptz NOT NULL,
     exercise boolean NOT NULL,
     mandated boolean NOT NULL DEFAULT true,
+    rung_of uuid,
     decided_at timestamptz NOT NULL,
     directory_version integer NOT NULL,
     correlation_id text NOT NULL,
@@ -42,6 +43,7 @@ CREATE TABLE notify.alert (
 );
 -- What is encrypted does not compress.
 ALTER TABLE notify.alert ALTER COLUMN sealed SET STORAGE EXTERNAL;
+CREATE INDEX alert_rung ON notify.alert (rung_of) WHERE rung_of IS NOT NULL;
 CREATE UNIQUE INDEX alert_feed ON notify.alert (agency, feed_position);
 -- Rows are written in the order of this time: a day is found for next to nothing.
 CREATE INDEX alert_stored ON notify.alert USING brin (stored_at);

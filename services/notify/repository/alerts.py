@@ -114,6 +114,12 @@ class AlertRepository:
             row = await acquired.fetchrow(_SELECT_NEWEST, alert_id)
         return None if row is None else read_record(row)
 
+    async def list_rungs(self, alert_ids: Sequence[UUID]) -> list[UUID]:
+        """What backups were told because nobody acknowledged these."""
+        async with connection(self._pool) as acquired:
+            rows = await acquired.fetch(_SELECT_RUNGS, alert_ids)
+        return [plain_uuid(row["alert_id"]) for row in rows]
+
     async def find_newest(self, alert_id: UUID) -> AlertRecord | None:
         """The newest revision, whosever it is; None also for an alert that was withdrawn."""
         latest = await self.find_latest(alert_id)
@@ -142,6 +148,7 @@ def _columns(alerts: Sequence[PlannedAlert]) -> tuple[list[object], ...]:
         [record.key_id for record in records],
         [record.sealed for record in records],
         [record.mandated for record in records],
+        [record.rung_of for record in records],
     )
 
 
@@ -187,10 +194,10 @@ WITH batch AS (
     SELECT * FROM unnest(
         $5::uuid[], $6::integer[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[],
         $12::text[], $13::text[], $14::timestamptz[], $15::boolean[], $16::timestamptz[], $17::integer[],
-        $18::text[], $19::uuid[], $20::bytea[], $21::boolean[]
+        $18::text[], $19::uuid[], $20::bytea[], $21::boolean[], $22::uuid[]
     ) AS batch (
         alert_id, revision, place, command, form, agency, contact, case_ref, urgency, acknowledge_by,
-        exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated
+        exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated, rung_of
     )
 ), counted AS (
     SELECT agency, max(place) AS added FROM batch GROUP BY agency
@@ -202,11 +209,12 @@ WITH batch AS (
 ), fresh AS (
     INSERT INTO notify.alert (
         alert_id, revision, feed_position, command, form, agency, contact, case_ref, urgency, acknowledge_by,
-        exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated, stored_at
+        exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated, rung_of, stored_at
     )
     SELECT
         alert_id, revision, last_position - added + place, command, form, agency, contact, case_ref, urgency,
-        acknowledge_by, exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated, $1
+        acknowledge_by, exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated,
+        rung_of, $1
     FROM batch JOIN advanced USING (agency) JOIN counted USING (agency)
     ON CONFLICT (alert_id, revision) DO NOTHING
     RETURNING alert_id, revision, command, form, acknowledge_by
@@ -222,7 +230,7 @@ WITH batch AS (
         p.delivery_id, p.alert_id, p.revision, p.channel, p.target, p.lane, 'pending',
         p.is_leased::integer, CASE WHEN p.is_leased THEN $2 ELSE $1 END, CASE WHEN p.is_leased THEN $3 END
     FROM unnest(
-        $22::uuid[], $23::uuid[], $24::integer[], $25::text[], $26::text[], $27::text[], $28::boolean[]
+        $23::uuid[], $24::uuid[], $25::integer[], $26::text[], $27::text[], $28::text[], $29::boolean[]
     ) AS p (delivery_id, alert_id, revision, channel, target, lane, is_leased)
     JOIN fresh USING (alert_id, revision)
 ), told AS (
@@ -244,11 +252,11 @@ WITH newer AS (
 ), passed AS (
     INSERT INTO notify.alert (
         alert_id, revision, command, form, agency, contact, case_ref, urgency, acknowledge_by, exercise,
-        mandated, decided_at, directory_version, correlation_id, key_id, sealed, stored_at
+        mandated, rung_of, decided_at, directory_version, correlation_id, key_id, sealed, stored_at
     )
     SELECT
         alert_id, earlier, 'passed_over', form, agency, contact, case_ref, urgency, acknowledge_by, exercise,
-        mandated, decided_at, directory_version, correlation_id, key_id, '', stored_at
+        mandated, rung_of, decided_at, directory_version, correlation_id, key_id, '', stored_at
     FROM newer CROSS JOIN generate_series(1, revision - 1) AS earlier
     ON CONFLICT (alert_id, revision) DO NOTHING
     RETURNING alert_id, revision
@@ -260,11 +268,13 @@ WHERE passed.revision = 1 AND newer.form = 'alert' AND newer.command = 'amend'
 ON CONFLICT DO NOTHING
 """
 
+# A dead letter, too: whoever redrives it at this moment holds its row, or finds it superseded.
 _SUPERSEDE: Final = """
 UPDATE notify.delivery d
 SET state = 'superseded', due_at = CASE WHEN d.leased_by IS NOT NULL THEN d.due_at END, leased_by = NULL
 FROM unnest($1::uuid[], $2::integer[]) AS newer (alert_id, revision)
-WHERE d.alert_id = newer.alert_id AND d.revision < newer.revision AND d.state = 'pending'
+WHERE d.alert_id = newer.alert_id AND d.revision < newer.revision
+    AND d.state IN ('pending', 'refused', 'exhausted')
 RETURNING d.delivery_id
 """
 
@@ -323,3 +333,5 @@ WHERE a.alert_id = $1 AND a.command <> 'review'
 ORDER BY a.revision DESC
 LIMIT 1
 """  # noqa: S608 -- columns of ours
+
+_SELECT_RUNGS: Final = "SELECT DISTINCT alert_id FROM notify.alert WHERE rung_of = ANY ($1::uuid[])"

@@ -18,6 +18,11 @@ class DeadLetterRepository:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
+    async def record_read(self, *, operator: str, what: str, detail: str, now: datetime) -> None:
+        """Before it is answered: a look that nobody could count did not happen."""
+        async with connection(self._pool) as acquired:
+            await acquired.execute(_RECORD_READ, now, operator, what, detail)
+
     async def list_entries(
         self, standing: Standing, criteria: Criteria, *, before: UUID | None, limit: int
     ) -> list[DeliveryEntry]:
@@ -74,6 +79,8 @@ def _read_entry(row: asyncpg.Record) -> DeliveryEntry:
     return DeliveryEntry(**values)
 
 
+_RECORD_READ: Final = "INSERT INTO notify.read (at, operator, what, detail) VALUES ($1, $2, $3, $4)"
+
 _COLUMNS: Final = """
     d.delivery_id, d.alert_id, d.revision, a.agency, d.channel, d.target AS endpoint_id, d.state, a.urgency,
     a.exercise, a.decided_at, a.acknowledge_by, d.attempts, d.due_at, last.started_at AS attempted_at,
@@ -112,26 +119,32 @@ SELECT number, started_at, duration_ms, outcome, status_code, enhanced_code, det
 FROM notify.attempt WHERE delivery_id = $1 ORDER BY number
 """
 
-# An alert that a person answered, that was stopped, or that a later revision replaced is not sent again.
-_REDRIVABLE: Final = f"""
-SELECT d.delivery_id
-FROM notify.delivery d JOIN notify.alert a USING (alert_id, revision)
-WHERE d.state IN ('refused', 'exhausted') AND {_CRITERIA}
-    AND ($5::uuid[] IS NULL OR d.delivery_id = ANY ($5))
+# An alert that a person answered, that was stopped, or that a later revision replaced is not sent again; what
+# an update or a cancel took the place of is no dead letter any more.
+_STILL_WANTED: Final = """
+    d.state IN ('refused', 'exhausted')
     AND NOT EXISTS (SELECT FROM notify.acknowledgement k WHERE k.alert_id = d.alert_id)
     AND NOT EXISTS (SELECT FROM notify.refusal k WHERE k.alert_id = d.alert_id)
     AND NOT EXISTS (
         SELECT FROM notify.alert newer WHERE newer.alert_id = d.alert_id AND newer.revision > d.revision
     )
+"""
+_REDRIVABLE: Final = f"""
+SELECT d.delivery_id
+FROM notify.delivery d JOIN notify.alert a USING (alert_id, revision)
+WHERE {_STILL_WANTED} AND {_CRITERIA} AND ($5::uuid[] IS NULL OR d.delivery_id = ANY ($5))
 ORDER BY d.delivery_id
 LIMIT $6
 """  # noqa: S608 -- text of ours
 
-_REDRIVE: Final = """
-UPDATE notify.delivery SET state = 'pending', due_at = $2, leased_by = NULL, earlier_attempts = attempts
-WHERE delivery_id = ANY ($1::uuid[]) AND state IN ('refused', 'exhausted')
-RETURNING delivery_id
-"""
+# Asked again: it may have been acknowledged or replaced since they were listed. A stop, a later revision or
+# an update ends dead letters by their rows: it comes before this and is seen, or after it and ends them.
+_REDRIVE: Final = f"""
+UPDATE notify.delivery d
+SET state = 'pending', due_at = $2, leased_by = NULL, earlier_attempts = attempts
+WHERE d.delivery_id = ANY ($1::uuid[]) AND {_STILL_WANTED}
+RETURNING d.delivery_id
+"""  # noqa: S608 -- text of ours
 
 # A stop is no webhook, and neither is a review of duties.
 _STORED: Final = """

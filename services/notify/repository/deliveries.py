@@ -1,6 +1,6 @@
 """Deliveries: claimed when they are due, settled by the results of their attempts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.notify.delivery import FAILED_AFTER, DeliveryState, Outcome, Path
 from services.notify.repository.awaited import lock_awaited, record_unreachable
-from services.notify.repository.rows import RECORD_COLUMNS, Due, ReceiptBatch, Result, read_due
+from services.notify.repository.rows import RECORD_COLUMNS, Due, ReceiptBatch, Result, plain_uuid, read_due
 from services.runtime.database import Connection, Pool, connection, transaction
 
 
@@ -61,6 +61,18 @@ class DeliveryRepository:
             unreachable = await record_unreachable(acquired, locked, now=now, member=member)
         return RecordedResults(told, unreachable)
 
+    async def find_held(self, dues: Sequence[Due], *, member: str) -> Collection[UUID]:
+        """Of these, whose attempt this member may still begin. Of the others nothing can arrive by it."""
+        async with connection(self._pool) as acquired:
+            rows = await acquired.fetch(
+                _FIND_HELD,
+                [due.record.alert_id for due in dues],
+                [due.delivery_id for due in dues],
+                [due.number for due in dues],
+                member,
+            )
+        return {plain_uuid(row["delivery_id"]) for row in rows}
+
     async def give_back(self, delivery_ids: Sequence[UUID], *, member: str, now: datetime) -> None:
         """Ends the leases of deliveries whose attempt was never begun."""
         async with connection(self._pool) as acquired:
@@ -69,7 +81,9 @@ class DeliveryRepository:
     async def supersede_earlier(
         self, alert_ids: Sequence[UUID], path: Path, *, now: datetime
     ) -> list[DeliveryState]:
-        """Ends what is pending of these alerts on this path; what became of each there.
+        """Ends what is pending or a dead letter of these alerts on this path; what became of each there.
+
+        Of e-mail also what is for another contact: the mail server may give it out later.
 
         What was superseded in the middle of an attempt is pending until its result is there, and counts as
         delivered if none came within its lease: it may have arrived.
@@ -78,6 +92,27 @@ class DeliveryRepository:
             await acquired.execute(_SUPERSEDE_EARLIER, alert_ids, path.channel, path.target, now)
             rows = await acquired.fetch(_SELECT_EARLIER, alert_ids, path.channel, path.target, now)
         return [DeliveryState(row["state"]) for row in rows]
+
+    async def add_letters(
+        self, due: Due, told: Sequence[UUID], *, letters: Mapping[str, UUID], now: datetime
+    ) -> None:
+        """More letters of the alert: to contacts who were to be sent any of these.
+
+        `letters` are ids by contact.
+        """
+        record = due.record
+        async with transaction(self._pool) as acquired:
+            # Whoever begins another delivery of it does the same.
+            await acquired.execute(_LOCK_DELIVERIES, record.alert_id)
+            await acquired.execute(
+                _ADD_LETTERS,
+                record.alert_id,
+                record.revision,
+                list(letters),
+                list(letters.values()),
+                told,
+                now,
+            )
 
     async def put_off(self, due: Due, *, until: datetime) -> None:
         """Not attempted now: due again then, and the attempt that was counted for it is not."""
@@ -216,7 +251,8 @@ _SUPERSEDE_EARLIER: Final = """
 UPDATE notify.delivery
 SET state = 'superseded', leased_by = NULL,
     due_at = CASE WHEN leased_by IS NOT NULL AND due_at > $4 THEN due_at END
-WHERE alert_id = ANY ($1::uuid[]) AND channel = $2 AND target = $3 AND state = 'pending'
+WHERE alert_id = ANY ($1::uuid[]) AND channel = $2 AND (target = $3 OR channel = 'email')
+    AND state IN ('pending', 'refused', 'exhausted')
 """
 
 _SELECT_EARLIER: Final = """
@@ -228,6 +264,26 @@ END AS state
 FROM notify.delivery WHERE alert_id = ANY ($1::uuid[]) AND channel = $2 AND target = $3
 """
 
+_LOCK_DELIVERIES: Final = """
+SELECT FROM notify.delivery WHERE alert_id = $1 ORDER BY delivery_id LIMIT 1 FOR UPDATE
+"""
+
+_ADD_LETTERS: Final = """
+INSERT INTO notify.delivery (
+    delivery_id, alert_id, revision, channel, target, lane, state, attempts, due_at
+)
+SELECT letter.delivery_id, $1, $2, 'email', letter.contact, 'email', 'pending', 0, $6
+FROM unnest($3::text[], $4::uuid[]) AS letter (contact, delivery_id)
+WHERE EXISTS (
+    SELECT FROM notify.delivery earlier
+    WHERE earlier.alert_id = ANY ($5::uuid[]) AND earlier.channel = 'email'
+        AND earlier.target = letter.contact
+) AND NOT EXISTS (
+    SELECT FROM notify.delivery own
+    WHERE own.alert_id = $1 AND own.channel = 'email' AND own.target = letter.contact
+)
+"""
+
 _PUT_OFF: Final = """
 UPDATE notify.delivery SET attempts = attempts - 1, due_at = $4, leased_by = NULL
 WHERE alert_id = $1 AND delivery_id = $2 AND state = 'pending' AND attempts = $3
@@ -236,6 +292,21 @@ WHERE alert_id = $1 AND delivery_id = $2 AND state = 'pending' AND attempts = $3
 _END_IN_SILENCE: Final = """
 UPDATE notify.delivery SET state = 'superseded', due_at = NULL, leased_by = NULL
 WHERE alert_id = $1 AND delivery_id = $2 AND state = 'pending'
+"""
+
+# What was superseded while it waited for its attempt is free of its lease: a cancel need not wait for it.
+_FIND_HELD: Final = """
+WITH asked AS (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS asked (alert_id, delivery_id, number)
+), freed AS (
+    UPDATE notify.delivery d SET due_at = NULL
+    FROM asked
+    WHERE d.alert_id = asked.alert_id AND d.delivery_id = asked.delivery_id AND d.attempts = asked.number
+        AND d.state = 'superseded' AND d.due_at IS NOT NULL
+)
+SELECT d.delivery_id
+FROM asked JOIN notify.delivery d ON d.alert_id = asked.alert_id AND d.delivery_id = asked.delivery_id
+WHERE d.state = 'pending' AND d.attempts = asked.number AND d.leased_by = $4
 """
 
 _GIVE_BACK: Final = """

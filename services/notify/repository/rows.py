@@ -42,6 +42,8 @@ class Due:
     lease_until: datetime
     earlier: int = 0
     """Attempts before it was redriven, which its schedule does not count."""
+    is_claimed: bool = False
+    """Taken from PostgreSQL, and so perhaps an alert that another process reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,4 +125,5 @@ def read_due(row: asyncpg.Record) -> Due:
         number=row["attempts"],
         lease_until=row["due_at"],
         earlier=row["earlier_attempts"],
+        is_claimed=True,
     )

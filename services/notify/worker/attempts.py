@@ -15,6 +15,7 @@ from services.notify.directory import Directory, Endpoint
 from services.notify.letter import Letter
 from services.notify.postcard import Postcard, PostcardForm
 from services.notify.repository.rows import Due
+from services.notify.worker.claims import Claims
 from services.notify.worker.suspending import Suspensions
 from services.notify.worker.turns import Turns
 from services.runtime.clock import Clock
@@ -33,6 +34,7 @@ class Attempts:
     email: EmailChannel | None
     links: Links
     form: PostcardForm
+    claims: Claims
     turns: Turns
     clock: Clock
     suspensions: Suspensions
@@ -40,7 +42,9 @@ class Attempts:
     """Names the threads of e-mails, so that nobody who sees a name can tell whose it is."""
 
     async def attempt(self, due: Due) -> Attempt | None:
-        """None if it is not its turn: then its delivery says what comes of it."""
+        """None if it is not its turn, or over: then its delivery says what comes of it."""
+        if not await self.claims.holds(due):
+            return None
         content = await self._read(due.record)
         # First of all: what it takes the place of is over, even if it cannot be told itself.
         if isinstance(content, Mapping) and not await self.turns.may_go(due, content):

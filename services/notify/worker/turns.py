@@ -1,16 +1,18 @@
 """Whose turn it is on a path: an update or a cancel comes after its alert there, or in its place."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from schemas.vocabulary import Rung
 from services.notify.bodies import Content
 from services.notify.contents import Contents, ContentUnreadableError
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.deliveries import DeliveryRepository
 from services.notify.repository.rows import Due
-from services.notify.succession import Turn, find_replaced, judge_turn
+from services.notify.succession import Turn, find_replaced, is_cancel, judge_turn
 from services.runtime.clock import Clock
 from services.runtime.logs import get_logger
 
@@ -27,17 +29,23 @@ class Turns:
     deliveries: DeliveryRepository
     contents: Contents
     clock: Clock
+    new_id: Callable[[], UUID]
 
     async def may_go(self, due: Due, content: Content) -> bool:
         """Whether to attempt it now. If not, its delivery is put off or ended, and that is all.
 
-        What it takes the place of on its path is superseded first, so that it cannot follow it.
+        What it takes the place of on its path is superseded first, so that it cannot follow it. A cancel is
+        told to whoever was told the alert, the backup too.
         """
         replaced = await self._list_replaced(content)
         if not replaced:
             return True
+        told = [*replaced, *await self.alerts.list_rungs(replaced)]
         now = self.clock.now()
-        earlier = await self.deliveries.supersede_earlier(replaced, due.path, now=now)
+        earlier = await self.deliveries.supersede_earlier(told, due.path, now=now)
+        if is_cancel(content):
+            letters = {rung.value: self.new_id() for rung in Rung}
+            await self.deliveries.add_letters(due, told, letters=letters, now=now)
         turn = judge_turn(content, earlier)
         if turn is Turn.WAIT:
             await self.deliveries.put_off(due, until=now + WAIT)

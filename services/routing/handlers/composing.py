@@ -34,7 +34,9 @@ class Composer:
         # The same duty stands on the alert, on its holder's notice, in the ledger and on the receipt.
         self._duty_ids: dict[tuple[str, str | None, str], UUID] = {}
 
-    def compose_alert(self, alert: PlannedAlert, *, cause: str | None = None) -> Told:
+    def compose_alert(
+        self, alert: PlannedAlert, *, cause: str | None = None, rung_of: UUID | None = None
+    ) -> Told:
         """No message for an external body: whoever holds the duty is told what to send there."""
         alert_id = self._alert_id(alert.agency, cause=cause or decision_cause(alert.cause))
         duty_ids = self.duty_ids(alert.duties)
@@ -44,7 +46,12 @@ class Composer:
             return Told(row, detail, None)
         content = write_alert_content(self._matter, alert, row, duty_ids=duty_ids)
         message = build_alert_message(
-            self._matter, row, content, mandated=alert.mandated, in_earnest=alert.in_earnest
+            self._matter,
+            row,
+            content,
+            mandated=alert.mandated,
+            in_earnest=alert.in_earnest,
+            rung_of=rung_of,
         )
         return Told(row, detail, message)
 

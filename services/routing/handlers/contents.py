@@ -110,7 +110,14 @@ def write_review_content(duty_ids: Sequence[UUID]) -> bytes:
 
 
 def write_alert_record(
-    matter: Matter, row: AlertRow, *, command: Command, sealed: bytes, mandated: bool, in_earnest: bool
+    matter: Matter,
+    row: AlertRow,
+    *,
+    command: Command,
+    sealed: bytes,
+    mandated: bool,
+    in_earnest: bool,
+    rung_of: UUID | None = None,
 ) -> bytes:
     """An AlertRecord."""
     return orjson.dumps(
@@ -126,6 +133,7 @@ def write_alert_record(
             "acknowledge_by": row.acknowledge_by,
             "exercise": row.exercise and not in_earnest,
             "mandated": mandated,
+            **({} if rung_of is None else {"rung_of": str(rung_of)}),
             "decided_at": row.decided_at,
             "directory_version": matter.directory_version,
             "correlation_id": matter.correlation_id,

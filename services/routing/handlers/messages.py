@@ -43,12 +43,19 @@ def build_alert_message(
     command: Command = Command.DELIVER,
     mandated: bool = True,
     in_earnest: bool = False,
+    rung_of: UUID | None = None,
 ) -> OutboxRow:
     """An alert, a duty notice or a review, as notify reads it."""
     context = alert_seal_context(alert_id=str(row.alert_id), agency=row.agency, revision=row.revision)
     sealed = matter.key.cipher.seal(content, context=context)
     value = write_alert_record(
-        matter, row, command=command, sealed=sealed, mandated=mandated, in_earnest=in_earnest
+        matter,
+        row,
+        command=command,
+        sealed=sealed,
+        mandated=mandated,
+        in_earnest=in_earnest,
+        rung_of=rung_of,
     )
     return OutboxRow(
         message_id=row.alert_id,

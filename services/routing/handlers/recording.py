@@ -21,7 +21,7 @@ from services.routing.handlers.identities import Identities, rung_cause
 from services.routing.handlers.matter import Judged, Matter, Told
 from services.routing.handlers.status import build_decided, build_reused, render_errors, seal_duties
 from services.routing.repository.rows import AlertRow, DecisionRow, EarlierDecision, LadderRow, OutboxRow
-from services.routing.rungs import Rung
+from services.routing.rungs import BACKUP_RUNG, Rung
 
 _NO_GROUPS: Final[frozenset[Group]] = frozenset()
 
@@ -112,7 +112,12 @@ def _tell(composer: Composer, decision: Decision, *, cause: str | None = None) -
 
 
 def _tell_rung(composer: Composer, matter: Matter, rung: Rung, parent: UUID) -> Told:
-    told = composer.compose_alert(rung.row, cause=rung_cause(parent, rung.row.escalation))
+    escalation = rung.row.escalation
+    told = composer.compose_alert(
+        rung.row,
+        cause=rung_cause(parent, escalation),
+        rung_of=parent if escalation == BACKUP_RUNG else None,
+    )
     row = told.row._replace(detail=_seal_told(matter, told, rung.shares))
     return told._replace(row=row)
 

@@ -5,7 +5,7 @@ error is a fault of ours and ends the process, with nothing of the batch committ
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -141,13 +141,15 @@ def subscribe(  # noqa: PLR0913 -- each is a choice of its own, made by keyword
     lifetime: Lifetime,
     pace: Pace = Pace.HOT,
     max_records: int = MAX_RECORDS,
+    on_revoked: Callable[[], None] | None = None,
 ) -> PartitionsReady:
     """Has the handler called with each batch once the broker is started.
 
     One subscription per group and process (a second one would be the same static member). Without a group
-    every record is read from the beginning at each start and nothing is committed.
+    every record is read from the beginning at each start and nothing is committed. `on_revoked` is called
+    before another member can have what this one had.
     """
-    ready = PartitionsReady(group=group, membership=settings.membership)
+    ready = PartitionsReady(group=group, membership=settings.membership, on_revoked=on_revoked)
     subscriber = broker.subscriber(
         *topic_arguments(settings, group=group, topics=topics),
         **subscriber_options(settings, group=group, topics=topics, pace=pace, max_records=max_records),

@@ -1,5 +1,7 @@
 """Whether a consumer has its partitions."""
 
+from collections.abc import Callable
+
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
@@ -13,8 +15,11 @@ log = get_logger()
 class PartitionsReady(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Knows whether a consumer has its partitions and a position in each."""
 
-    def __init__(self, *, group: str | None, membership: Membership) -> None:
+    def __init__(
+        self, *, group: str | None, membership: Membership, on_revoked: Callable[[], None] | None = None
+    ) -> None:
         self._group = group
+        self._on_revoked = on_revoked
         self._subscriber: BatchSubscriber | None = None
         # A manual assignment is there from the start; a group's comes with the first rebalance.
         self._is_assigned = membership is Membership.SOLE or group is None
@@ -28,6 +33,8 @@ class PartitionsReady(ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
 
     async def on_partitions_revoked(self, _: set[TopicPartition]) -> None:
         self._is_assigned = False
+        if self._on_revoked is not None:
+            self._on_revoked()
 
     @property
     def partitions(self) -> set[TopicPartition]:

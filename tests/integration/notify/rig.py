@@ -72,6 +72,8 @@ class Given(TypedDict, total=False):
     acknowledge_by: datetime
     mandated: bool
     exercise: bool
+    contact: Rung
+    rung_of: UUID
 
 
 @dataclass
@@ -117,6 +119,7 @@ class Rig:
         *receivers: Receiver,
         content: EndpointContent = EndpointContent.DISCLOSED,
         email: str | None = None,
+        backup: str | None = None,
         key: str | None = None,
         status: AgencyStatus = AgencyStatus.ACTIVE,
         agreement_until: datetime | None = NOT_SOON,
@@ -126,9 +129,12 @@ class Rig:
 
         `drilled` are the URLs and addresses that accept exercises.
         """
-        contacts = (
-            [] if email is None else [Contact(rung=Rung.PRIMARY, email=email, exercises=email in drilled)]
-        )
+        emails = {Rung.PRIMARY: email, Rung.BACKUP: backup}
+        contacts = [
+            Contact(rung=rung, email=email, exercises=email in drilled)
+            for rung, email in emails.items()
+            if email is not None
+        ]
         self.agencies[name] = AgencyRecord(
             id=name,
             name=name,

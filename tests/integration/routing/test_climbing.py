@@ -148,8 +148,10 @@ async def test_the_backup_sees_the_values_of_the_original_and_the_coordinator_no
     assert backup["disclosed"] == original["disclosed"] != {}
     assert (backup["event_type"], backup["replaces"]) == ("tip.received", None)
     assert coordinator["disclosed"] == {}
-    contacts = [alert.contact for alert in await rig.published_alerts()]
-    assert contacts[:3] == ["primary", "backup", "primary"]
+    told = (await rig.published_alerts())[:3]
+    assert [alert.contact for alert in told] == ["primary", "backup", "primary"]
+    # What takes back the alert is told to the backup as well.
+    assert [alert.rung_of for alert in told] == [None, told[0].alert_id, None]
 
 
 async def test_an_acknowledgement_stops_the_ladder(rig: Rig, routing: Routing) -> None:
