@@ -1,5 +1,6 @@
 """What becomes of an alert that is on its way when consents or conflicts change (DESIGN 3, guarantee 4)."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
@@ -22,6 +23,7 @@ class OnItsWay:
     escalation: int
     acknowledge_by: datetime
     disclosed: frozenset[Group]
+    until: Mapping[Group, datetime]
     shares: tuple[Share, ...]
 
 
@@ -40,6 +42,8 @@ def next_telling(
 ) -> Change:
     """Judged anew by what the case and the directory say now; groups only shrink, and no rule is added.
 
+    That a group ends sooner than was said is a change, too; it never ends later.
+
     What a correction withdrew is not judged: the row that took its place was.
     """
     if alert.agency in case.conflicts:
@@ -52,9 +56,16 @@ def next_telling(
     told = Rungs(record, replace(row, shares=alert.shares), around, packs).restate(alert.escalation)
     if told is None:
         return STOP
-    if told.row.disclosed == alert.disclosed:
+    until = _find_ends(told.row.disclosed, alert.until, told.row.until)
+    if told.row.disclosed == alert.disclosed and until == alert.until:
         return None
-    return told._replace(row=replace(told.row, acknowledge_by=alert.acknowledge_by))
+    return told._replace(row=replace(told.row, acknowledge_by=alert.acknowledge_by, until=until))
+
+
+def _find_ends(groups: Iterable[Group], *said: Mapping[Group, datetime]) -> dict[Group, datetime]:
+    """The soonest end of each group that ends at all."""
+    ends = {group: [until[group] for until in said if group in until] for group in groups}
+    return {group: min(known) for group, known in ends.items() if known}
 
 
 def _find_row(alert: OnItsWay, case: CaseState) -> tuple[EventRecord, SentRow] | None:

@@ -85,6 +85,11 @@ def read_known_age(event: CaseEvent) -> KnownAge | None:
     return KnownAge(None, minor=data.age.band is not AgeBand.ADULT)
 
 
+def find_known_age(case: CaseState) -> KnownAge | None:
+    """The latest age that an event of the case told."""
+    return _find_latest_age(case.events)
+
+
 def find_valid_consents(
     case: CaseState, age: KnownAge | None, *, now: datetime, withdrawn: EventRecord | None = None
 ) -> tuple[Consent, ...]:

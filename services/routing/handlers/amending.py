@@ -157,11 +157,11 @@ def _find_told(row: AlertRow, account: Account, key: CaseKey) -> OnItsWay:
     """What it showed, by which rules. Raises SealError."""
     if row.detail is not None:
         own = open_told_detail(row.detail, key=key, alert_id=row.alert_id, revision=row.revision)
-        disclosed, shares = own.disclosed, own.shares
+        disclosed, until, shares = own.disclosed, own.until, own.shares
     else:
         detail = recall_detail(account, key, source=row.source, event_id=row.event_id)
-        shown = {alert.alert_id: alert.disclosed for alert in detail.alerts}
-        disclosed = shown.get(row.alert_id, frozenset())
+        shown = {alert.alert_id: (alert.disclosed, alert.until) for alert in detail.alerts}
+        disclosed, until = shown.get(row.alert_id, (frozenset(), {}))
         shares = tuple(find_shares(detail.considered).get(row.agency, ()))
     return OnItsWay(
         source=row.source,
@@ -170,6 +170,7 @@ def _find_told(row: AlertRow, account: Account, key: CaseKey) -> OnItsWay:
         escalation=row.escalation,
         acknowledge_by=row.acknowledge_by,
         disclosed=disclosed,
+        until=until,
         shares=shares,
     )
 

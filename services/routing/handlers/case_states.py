@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.routing.case_state import CaseState, read_case_state, write_case_state
+from services.routing.consents import find_known_age
 from services.runtime.crypto import SealError
 from services.runtime.keyring import CaseKey
 
@@ -89,13 +90,17 @@ class CaseBook:
             case.state = state
 
     def list_unsettled(self, corrected: Collection[str]) -> list[UnsettledCase]:
-        """Cases whose conflicts or consents changed, and these: what is on its way may be told otherwise."""
+        """Cases whose conflicts or consents changed, or who may consent for the person, and these.
+
+        What is on its way there may be told otherwise.
+        """
         return [
             UnsettledCase(case_ref, case.key, case.state)
             for case_ref, case in self._open.items()
             if case_ref in corrected
             or case.state.conflicts != case.first.conflicts
             or case.state.consents != case.first.consents
+            or (case.state.consents and find_known_age(case.state) != find_known_age(case.first))
         ]
 
     def seal_changes(self) -> dict[str, bytes]:

@@ -164,12 +164,13 @@ class Climber:
             failed=ladder.failed,
             realert=self._means.realert,
         )
+        told = []
         if climb.rows:
             matter = self._matter(ladder, around, account, key)
-            climbed.told.append(
-                self._means.recorder.record_rungs(matter, climb.rungs, parent=ladder.alert_id)
-            )
+            told.append(self._means.recorder.record_rungs(matter, climb.rungs, parent=ladder.alert_id))
+        # Before anybody is told: a ladder that fails here tells nobody, and is tried again.
         around.cases.keep(ladder.case_ref, key, climb.case)
+        climbed.told += told
         if climb.next_at is None:
             climbed.ended.append(ladder.alert_id)
         else:

@@ -41,7 +41,7 @@ class Composer:
         alert_id = self._alert_id(alert.agency, cause=cause or decision_cause(alert.cause))
         duty_ids = self.duty_ids(alert.duties)
         row = _alert_row(self._matter, alert, alert_id, self._find_replaced(alert))
-        detail = AlertDetail(alert_id, alert.disclosed, alert.withheld, duty_ids)
+        detail = AlertDetail(alert_id, alert.disclosed, alert.withheld, duty_ids, alert.until)
         if alert.contact is None:
             return Told(row, detail, None)
         content = write_alert_content(self._matter, alert, row, duty_ids=duty_ids)
@@ -59,7 +59,7 @@ class Composer:
         """The alert in its next revision, for as far as nobody has it yet."""
         duty_ids = self.duty_ids(alert.duties)
         row = _next_revision(self._matter, last, Command.AMEND)._replace(rules=" ".join(alert.rules))
-        detail = AlertDetail(row.alert_id, alert.disclosed, alert.withheld, duty_ids)
+        detail = AlertDetail(row.alert_id, alert.disclosed, alert.withheld, duty_ids, alert.until)
         content = write_alert_content(self._matter, alert, row, duty_ids=duty_ids)
         message = build_alert_message(
             self._matter,

@@ -1,7 +1,8 @@
 """The sealed part of a decision: everything that names an event type or a group."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,12 +19,13 @@ from services.runtime.keyring import CaseKey
 
 @dataclass(slots=True)
 class AlertDetail:
-    """Which groups one agency was and was not shown."""
+    """Which groups one agency was and was not shown, and until when it may see those that end."""
 
     alert_id: UUID
     disclosed: frozenset[Group]
     withheld: frozenset[Group]
     duties: tuple[UUID, ...]
+    until: Mapping[Group, datetime] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -45,6 +47,7 @@ class ToldDetail:
     withheld: frozenset[Group]
     duties: tuple[UUID, ...]
     shares: tuple[Share, ...]
+    until: Mapping[Group, datetime] = field(default_factory=dict)
 
 
 _TOLD: Final = TypeAdapter(ToldDetail)

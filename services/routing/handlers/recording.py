@@ -124,7 +124,7 @@ def _tell_rung(composer: Composer, matter: Matter, rung: Rung, parent: UUID) -> 
 
 def _seal_told(matter: Matter, told: Told, shares: tuple[Share, ...]) -> bytes:
     shown = told.detail
-    detail = ToldDetail(shown.disclosed, shown.withheld, shown.duties, shares)
+    detail = ToldDetail(shown.disclosed, shown.withheld, shown.duties, shares, shown.until)
     return seal_told_detail(detail, key=matter.key, alert_id=told.row.alert_id, revision=told.row.revision)
 
 

@@ -61,43 +61,47 @@ class Withdrawals:
     async def _withdraw_page(self, *, after: str) -> tuple[list[KeyedCase], list[Judged]]:
         async with transaction(self._means.pool) as connection:
             repository, follow_ups = BatchRepository(connection), FollowUpRepository(connection)
-            moment = await repository.read_moment()
-            directory = await self._means.directories.get(moment.directory_version)
-            lapsed = directory.list_lapsed(moment.now)
-            if not lapsed:
-                return [], []
-            page = await follow_ups.list_cases_waiting_for(lapsed, after=after, limit=PAGE)
-            amender = Amender(
-                recorder=self._means.recorder,
-                packs=await self._means.protocols.get(moment.pack_revision),
-                directory=directory,
-                origin=Origin(self._means.cluster_id, NO_RECORD, NO_RECORD),
-                now=moment.now,
-            )
-            withdrawn = await self._amend(repository, follow_ups, amender, page)
+            page = await self._find_page(repository, follow_ups, after=after)
+            withdrawn = await self._amend(repository, follow_ups, page) if page else []
         for one in withdrawn:
             for line in one.lines:
                 log.info(line.event, **line.keys)
         await self._means.sender.send([row for one in withdrawn for row in one.messages])
         return page, withdrawn
 
+    async def _find_page(
+        self, repository: BatchRepository, follow_ups: FollowUpRepository, *, after: str
+    ) -> list[KeyedCase]:
+        moment = await repository.read_moment()
+        directory = await self._means.directories.get(moment.directory_version)
+        lapsed = directory.list_lapsed(moment.now)
+        return await follow_ups.list_cases_waiting_for(lapsed, after=after, limit=PAGE) if lapsed else []
+
     async def _amend(
-        self,
-        repository: BatchRepository,
-        follow_ups: FollowUpRepository,
-        amender: Amender,
-        page: Sequence[KeyedCase],
+        self, repository: BatchRepository, follow_ups: FollowUpRepository, page: Sequence[KeyedCase]
     ) -> list[Judged]:
         """With the cases' rows locked: what the case says of consents is judged as well."""
         book = CaseBook(
             await repository.lock_cases({case.case_ref for case in page}), self._means.case_memory
         )
+        amender = await self._build_amender(repository)
         keys = await find_case_keys(self._means.keyring, {case.key_id for case in page})
         cases = [found for case in page if (found := _open(book, case, keys)) is not None]
         withdrawn = await amender.amend(follow_ups, Unsettled(cases=cases, replaced=()))
         await repository.insert_alerts([row for one in withdrawn for row in one.alerts])
         await repository.insert_messages([row for one in withdrawn for row in one.messages])
         return withdrawn
+
+    async def _build_amender(self, repository: BatchRepository) -> Amender:
+        """By what holds once the cases are ours: who had them may have decided by a newer directory."""
+        moment = await repository.read_moment()
+        return Amender(
+            recorder=self._means.recorder,
+            packs=await self._means.protocols.get(moment.pack_revision),
+            directory=await self._means.directories.get(moment.directory_version),
+            origin=Origin(self._means.cluster_id, NO_RECORD, NO_RECORD),
+            now=moment.now,
+        )
 
 
 def _open(book: CaseBook, case: KeyedCase, keys: Mapping[UUID, CaseKey | None]) -> UnsettledCase | None:

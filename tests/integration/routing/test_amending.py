@@ -1,5 +1,6 @@
 """What is on its way when consents, conflicts or the event itself change: amended, stopped, or left alone."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from tests.integration.routing.test_replay import FailingPublisher
 GRANT = of_type("consent.granted", "grant", consent=CONSENT)
 REVOKE = of_type("consent.revoked", "revoke", consent={"consent_id": "cn-1"})
 CONFLICT = of_type("case.conflict_declared", "conflict", details={"conflict_agencies": ["ag-kern-cw"]})
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE usename = 'tocsin_routing' AND wait_event_type = 'Lock'"
 
 
 class Log:
@@ -77,6 +79,43 @@ async def test_a_revoked_consent_takes_its_group_from_what_was_not_delivered_yet
     assert list(before["until"]) == ["name"]
     assert {**before, "revision": 2, "disclosed": after["disclosed"]} == {**after, "until": before["until"]}
     assert [line["alert_id"] for line in logs if line["event"] == "alert.amended"] == [str(first.alert_id)]
+
+
+async def test_a_group_that_ends_sooner_than_was_said_is_amended(rig: Rig, routing: Routing) -> None:
+    log, later = Log(rig, routing), {**CONSENT, "consent_id": "cn-2", "to": "2100-06-01T00:00:00Z"}
+    await log.add(GRANT, of_type("consent.granted", "grant-2", consent=later), build_event("e1"))
+    before = await rig.open_content(await first_of(rig, VSP, "e1"))
+
+    await log.add(of_type("consent.revoked", "revoke-2", consent={"consent_id": "cn-2"}))
+
+    [amended] = await later_revisions(rig)
+    after = await rig.open_content(amended)
+    assert (before["until"], after["until"]) == (
+        {"name": "2100-06-01T00:00:00Z"},
+        {"name": "2100-01-01T00:00:00Z"},
+    )
+    assert after["disclosed"] == before["disclosed"]
+    await log.add(of_type("consent.granted", "grant-3", consent={**later, "consent_id": "cn-3"}))
+    assert len(await later_revisions(rig)) == 1
+
+
+async def test_what_a_parent_consented_to_goes_when_the_person_turns_out_to_be_of_age(
+    rig: Rig, routing: Routing
+) -> None:
+    log = Log(rig, routing)
+    minor, adult = {"age": {"band": "16to17"}}, {"date_of_birth": "2001-05-05"}
+    await log.add(
+        of_type("tip.triaged", "age", **minor),
+        of_type("consent.granted", "grant", consent={**CONSENT, "granted_by": "parent"}),
+        of_type("victim.recovered", "e1", name={"full": "Sample Person"}),
+    )
+    before = await rig.open_content(await first_of(rig, VSP, "e1"))
+    assert "name" in before["disclosed"]
+
+    await log.add(of_type("victim.age_determined", "e2", **adult))
+
+    [amended] = await later_revisions(rig)
+    assert "name" not in (await rig.open_content(amended))["disclosed"]
 
 
 async def test_what_was_delivered_stays_as_it_is_for_its_holder_is_told_of_the_revocation(
@@ -280,6 +319,24 @@ async def test_an_agreement_that_ends_stops_what_no_law_orders(rig: Rig, routing
 
     # Child welfare is told because the law orders it (K-03).
     assert [(a.agency, a.command) for a in await later_revisions(rig)] == [(VSP, Command.STOP)]
+
+
+async def test_a_withdrawal_is_judged_by_what_holds_once_the_case_is_its_own(
+    rig: Rig, routing: Routing
+) -> None:
+    await Log(rig, routing).add(build_event("e1"))
+    await change_agency(routing, VSP, agreement_until="2026-01-01T00:00:00Z")
+    async with rig.admin.acquire() as other:
+        async with other.transaction():
+            await other.execute("SELECT FROM routing.case_state FOR UPDATE")
+            withdrawing = asyncio.create_task(routing.withdrawals.withdraw())
+            async with asyncio.timeout(20):
+                while not await rig.admin.fetchval(WAITING):
+                    pass
+            # Renewed while somebody else had the case.
+            await change_agency(routing, VSP)
+        assert await withdrawing == 0
+    assert await later_revisions(rig) == []
 
 
 async def test_what_an_agency_has_stays_when_it_leaves(rig: Rig, routing: Routing) -> None:
