@@ -100,19 +100,21 @@ def _add_reading(app: FastAPI, enter: Enter, authenticate: Authenticate) -> None
 
     @app.get(PATH, operation_id="listDeliveries", summary="List dead or pending deliveries", **LIST)
     async def list_deliveries(
-        _: Operator,
+        operator: Operator,
         criteria: Annotated[Criteria, Depends(_read_criteria)],
         standing: Standing = Standing.DEAD,
         before: UUID | None = None,
         limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_SHOWN,
     ) -> Response:
-        found = await enter().list_deliveries(standing, criteria, before=before, limit=limit)
+        found = await enter().list_deliveries(
+            standing, criteria, before=before, limit=limit, operator=operator
+        )
         last = found[-1].delivery_id if len(found) == limit else None
         return _json(DeliveryList(deliveries=found, next=last))
 
     @app.get(f"{PATH}/{{delivery_id}}", operation_id="getDelivery", summary="Read one delivery", **GET)
-    async def get_delivery(_: Operator, delivery_id: UUID) -> Response:
-        found = await enter().find_delivery(delivery_id)
+    async def get_delivery(operator: Operator, delivery_id: UUID) -> Response:
+        found = await enter().find_delivery(delivery_id, operator=operator)
         if found is None:
             raise RefusedError(NO_SUCH_DELIVERY)
         return _json(DeliveryDetail(delivery=found[0], attempts=found[1]))

@@ -34,11 +34,16 @@ class OperatorDesk:
     clock: Clock
 
     async def list_deliveries(
-        self, standing: Standing, criteria: Criteria, *, before: UUID | None, limit: int
+        self, standing: Standing, criteria: Criteria, *, before: UUID | None, limit: int, operator: str
     ) -> list[DeliveryEntry]:
+        asked = describe(criteria, standing=standing, before=before, limit=limit)
+        await self._record(operator, "deliveries.listed", asked)
         return await self.letters.list_entries(standing, criteria, before=before, limit=limit)
 
-    async def find_delivery(self, delivery_id: UUID) -> tuple[DeliveryEntry, list[AttemptEntry]] | None:
+    async def find_delivery(
+        self, delivery_id: UUID, *, operator: str
+    ) -> tuple[DeliveryEntry, list[AttemptEntry]] | None:
+        await self._record(operator, "delivery.shown", f"delivery_id={delivery_id}")
         return await self.letters.find(delivery_id)
 
     async def redrive(
@@ -50,6 +55,9 @@ class OperatorDesk:
         operator: str,
     ) -> Redriven:
         """Dead letters that nobody acknowledged and nothing replaced; a dry run only says which."""
+        count = None if delivery_ids is None else len(delivery_ids)
+        asked = describe(criteria, delivery_ids=count, dry_run=is_dry)
+        await self._record(operator, "deliveries.redriven", asked)
         found = await self.letters.list_redrivable(
             criteria, delivery_ids=delivery_ids, limit=MOST_REDRIVEN + 1
         )
@@ -58,3 +66,12 @@ class OperatorDesk:
             chosen = await self.letters.redrive(chosen, now=self.clock.now())
             log.info("deliveries.redriven", delivery_count=len(chosen), operator=operator)
         return Redriven(chosen, is_whole=len(found) <= MOST_REDRIVEN)
+
+    async def _record(self, operator: str, what: str, detail: str) -> None:
+        await self.letters.record_read(operator=operator, what=what, detail=detail, now=self.clock.now())
+
+
+def describe(criteria: Criteria, **more: object) -> str:
+    """What was asked for, as the record of it says."""
+    asked = {**criteria.model_dump(), **more}
+    return " ".join(f"{name}={value}" for name, value in asked.items() if value is not None)

@@ -196,6 +196,14 @@ CREATE TABLE notify.outbox (
     next_offsets bigint[]
 );
 
+-- What operators looked at and had tried again: deliveries, never what they say. `detail` is what was asked for.
+CREATE TABLE notify.read (
+    at timestamptz NOT NULL,
+    operator text NOT NULL,
+    what text NOT NULL,
+    detail text NOT NULL
+);
+
 -- A record that is no alert: kept, so that nothing is lost while somebody finds out why it was published.
 CREATE TABLE notify.unreadable (
     cluster_id text NOT NULL,
@@ -217,12 +225,14 @@ GRANT USAGE ON SCHEMA notify TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE ON
     notify.directory, notify.feed, notify.delivery, notify.heartbeat, notify.duty_register, notify.duty TO tocsin_notify;
 GRANT SELECT, INSERT ON
-    notify.alert, notify.attempt, notify.heartbeat_attempt, notify.acknowledgement, notify.refusal, notify.evidence, notify.unreadable TO tocsin_notify;
+    notify.alert, notify.attempt, notify.heartbeat_attempt, notify.acknowledgement, notify.refusal, notify.evidence,
+    notify.unreadable, notify.read TO tocsin_notify;
 GRANT SELECT, INSERT, DELETE ON notify.suspension TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE, DELETE ON notify.awaited, notify.outbox TO tocsin_notify;
 
 -- migrate:down
 DROP TABLE notify.unreadable;
+DROP TABLE notify.read;
 DROP TABLE notify.outbox;
 DROP TABLE notify.evidence;
 DROP TABLE notify.duty;

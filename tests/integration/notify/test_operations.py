@@ -217,3 +217,17 @@ async def test_only_operators_are_let_in(notify: RunningNotify, key: str | None)
 
 async def test_an_operator_is_no_agency(notify: RunningNotify) -> None:
     assert (await notify.ask("GET", "/v1/alerts", key=KEY)).status == 401
+
+
+async def test_who_looked_at_what_and_had_it_tried_again_is_recorded(rig: Rig, notify: RunningNotify) -> None:
+    (entry,) = await listed(notify, agency=AGENCY)
+    await notify.ask("GET", f"{PATH}/{entry['delivery_id']}", key=KEY)
+    await redrive(notify, agency=AGENCY, dry_run=True)
+    await notify.ask("GET", PATH, key="tco_nobody")
+    rows = await rig.query("SELECT what, detail, operator FROM notify.read ORDER BY at")
+    assert [(row["what"], row["detail"]) for row in rows] == [
+        ("deliveries.listed", f"agency={AGENCY} standing=dead limit=100"),
+        ("delivery.shown", f"delivery_id={entry['delivery_id']}"),
+        ("deliveries.redriven", f"agency={AGENCY} dry_run=True"),
+    ]
+    assert {row["operator"] for row in rows} == {hash_api_key(KEY)[:8]}
