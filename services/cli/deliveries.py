@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import typer
 
-from services.cli.operating import DataDir, OperatorKey
+from services.cli.operating import DataDir, NotifyUrl, OperatorKey
 
 if TYPE_CHECKING:
     from services.cli.operating import Operated
@@ -37,9 +37,6 @@ _EPILOG = (
     "Exit code: 0 done, 1 refused, 2 the command could not be carried out."
 )
 
-NotifyUrl = Annotated[
-    str | None, typer.Option(metavar="URL", help="Where notify is, if not on a stack of this machine.")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Agency = Annotated[str | None, typer.Option(metavar="ID", help="Only of this agency.")]
 Endpoint = Annotated[

@@ -20,6 +20,9 @@ DataDir = Annotated[Path | None, typer.Option(help="Of the stack, if several are
 RoutingUrl = Annotated[
     str | None, typer.Option(metavar="URL", help="Where routing is, if not on a stack of this machine.")
 ]
+NotifyUrl = Annotated[
+    str | None, typer.Option(metavar="URL", help="Where notify is, if not on a stack of this machine.")
+]
 OperatorKey = Annotated[
     str | None,
     typer.Option(envvar="TOCSIN_OPERATOR_KEY", show_default=False, help="The operator's key (tco_…)."),

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from schemas.topics import RECEIPTS, TOPICS
 from services.notify import logbook
-from services.notify.api import Door, Pages, build_app
+from services.notify.api import Door, Pages, Reception, build_app
 from services.notify.bodies import Links
 from services.notify.contents import Contents
 from services.notify.directory import Directory
@@ -22,7 +22,9 @@ from services.notify.handlers.recovery import RecoveryDesk
 from services.notify.handlers.refusing import RefusalDesk
 from services.notify.leases import Leases
 from services.notify.outward import Outward, open_outward
+from services.notify.people_keys import PeopleKeys
 from services.notify.pulse import PulseState
+from services.notify.reception import open_reception
 from services.notify.repository.acknowledgements import AcknowledgementRepository
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.dead_letters import DeadLetterRepository
@@ -30,6 +32,7 @@ from services.notify.repository.directory import DirectoryRepository
 from services.notify.repository.duties import DutyRepository
 from services.notify.repository.outbox import OutboxRepository
 from services.notify.repository.refusals import RefusalRepository
+from services.notify.repository.sessions import SessionRepository
 from services.notify.schedule import Schedules
 from services.notify.settings import NotifySettings
 from services.notify.subscribers import Subscriptions, subscribe_all
@@ -58,7 +61,9 @@ log = get_logger()
 
 POOL_SIZE: Final = 8
 
-Desks: TypeAlias = tuple[AgencyDesk, OperatorDesk, RecoveryDesk, OnboardingDesk, Callable[[], PulseState]]
+Desks: TypeAlias = tuple[
+    AgencyDesk, OperatorDesk, RecoveryDesk, OnboardingDesk, Callable[[], PulseState], Reception
+]
 
 
 def main() -> int:
@@ -79,7 +84,7 @@ async def run_notify(
 ) -> None:
     """Serves until the lifetime ends: liveness at once, the rest as soon as the servers behind it answer."""
     probes = Probes(clock=SystemClock())
-    door = Door(Pages.load(settings.zone))
+    door = Door(Pages(settings.zone))
     probes.add_check("connected", lambda: _check_connected(door))
     app = build_app(door, routes=health_routes(probes))
     # The server is entered last and left first: requests in hand are answered before what they need closes.
@@ -96,10 +101,19 @@ async def run_notify(
         )
         links = Links(settings.notify_public_url or address.url)
         opening = resources.enter_async_context(
-            open_notify(settings, links=links, lifetime=lifetime, probes=probes, schedules=schedules)
+            open_notify(
+                settings,
+                links=links,
+                pages=door.pages,
+                lifetime=lifetime,
+                probes=probes,
+                schedules=schedules,
+            )
         )
         if (desks := await _unless_stopped(lifetime, opening)) is not None:
-            door.desk, door.operators, door.recovery, door.onboarding, door.judge_pulse = desks
+            door.desk, door.operators, door.recovery, door.onboarding, door.judge_pulse, door.reception = (
+                desks
+            )
         await lifetime.wait()
 
 
@@ -108,6 +122,7 @@ async def open_notify(
     settings: NotifySettings,
     *,
     links: Links,
+    pages: Pages,
     lifetime: Lifetime,
     probes: Probes,
     schedules: Schedules | None = None,
@@ -123,11 +138,7 @@ async def open_notify(
     ):
         kafka = settings.kafka_settings.in_cluster(watch.cluster_id)
         await check_topics(kafka, TOPICS, durability=settings.durability)
-        keeper = DirectoryKeeper(
-            directory=Directory(),
-            repository=DirectoryRepository(pool),
-            directory_key=derive_key(deployment_key, "directory"),
-        )
+        keeper = _build_keeper(pool, deployment_key)
         await keeper.load()
         around = Surroundings(
             pool=pool,
@@ -150,12 +161,25 @@ async def open_notify(
             _add_probes(probes, pool=pool, watch=watch, keeper=keeper, subscriptions=subscriptions)
             probes.add_fact("suspended_endpoints", lambda: engine.suspensions.endpoint_ids)
             probes.add_fact("without_next_step", engine.stranded.describe)
-            yield _build_desks(settings, around, engine, outward)
+            keys, desk = PeopleKeys(deployment_key), _build_desk(settings, around, engine)
+            async with open_reception(settings, around, desk, keys=keys, pages=pages) as reception:
+                yield (*_build_desks(settings, around, engine, outward, desk), reception)
 
 
-def _build_desks(settings: NotifySettings, around: Surroundings, engine: Engine, outward: Outward) -> Desks:
+def _build_keeper(pool: Pool, deployment_key: bytes) -> DirectoryKeeper:
+    return DirectoryKeeper(
+        directory=Directory(),
+        repository=DirectoryRepository(pool),
+        directory_key=derive_key(deployment_key, "directory"),
+        sessions=SessionRepository(pool),
+    )
+
+
+def _build_desks(
+    settings: NotifySettings, around: Surroundings, engine: Engine, outward: Outward, desk: AgencyDesk
+) -> tuple[AgencyDesk, OperatorDesk, RecoveryDesk, OnboardingDesk, Callable[[], PulseState]]:
     return (
-        _build_desk(settings, around, engine),
+        desk,
         _build_operator_desk(settings, around),
         _build_recovery_desk(settings, around, engine),
         _build_onboarding_desk(settings, around, engine, outward),

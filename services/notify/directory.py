@@ -19,6 +19,7 @@ from schemas.directory import (
     endpoint_seal_context,
 )
 from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung
+from services.notify.people import name_contact
 from services.notify.signing import Key, SecretError, parse_secret, parse_signing_key
 from services.runtime.crypto import Cipher, SealError, hash_api_key
 
@@ -76,6 +77,29 @@ class DirectoryView:
         found = self.agencies.get(agency)
         contacts = [] if found is None else found.contacts
         return next((contact for contact in contacts if contact.rung is rung), None)
+
+    def find_contact_by_id(self, agency: str, contact_id: str) -> Contact | None:
+        """None also where its agency was offboarded."""
+        found = self.find_active(agency)
+        contacts = [] if found is None else found.contacts
+        return next(
+            (
+                contact
+                for contact in contacts
+                if name_contact(agency=agency, email=contact.email) == contact_id
+            ),
+            None,
+        )
+
+    @property
+    def contact_ids(self) -> list[str]:
+        """Of active agencies."""
+        return [
+            name_contact(agency=agency.id, email=contact.email)
+            for agency in self.agencies.values()
+            if agency.status is AgencyStatus.ACTIVE
+            for contact in agency.contacts
+        ]
 
     def authenticate(self, key: str) -> AgencyRecord | None:
         """The active agency that this key of the agency API belongs to."""

@@ -47,6 +47,32 @@ CATALOGUE: Catalogue = MappingProxyType(
             "refusal of an alert counts.",
             ("alert_id", "agency", "reason", "is_first"),
         ),
+        "alert.read": LogEntry(
+            "info",
+            "A person who is signed in was shown an alert; it is in notify.alert_read, too.",
+            ("alert_id", "agency", "person_id"),
+        ),
+        "person.invited": LogEntry(
+            "info",
+            "An operator or an agency made a one-time code for a contact.",
+            ("person_id", "agency"),
+        ),
+        "person.enrolled": LogEntry(
+            "info", "A one-time code was used up: somebody may sign in.", ("person_id", "agency")
+        ),
+        "person.removed": LogEntry(
+            "info", "Somebody may no longer sign in; their sessions ended.", ("person_id",)
+        ),
+        "sign_in.accepted": LogEntry("info", "Somebody signed in.", ("person_id", "agency")),
+        "sign_in.refused": LogEntry(
+            "warning", "Name, passphrase and code did not fit, or the code was used before."
+        ),
+        "sign_in.limited": LogEntry(
+            "warning", "Somebody tries too often; nothing is judged until the while is over."
+        ),
+        "sessions.ended": LogEntry(
+            "info", "Contacts left the directory; who was signed in there no longer is.", ("session_count",)
+        ),
         "alerts.unacknowledged": LogEntry(
             "warning",
             "The time to acknowledge these has passed and nobody had; routing is told, and decides.",

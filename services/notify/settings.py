@@ -72,11 +72,14 @@ class NotifySettings(ServiceSettings):
     notify_pulse_url: SecretStr | None = None
     notify_ca_file: FilePath | None = None
     notify_operator_keys: Annotated[tuple[KeyHash, ...], NoDecode] = ()
+    notify_trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    notify_session_idle: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
+    notify_session_limit: timedelta = Field(default=timedelta(hours=4), gt=timedelta(0))
     routing_receipts_group: str = ROUTING_RECEIPTS_GROUP
     routing_events_group: str = ROUTING_EVENTS_GROUP
     intake_receipts_group: str = INTAKE_RECEIPTS_GROUP
 
-    @field_validator("notify_allow_cidrs", "notify_operator_keys", mode="before")
+    @field_validator("notify_allow_cidrs", "notify_operator_keys", "notify_trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (

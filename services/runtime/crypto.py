@@ -101,6 +101,17 @@ def new_api_key(prefix: str) -> str:
     return f"{prefix.rstrip('_')}_{secrets.token_urlsafe(32)}"
 
 
+def new_token() -> str:
+    """What a browser holds to show who it is: 32 random bytes, URL-safe."""
+    return secrets.token_urlsafe(32)
+
+
+def new_one_time_code() -> str:
+    """A hundred random bits that a person can type: four groups of five of A-Z and 2-7."""
+    text = base64.b32encode(secrets.token_bytes(13)).decode()[:20]
+    return "-".join(text[place : place + 5] for place in range(0, 20, 5))
+
+
 def new_webhook_secret() -> str:
     """In the form of the Standard Webhooks specification."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()

@@ -2,14 +2,17 @@
 
 import asyncio
 import importlib
+import time
 from pathlib import Path
 
+import aiohttp
 import orjson
 import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
 from services.cli.main import COMMANDS
+from services.notify.totp import STEP_SECONDS, make_code
 from services.routing.packs import SHIPPED
 from services.runtime.crypto import hash_api_key
 from services.runtime.ed25519 import SigningKey
@@ -28,6 +31,7 @@ from tests.support.story import (
     found_by_police,
 )
 from tests.support.task_force import TaskForce
+from tests.support.visiting import NAME, Visitor, begin_to_enrol
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -261,6 +265,26 @@ async def test_what_deliveries_cannot_do_is_said(task_force: TaskForce) -> None:
     assert (unknown.exit_code, unknown.output) == (1, "")
     wrong = await tocsin("deliveries", "list", "--since", "yesterday", *data_dir)
     assert (wrong.exit_code, wrong.output) == (2, "")
+
+
+async def test_a_person_enrols_by_the_code_of_an_operator_and_is_removed(task_force: TaskForce) -> None:
+    data_dir = ("--data-dir", task_force.stack.data_dir)
+    made = (await tocsin("contact", "enrol", CHILD_WELFARE, "--json", *data_dir)).json()
+    assert made["link"] == f"{task_force.stack.ready['notify']}/enrol"
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+        visitor = Visitor(task_force.stack.ready["notify"], http)
+        page = await begin_to_enrol(visitor, made["code"])
+        digits = make_code(page.marked["code"][0], step=int(time.time()) // STEP_SECONDS)
+        done = await visitor.submit(page.find_form("/enrol/confirm"), code=digits)
+    assert done.marked["h1"] == ["Enrolled"]
+    [person] = (await tocsin("contact", "list", CHILD_WELFARE, "--json", *data_dir)).json()["people"]
+    assert (person["name"], person["contact"]) == (NAME, "primary")
+    for expected in (0, 1):
+        removed = await tocsin("contact", "remove", person["person_id"], *data_dir)
+        assert removed.exit_code == expected, removed.errors
+    assert (await tocsin("contact", "list", CHILD_WELFARE, *data_dir)).output == "Nobody.\n"
+    missing = await tocsin("contact", "enrol", "ag-nobody", *data_dir)
+    assert (missing.exit_code, missing.output) == (1, "")
 
 
 async def test_simulate_passes_the_scenario_that_the_services_play() -> None:

@@ -180,6 +180,24 @@ OPERATED_BY_BODY: Final[dict[int | str, dict[str, Any]]] = {
     **OPERATED,
     400: _problem("The body is not JSON."),
 }
+INVITED: Final[dict[int | str, dict[str, Any]]] = {
+    **_COMMON,
+    400: _problem("The body is not JSON."),
+    404: _problem("The directory has no such contact."),
+    422: _INVALID,
+}
+INVITED_BY_OPERATOR: Final[dict[int | str, dict[str, Any]]] = {
+    **OPERATED_BY_BODY,
+    404: _problem("The directory has no such contact, or its agency was offboarded."),
+}
+ONE_PERSON: Final[dict[int | str, dict[str, Any]]] = {
+    **_COMMON,
+    404: _problem("Nobody of your agency has this id."),
+}
+ONE_PERSON_OPERATED: Final[dict[int | str, dict[str, Any]]] = {
+    **OPERATED,
+    404: _problem("Nobody has this id."),
+}
 ONE_OPERATED: Final[dict[int | str, dict[str, Any]]] = {
     **OPERATED,
     404: _problem("There is no delivery with this id."),
@@ -235,10 +253,11 @@ CLOSE_DUTY: Final[dict[str, Any]] = {
 PAGE: Final[dict[str, Any]] = {
     "operation_id": "showNotice",
     "summary": "The page behind an e-mail's link",
-    "description": "Shows urgency, id and deadline to anybody who has the link. Never acknowledges.",
+    "description": "Shows urgency, id and deadline to anybody who has the link, and the alert to a person "
+    "of its agency who has signed in there. Never acknowledges: that takes a form of the page.",
     "responses": {
         200: {"description": "The page.", "content": {"text/html": {}}},
         404: {"description": "No such notice.", "content": {"text/html": {}}},
-        503: _COMMON[503],
+        503: {"description": "PostgreSQL is away.", "content": {"text/html": {}}},
     },
 }

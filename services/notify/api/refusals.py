@@ -77,6 +77,12 @@ NO_SUCH_AGENCY: Final = Problem(
 NO_SUCH_DELIVERY: Final = Problem(
     status=404, title="No such delivery", detail="There is no delivery with this id."
 )
+NO_SUCH_CONTACT: Final = Problem(
+    status=404, title="No such contact", detail="The directory has no such contact of an active agency."
+)
+NO_SUCH_PERSON: Final = Problem(
+    status=404, title="No such person", detail="Nobody who may sign in has this id."
+)
 AWAY: Final = Problem(
     status=503,
     title="Not available now",

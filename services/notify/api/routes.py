@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import orjson
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -24,7 +23,9 @@ from services.notify.api.documents import (
 )
 from services.notify.api.onboarding import add_onboarding_routes
 from services.notify.api.operations import add_operator_routes
+from services.notify.api.page_routes import Reception, add_page_routes
 from services.notify.api.pages import Pages
+from services.notify.api.people import add_operated_people_routes, add_people_routes
 from services.notify.api.pulse import NOTHING_KNOWN, add_pulse_route
 from services.notify.api.recovery import add_recovery_routes
 from services.notify.api.refusals import (
@@ -44,6 +45,7 @@ from services.notify.api.refusals import (
 from services.notify.api.refusing import add_refusal_routes
 from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.duties import FutureEvidenceError, ShreddedEvidenceError
+from services.notify.handlers.enrolment import EnrolmentDesk
 from services.notify.handlers.onboarding import OnboardingDesk
 from services.notify.handlers.operations import OperatorDesk
 from services.notify.handlers.recovery import RecoveryDesk
@@ -78,6 +80,18 @@ class Door:
 
     def judge(self) -> PulseState:
         return NOTHING_KNOWN if self.judge_pulse is None else self.judge_pulse()
+
+    reception: Reception | None = None
+
+    def enter_to_enrol(self) -> EnrolmentDesk:
+        if self.reception is None:
+            raise RefusedError(AWAY)
+        return self.reception.enrolment.enrolment
+
+    def name_enrolment_link(self) -> str:
+        if self.reception is None:
+            raise RefusedError(AWAY)
+        return f"{self.reception.enrolment.browser.base_url}/enrol"
 
     def enter_as_operator(self) -> OperatorDesk:
         if self.operators is None:
@@ -124,7 +138,9 @@ def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
         authenticate_operator=authenticate_operator,
     )
     add_pulse_route(app, door.judge)
-    _add_page(app, door)
+    add_people_routes(app, door.enter_to_enrol, authenticate, link=door.name_enrolment_link)
+    add_operated_people_routes(app, door.enter_to_enrol, authenticate_operator, link=door.name_enrolment_link)
+    add_page_routes(app, door.pages, lambda: door.reception)
     _handle_errors(app)
     app.openapi = lambda: documents.build_openapi(app)  # type: ignore[method-assign] # FastAPI's way to extend it
     return app
@@ -132,7 +148,7 @@ def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
 
 def build_document() -> dict[str, Any]:
     """The OpenAPI document, of an app that is connected to nothing."""
-    return build_app(Door(Pages.load(ZoneInfo("UTC")))).openapi()
+    return build_app(Door(Pages(ZoneInfo("UTC")))).openapi()
 
 
 def _build_authenticate(door: Door) -> Authenticate:
@@ -200,14 +216,6 @@ def _add_duty_routes(app: FastAPI, door: Door, authenticate: Authenticate) -> No
         if not duty:
             raise RefusedError(NO_SUCH_DUTY)
         return _render(documents.describe_duty(duty))
-
-
-def _add_page(app: FastAPI, door: Door) -> None:
-    @app.get("/a/{alert_id}", response_class=HTMLResponse, **documents.PAGE)
-    async def show_notice(alert_id: str) -> Response:
-        found = find_id(alert_id)
-        notice = None if found is None else await door.enter().describe(found)
-        return door.pages.render(notice)
 
 
 def _handle_errors(app: FastAPI) -> None:

@@ -77,17 +77,17 @@ class AgencyDesk:
         entries = await self.alerts.list_feed(agency=agency, after=after, limit=limit)
         records = [entry.record for entry in entries]
         await self.contents.prepare(records)
-        alerts = [await self._read(record) for record in records]
+        alerts = [await self.read(record) for record in records]
         return FeedPage(alerts, entries[-1].position if entries else after)
 
     async def find_alert(self, alert_id: UUID, *, agency: str) -> AlertJson | None:
         """None for one that does not exist and for one of another agency: the answers must be the same."""
-        record = await self._find_own(alert_id, agency)
-        return None if record is None else await self._read(record)
+        record = await self.find_own(alert_id, agency)
+        return None if record is None else await self.read(record)
 
     async def acknowledge(self, alert_id: UUID, *, agency: str, person: str, role: str) -> Taken | None:
         """Records that a person took responsibility; the first one counts. None as in `find_alert`."""
-        record = await self._find_own(alert_id, agency)
+        record = await self.find_own(alert_id, agency)
         if record is None:
             return None
         given = await self._seal(record, person=person, role=role)
@@ -107,7 +107,7 @@ class AgencyDesk:
 
     async def refuse(self, alert_id: UUID, *, agency: str, given: GivenRefusal) -> Declined | None:
         """Records that a person does not take it over. None as in `find_alert`. Raises RefusalError."""
-        record = await self._find_own(alert_id, agency)
+        record = await self.find_own(alert_id, agency)
         return None if record is None else await self.refusals.refuse(record, given)
 
     async def describe(self, alert_id: UUID) -> Notice | None:
@@ -116,11 +116,16 @@ class AgencyDesk:
             return None
         return Notice(alert_id, record.urgency, record.acknowledge_by, record.exercise)
 
-    async def _find_own(self, alert_id: UUID, agency: str) -> AlertRecord | None:
+    async def find_taken(self, alert_id: UUID) -> Taken | None:
+        """Who has taken it over; None if nobody has."""
+        found = await self.acknowledgements.find(alert_id)
+        return None if found is None else await self._open(found)
+
+    async def find_own(self, alert_id: UUID, agency: str) -> AlertRecord | None:
         record = await self.alerts.find_newest(alert_id)
         return record if record is not None and record.agency == agency else None
 
-    async def _read(self, record: AlertRecord) -> AlertJson:
+    async def read(self, record: AlertRecord) -> AlertJson:
         """A case that was shredded leaves the pointer, which is nothing of the case.
 
         So does what needs an agreement, once there is none.

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from schemas.directory import DirectorySnapshot
 from services.notify.directory import Directory, build_view
 from services.notify.repository.directory import DirectoryRepository
+from services.notify.repository.sessions import SessionRepository
 from services.runtime.health import NotReadyError
 from services.runtime.kafka import ReceivedRecord
 from services.runtime.logs import get_logger
@@ -22,6 +23,7 @@ class DirectoryKeeper:
     directory: Directory
     repository: DirectoryRepository
     directory_key: bytes
+    sessions: SessionRepository
 
     async def check(self) -> None:
         """For readiness."""
@@ -34,6 +36,7 @@ class DirectoryKeeper:
         snapshot = None if kept is None else _parse(kept, topic=None, offset=None)
         if snapshot is not None:
             await self._use(snapshot)
+            await self._end_sessions()
 
     async def follow(self, records: Sequence[ReceivedRecord]) -> None:
         """Handles a batch of the directory topic."""
@@ -45,6 +48,13 @@ class DirectoryKeeper:
         # In force before it is stored: what was withdrawn must not live on while PostgreSQL is away.
         await self._use(newest)
         await self.repository.replace(newest)
+        await self._end_sessions()
+
+    async def _end_sessions(self) -> None:
+        """Of contacts that are gone, lest they live on should the contact come back."""
+        ended = await self.sessions.end_all_but(self.directory.view.contact_ids)
+        if ended:
+            log.info("sessions.ended", session_count=ended)
 
     async def _use(self, snapshot: DirectorySnapshot) -> None:
         view = build_view(snapshot, directory_key=self.directory_key)

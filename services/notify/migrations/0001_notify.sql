@@ -220,17 +220,68 @@ ALTER TABLE notify.alert SET (autovacuum_vacuum_insert_threshold = 200000, autov
 ALTER TABLE notify.delivery SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000, autovacuum_vacuum_threshold = 50000);
 ALTER TABLE notify.attempt SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000);
 ALTER TABLE notify.awaited SET (autovacuum_vacuum_insert_threshold = 200000, autovacuum_analyze_threshold = 200000);
+-- People at the contacts of agencies who may sign in. Name, role, passphrase (argon2id) and the secret of the time-based
+-- codes are sealed together under a key of the deployment; the sign-in name is a keyed digest. A step of the clock that
+-- was used, and any before it, is never used again.
+CREATE TABLE notify.person (
+    person_id uuid PRIMARY KEY,
+    agency text NOT NULL,
+    contact_id text NOT NULL,
+    sign_in_digest bytea NOT NULL UNIQUE,
+    sealed bytea NOT NULL,
+    last_step bigint NOT NULL,
+    enrolled_at timestamptz NOT NULL
+);
+
+-- One-time codes by which a contact's person enrols, by their hash, and what that person has typed so far.
+CREATE TABLE notify.enrolment (
+    code_hash bytea PRIMARY KEY,
+    person_id uuid NOT NULL,
+    agency text NOT NULL,
+    contact_id text NOT NULL,
+    expires_at timestamptz NOT NULL,
+    draft bytea,
+    sign_in_digest bytea
+);
+
+-- Who is signed in, by the hash of the token that the browser holds.
+CREATE TABLE notify.session (
+    token_hash bytea PRIMARY KEY,
+    person_id uuid NOT NULL REFERENCES notify.person ON DELETE CASCADE,
+    begun_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL
+);
+CREATE INDEX session_of_person ON notify.session (person_id);
+
+-- How often somebody tried to sign in, by keyed digests of name and address.
+CREATE TABLE notify.throttle (
+    subject bytea PRIMARY KEY,
+    tries integer NOT NULL,
+    ends_at timestamptz NOT NULL
+);
+
+-- Which person was shown which alert, written before it is shown.
+CREATE TABLE notify.alert_read (
+    read_at timestamptz NOT NULL,
+    alert_id uuid NOT NULL,
+    revision integer NOT NULL,
+    agency text NOT NULL,
+    person_id uuid NOT NULL
+);
 
 GRANT USAGE ON SCHEMA notify TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE ON
     notify.directory, notify.feed, notify.delivery, notify.heartbeat, notify.duty_register, notify.duty TO tocsin_notify;
 GRANT SELECT, INSERT ON
     notify.alert, notify.attempt, notify.heartbeat_attempt, notify.acknowledgement, notify.refusal, notify.evidence,
-    notify.unreadable, notify.read TO tocsin_notify;
+    notify.unreadable, notify.read, notify.alert_read TO tocsin_notify;
 GRANT SELECT, INSERT, DELETE ON notify.suspension TO tocsin_notify;
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+    notify.person, notify.enrolment, notify.session, notify.throttle TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE, DELETE ON notify.awaited, notify.outbox TO tocsin_notify;
 
 -- migrate:down
+DROP TABLE notify.alert_read, notify.throttle, notify.session, notify.enrolment, notify.person;
 DROP TABLE notify.unreadable;
 DROP TABLE notify.read;
 DROP TABLE notify.outbox;

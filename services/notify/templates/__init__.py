@@ -4,6 +4,8 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 
 @cache
 def load_text(name: str) -> str:
@@ -12,3 +14,14 @@ def load_text(name: str) -> str:
 
 def load_template(name: str) -> Template:
     return Template(load_text(name))
+
+
+def build_pages() -> Environment:
+    """The templates of pages: every value is escaped, and one that is missing is a fault."""
+    return Environment(
+        loader=PackageLoader("services.notify", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -178,7 +178,7 @@ async def test_the_page_shows_urgency_id_and_deadline_and_acknowledges_nothing(
     assert page.headers["cache-control"] == "no-store"
     assert "noindex" in page.headers["x-robots-tag"]
     assert page.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
-    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["referrer-policy"] == "same-origin"
     assert await rig.query("SELECT 1 FROM notify.acknowledgement") == []
 
 

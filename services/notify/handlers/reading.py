@@ -1,0 +1,72 @@
+"""An alert as a person who is signed in reads and answers it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from schemas.alert import AlertForm
+from schemas.vocabulary import AlertKind, RefusalReason
+from services.notify.handlers.desk import AgencyDesk, Taken
+from services.notify.handlers.refusing import Declined, GivenRefusal
+from services.notify.people import Person
+from services.notify.repository.sessions import SessionRepository
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+_REFUSABLE: Final = frozenset({AlertKind.ALERT.value, AlertKind.UPDATE.value})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAlert:
+    """What a person sees: what the agency would read over its API, and who answered it."""
+
+    data: Mapping[str, object] = field(repr=False)
+    taken: Taken | None
+    declined: Declined | None
+    can_answer: bool
+    """A notice of a duty is answered by evidence, and not here."""
+
+    @property
+    def can_refuse(self) -> bool:
+        """What takes something back, or tells of a problem, is not refused."""
+        return self.can_answer and self.declined is None and self.data.get("kind") in _REFUSABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingDesk:
+    """Raises one of database.TRANSIENT_ERRORS when PostgreSQL is away."""
+
+    desk: AgencyDesk
+    reads: SessionRepository
+
+    async def read(self, alert_id: UUID, person: Person) -> OpenAlert | None:
+        """None as for the agency itself. That it is read is recorded before it is shown."""
+        record = await self.desk.find_own(alert_id, person.agency)
+        if record is None:
+            return None
+        await self.reads.record_read(record, person_id=person.person_id, now=self.desk.clock.now())
+        log.info(
+            "alert.read",
+            alert_id=alert_id,
+            agency=person.agency,
+            person_id=person.person_id,
+            correlation_id=record.correlation_id,
+        )
+        return OpenAlert(
+            data=await self.desk.read(record),
+            taken=await self.desk.find_taken(alert_id),
+            declined=await self.desk.refusals.find(alert_id),
+            can_answer=record.form is AlertForm.ALERT,
+        )
+
+    async def acknowledge(self, alert_id: UUID, person: Person, *, role: str) -> Taken | None:
+        return await self.desk.acknowledge(alert_id, agency=person.agency, person=person.name, role=role)
+
+    async def refuse(
+        self, alert_id: UUID, person: Person, *, role: str, reason: RefusalReason, note: str | None
+    ) -> Declined | None:
+        """Raises RefusalError."""
+        given = GivenRefusal(person=person.name, role=role, reason=reason, note=note)
+        return await self.desk.refuse(alert_id, agency=person.agency, given=given)

@@ -1,0 +1,78 @@
+"""Passphrases at rest: argon2id with the parameters of RFC 9106, off the event loop and few at a time."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.profiles import RFC_9106_LOW_MEMORY
+
+from services.notify.people import normalise_passphrase
+
+_Answer = TypeVar("_Answer")
+
+AT_ONCE: Final = 2
+"""Each takes 64 MiB and all of a core for a moment."""
+
+MOST_WAITING: Final = 32
+
+
+class BusyError(Exception):
+    """Too many wait to be judged: the client may ask again in a moment."""
+
+
+class Passphrases:
+    """Hashes and verifies; both take the same time for a person nobody knows."""
+
+    def __init__(self, executor: ThreadPoolExecutor, hasher: PasswordHasher) -> None:
+        self._executor = executor
+        self._hasher = hasher
+        self._waiting = 0
+        self._nobody: str | None = None
+        self._lock = threading.Lock()
+
+    async def hash(self, passphrase: str) -> str:
+        """Raises BusyError."""
+        return await self._run(lambda: self._hasher.hash(normalise_passphrase(passphrase)))
+
+    async def verify(self, known: str | None, passphrase: str) -> bool:
+        """False also where there is no hash; it takes as long. Raises BusyError."""
+        return await self._run(lambda: self._verify(known, normalise_passphrase(passphrase)))
+
+    def _verify(self, known: str | None, passphrase: str) -> bool:
+        try:
+            self._hasher.verify(known or self._hash_of_nobody(), passphrase)
+        except (VerificationError, InvalidHashError):
+            return False
+        return known is not None
+
+    def _hash_of_nobody(self) -> str:
+        with self._lock:
+            if self._nobody is None:
+                self._nobody = self._hasher.hash("nobody signs in with this")
+            return self._nobody
+
+    def prepare(self) -> None:
+        """The first unknown name must not take twice as long."""
+        self._hash_of_nobody()
+
+    async def _run(self, work: Callable[[], _Answer]) -> _Answer:
+        if self._waiting >= MOST_WAITING:
+            raise BusyError
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            self._waiting -= 1
+
+
+@asynccontextmanager
+async def open_passphrases() -> AsyncIterator[Passphrases]:
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passphrase") as executor:
+        passphrases = Passphrases(executor, PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY))
+        await asyncio.get_running_loop().run_in_executor(executor, passphrases.prepare)
+        yield passphrases

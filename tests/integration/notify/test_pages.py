@@ -1,0 +1,377 @@
+"""The page behind an e-mail's link: signed in to, read, answered; over HTTP, without a script."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from schemas.alert import AlertForm, Command
+from schemas.receipt import Refused
+from schemas.vocabulary import AgencyStatus, Group, RefusalReason
+from tests.integration.notify.rig import Rig, RunningNotify, running_notify
+from tests.integration.notify.telling import send
+from tests.integration.notify.visits import (
+    AGENCY,
+    KEY,
+    OTHER,
+    OTHER_KEY,
+    Badge,
+    code_of,
+    enrol,
+    invite,
+    renew,
+    sign_in,
+    visiting,
+)
+from tests.support.visiting import NAME, PASSPHRASE, ROLE, Visitor, begin_to_enrol
+from tests.unit.notify.records import PLANTED
+
+COOKIE = "__Host-tocsin-session"
+ANSWERS = "SELECT 1 FROM notify.acknowledgement UNION ALL SELECT 1 FROM notify.refusal"
+
+
+@pytest.fixture
+async def notify(rig: Rig) -> AsyncIterator[RunningNotify]:
+    await rig.add_agency(AGENCY, key=KEY, email="duty@cw.example")
+    await rig.add_agency(OTHER, key=OTHER_KEY, email="desk@other.example")
+    async with running_notify(rig, rig.settings()) as running:
+        yield running
+
+
+@pytest.fixture
+async def visitor(notify: RunningNotify) -> AsyncIterator[Visitor]:
+    async with visiting(notify) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def badge(rig: Rig, notify: RunningNotify, visitor: Visitor) -> Badge:
+    return await enrol(rig, notify, visitor)
+
+
+async def test_a_person_signs_in_reads_takes_over_and_signs_out(
+    rig: Rig, notify: RunningNotify, visitor: Visitor, badge: Badge, logs: list[dict[str, object]]
+) -> None:
+    alert = await rig.send_alert()
+    await rig.wait_for_receipts("stored")
+
+    before = await visitor.get(f"/a/{alert.alert_id}")
+    assert (before.status, [word for word in PLANTED if word in before.text]) == (200, [])
+    read = await sign_in(visitor, alert, badge)
+    assert "Marisol Ejemplovich" in read.text
+    assert "Victim recovered" in read.text
+    assert f"Signed in as {NAME}." in read.text
+    assert await rig.query("SELECT 1 FROM notify.acknowledgement") == []
+    [row] = await rig.query("SELECT alert_id, agency FROM notify.alert_read")
+    assert (row["alert_id"], row["agency"]) == (alert.alert_id, AGENCY)
+
+    taken = await visitor.submit(read.find_form("/acknowledge"))
+    assert f"by {NAME}, {ROLE}" in taken.text
+    assert not taken.has_form("/acknowledge")
+    assert not taken.has_form("/refuse")
+    await rig.wait_for_receipts("stored", "acknowledged")
+    api = await notify.ask(
+        "POST", f"/v1/alerts/{alert.alert_id}/acknowledge", key=KEY, json={"person": "x", "role": "y"}
+    )
+    assert (api.body["person"], api.body["role"]) == (NAME, ROLE)
+
+    await visitor.submit(taken.find_form("/sign-out"))
+    assert visitor.cookies == {}
+    assert (await visitor.get(f"/a/{alert.alert_id}")).has_form("/sign-in")
+    assert await rig.query("SELECT 1 FROM notify.session") == []
+    events = [line["event"] for line in logs]
+    assert events.count("alert.read") == 2
+    assert events.count("sign_in.accepted") == 1
+    for secret in (NAME, PASSPHRASE, badge.secret, badge.sign_in_name, "Marisol"):
+        assert secret not in str(logs)
+
+
+async def test_a_cookie_is_for_this_host_alone_and_no_script_reads_it(
+    rig: Rig, visitor: Visitor, badge: Badge
+) -> None:
+    alert = await rig.send_alert()
+    await rig.wait_for_receipts("stored")
+    read = await sign_in(visitor, alert, badge)
+    morsel = visitor.cookies[COOKIE]
+    names = ("secure", "httponly", "samesite", "path", "domain", "expires")
+    assert [morsel[name] for name in names] == [True, True, "lax", "/", "", ""]
+    [row] = await rig.query("SELECT token_hash FROM notify.session")
+    assert morsel.value.encode() not in row["token_hash"]
+    assert read.headers["cache-control"] == "no-store"
+    policy = read.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "form-action 'self'; frame-ancestors 'none'" in policy
+    assert {tag for tag, _ in read.tags} & {"script", "img", "link", "iframe"} == set()
+
+
+async def test_a_refusal_goes_to_routing_by_its_reason_and_its_words_stay(
+    rig: Rig, visitor: Visitor, badge: Badge
+) -> None:
+    alert = await rig.send_alert()
+    await rig.wait_for_receipts("stored")
+    read = await sign_in(visitor, alert, badge)
+    form = read.find_form("/refuse")
+
+    without_words = await visitor.submit(form, reason="other")
+    no_reason = await visitor.submit(form, note="Kept while <b>typing</b>")
+    assert (without_words.status, no_reason.status) == (422, 422)
+    assert "Kept while &lt;b&gt;typing&lt;/b&gt;" in no_reason.text
+    assert await rig.query("SELECT 1 FROM notify.refusal") == []
+
+    refused = await visitor.submit(form, reason="conflict_of_interest", note="My cousin Ejemplovich")
+    assert "Conflict of interest" in refused.text
+    assert "My cousin Ejemplovich" in refused.text
+    assert refused.has_form("/acknowledge")
+    assert not refused.has_form("/refuse")
+    receipts = await rig.wait_for_receipts("stored", "refused")
+    assert [receipt.reason for receipt in receipts if isinstance(receipt, Refused)] == [
+        RefusalReason.CONFLICT_OF_INTEREST
+    ]
+    assert "cousin" not in str(receipts)
+
+    taken = await visitor.submit(refused.find_form("/acknowledge"), role="deputy")
+    assert f"by {NAME}, deputy" in taken.text
+
+
+async def test_whoever_only_looks_changes_nothing(
+    rig: Rig, notify: RunningNotify, visitor: Visitor, badge: Badge
+) -> None:
+    """As a link scanner does: every address of the page, by GET and HEAD, with and without the cookie."""
+    alert = await rig.send_alert()
+    await rig.wait_for_receipts("stored")
+    await sign_in(visitor, alert, badge)
+    page = f"/a/{alert.alert_id}"
+    for path in (page, f"{page}/acknowledge", f"{page}/refuse", f"{page}/sign-in", "/sign-out"):
+        await visitor.get(path)
+        await notify.ask("HEAD", path)
+        await notify.ask("GET", path)
+    assert await rig.query(ANSWERS) == []
+    assert len(await rig.query("SELECT 1 FROM notify.session")) == 1
+
+
+async def test_another_site_cannot_answer_and_neither_can_an_old_form(
+    rig: Rig, visitor: Visitor, badge: Badge
+) -> None:
+    alert = await rig.send_alert()
+    await rig.wait_for_receipts("stored")
+    read = await sign_in(visitor, alert, badge)
+    form = read.find_form("/acknowledge")
+    for headers in (
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+    ):
+        visitor.headers = headers
+        assert (await visitor.submit(form)).status == 403
+    visitor.headers = {"origin": "https://notify.example"}
+    assert (await visitor.submit(form, form_token="0" * 64)).status == 403
+    assert (await visitor.post(form.action, role="x")).status == 403
+    assert await rig.query("SELECT 1 FROM notify.acknowledgement") == []
+    assert (await visitor.submit(form)).status == 200
+    assert len(await rig.query("SELECT 1 FROM notify.acknowledgement")) == 1
+
+
+async def test_what_is_another_agencys_is_not_shown_and_not_answered(
+    rig: Rig, visitor: Visitor, badge: Badge
+) -> None:
+    own, foreign = await rig.send_alert(), await rig.send_alert(agency=OTHER)
+    await rig.wait_for_receipts("stored", "stored")
+    read = await sign_in(visitor, own, badge)
+    shown = await visitor.get(f"/a/{foreign.alert_id}")
+    assert (shown.status, [word for word in PLANTED if word in shown.text]) == (404, [])
+    token = read.find_form("/acknowledge").fields["form_token"]
+    answered = await visitor.post(f"/a/{foreign.alert_id}/acknowledge", role="x", form_token=token)
+    refused = await visitor.post(
+        f"/a/{foreign.alert_id}/refuse", role="x", reason="duplicate", form_token=token
+    )
+    assert (answered.status, refused.status) == (404, 404)
+    assert await rig.query(ANSWERS) == []
+
+
+async def test_a_group_whose_time_is_over_and_an_alert_that_was_stopped_are_not_shown(
+    rig: Rig, visitor: Visitor, badge: Badge
+) -> None:
+    over = datetime(2026, 1, 1, tzinfo=UTC)
+    alert = await send(rig, disclosed={Group.NAME: {"full": "Marisol"}}, until={Group.NAME: over})
+    await rig.wait_for_receipts("stored")
+    read = await sign_in(visitor, alert, badge)
+    assert (read.status, "Marisol" in read.text) == (200, False)
+    await rig.send_alert(alert_id=alert.alert_id, revision=2, command=Command.STOP)
+    await rig.wait_for_receipts("stored", "stored")
+    stopped = await visitor.get(f"/a/{alert.alert_id}")
+    answered = await visitor.submit(read.find_form("/acknowledge"))
+    assert (stopped.status, answered.status) == (404, 404)
+
+
+async def test_a_notice_of_a_duty_and_what_was_shredded_are_shown_as_what_they_are(
+    rig: Rig, visitor: Visitor, badge: Badge
+) -> None:
+    notice = await rig.seal_alert(form=AlertForm.DUTY_NOTICE, for_operations=True)
+    shredded = await rig.seal_alert()
+    await rig.shred(shredded.key_id)
+    await rig.publish_alerts(notice, shredded)
+    await rig.wait_for_receipts("stored", "stored")
+    read = await sign_in(visitor, notice, badge)
+    gone = await visitor.get(f"/a/{shredded.alert_id}")
+    assert (read.status, read.has_form("/acknowledge"), read.has_form("/refuse")) == (200, False, False)
+    assert (gone.status, "was destroyed" in gone.text, gone.has_form("/refuse")) == (200, True, False)
+    taken = await visitor.submit(gone.find_form("/acknowledge"))
+    assert "Taken over" in taken.text
+
+
+async def test_whatever_does_not_fit_is_answered_alike(
+    rig: Rig, visitor: Visitor, badge: Badge, logs: list[dict[str, object]]
+) -> None:
+    alert = await rig.send_alert()
+    await rig.wait_for_receipts("stored")
+    wrong = [
+        {"sign_in_name": "nobody"},
+        {"passphrase": "wrong horse battery staple"},
+        {"code": code_of(badge.secret, later=5)},
+        {"code": "", "passphrase": "", "sign_in_name": ""},
+        {"code": "\uff11\uff12\uff13\uff14\uff15\uff16"},
+    ]
+    pages = [await sign_in(visitor, alert, badge, **typed) for typed in wrong]
+    assert {(page.status, page.text) for page in pages} == {(403, pages[0].text)}
+    assert visitor.cookies == {}
+    assert [line["event"] for line in logs].count("sign_in.refused") == len(wrong)
+    digits = code_of(badge.secret)
+    assert (await sign_in(visitor, alert, badge, code=f" {digits[:3]} {digits[3:]}")).status == 200
+    # The same digits a second time: somebody looked over the shoulder.
+    visitor.cookies.clear()
+    assert (await sign_in(visitor, alert, badge, code=digits)).text == pages[0].text
+
+
+async def test_who_tries_too_often_waits_in_every_process_and_after_a_restart(
+    rig: Rig, notify: RunningNotify, visitor: Visitor, badge: Badge
+) -> None:
+    alert = await rig.send_alert()
+    await rig.wait_for_receipts("stored")
+    for _ in range(10):
+        assert (await sign_in(visitor, alert, badge, passphrase="x")).status == 403
+    limited = await sign_in(visitor, alert, badge)
+    assert (limited.status, limited.text.count("Wait 1")) == (429, 1)
+    assert 0 < int(limited.headers["retry-after"]) <= 900
+    # Of a name that nobody has, likewise: a limit tells nothing.
+    for _ in range(10):
+        await sign_in(visitor, alert, badge, sign_in_name="nobody")
+    assert (await sign_in(visitor, alert, badge, sign_in_name="nobody")).status == 429
+    other = rig.settings(member="notify-1")
+    async with running_notify(rig, other) as second, visiting(second) as there:
+        assert (await sign_in(there, alert, badge)).status == 429
+        await rig.query("UPDATE notify.throttle SET ends_at = now()")
+        assert (await sign_in(there, alert, badge)).status == 200
+
+
+async def test_a_session_ends_with_rest_with_age_and_with_its_person(
+    rig: Rig, notify: RunningNotify, visitor: Visitor, badge: Badge
+) -> None:
+    alert = await rig.send_alert()
+    await rig.wait_for_receipts("stored")
+    page = f"/a/{alert.alert_id}"
+    endings = [
+        "UPDATE notify.session SET seen_at = seen_at - interval '16 minutes'",
+        "UPDATE notify.session SET begun_at = begun_at - interval '241 minutes'",
+    ]
+    for ending in endings:
+        assert (await sign_in(visitor, alert, badge)).has_form("/acknowledge")
+        await rig.query(ending)
+        assert (await visitor.get(page)).has_form("/sign-in")
+        await renew(rig)
+    read = await sign_in(visitor, alert, badge)
+    [person] = (await notify.ask("GET", "/v1/people", key=KEY)).body["people"]
+    assert (person["name"], person["contact"]) == (NAME, "primary")
+    removed = "/v1/people/" + person["person_id"]
+    assert (await notify.ask("DELETE", removed, key=OTHER_KEY)).status == 404
+    assert (await notify.ask("DELETE", removed, key=KEY)).status == 200
+    answered = await visitor.submit(read.find_form("/acknowledge"))
+    assert (answered.status, answered.has_form("/sign-in")) == (403, True)
+    assert await rig.query("SELECT 1 FROM notify.acknowledgement") == []
+    assert (await sign_in(visitor, alert, badge)).status == 403
+
+
+@pytest.mark.parametrize("leaves", ["contact", "agency"])
+async def test_who_leaves_the_directory_is_signed_out_for_good(
+    rig: Rig, notify: RunningNotify, visitor: Visitor, badge: Badge, leaves: str
+) -> None:
+    alert = await rig.send_alert()
+    await rig.wait_for_receipts("stored")
+    assert (await sign_in(visitor, alert, badge)).has_form("/acknowledge")
+    if leaves == "contact":
+        await rig.add_agency(AGENCY, key=KEY, email="new@cw.example")
+    else:
+        await rig.add_agency(AGENCY, key=KEY, email="duty@cw.example", status=AgencyStatus.OFFBOARDED)
+    await notify.wait_ready(rig.version)
+    await renew(rig)
+    assert (await visitor.get(f"/a/{alert.alert_id}")).has_form("/sign-in")
+    assert (await sign_in(visitor, alert, badge)).status == 403
+    await rig.wait_for_row("SELECT 1 WHERE NOT EXISTS (SELECT FROM notify.session)")
+    # Back again, the session stays ended; the person signs in anew.
+    await rig.add_agency(AGENCY, key=KEY, email="duty@cw.example")
+    await notify.wait_ready(rig.version)
+    assert (await visitor.get(f"/a/{alert.alert_id}")).has_form("/sign-in")
+    assert (await sign_in(visitor, alert, badge)).has_form("/acknowledge")
+
+
+async def test_a_code_enrols_once_and_only_with_an_app_and_a_long_passphrase(
+    rig: Rig, notify: RunningNotify, visitor: Visitor
+) -> None:
+    code = await invite(notify)
+    for typed in (
+        {"again": "another one, quite long"},
+        {"passphrase": "too short", "again": "too short"},
+        {"passphrase": "a" * 20, "again": "a" * 20},
+        {"passphrase": "j.inventado is my name", "again": "j.inventado is my name"},
+        {"name": " "},
+        {"role": ""},
+        {"sign_in_name": ""},
+        {"invitation": "AAAAA-AAAAA-AAAAA-AAAAA"},
+    ):
+        page = await begin_to_enrol(visitor, code, **typed)
+        assert (page.status, page.has_form("/enrol")) == (422, True)
+        assert PASSPHRASE not in page.text
+    offered = await begin_to_enrol(visitor, code.lower().replace("-", " "))
+    assert "<svg" in offered.text
+    [secret] = offered.marked["code"]
+    form = offered.find_form("/enrol/confirm")
+    assert (await visitor.submit(form, code=code_of(secret, later=7))).status == 422
+    assert await rig.query("SELECT 1 FROM notify.person") == []
+    assert (await visitor.submit(form, code=code_of(secret))).status == 200
+    assert (await visitor.submit(form, code=code_of(secret))).status == 422
+    assert (await begin_to_enrol(visitor, code)).status == 422
+    taken = await begin_to_enrol(visitor, await invite(notify), sign_in_name=" J.Inventado")
+    assert (taken.status, "another sign-in name" in taken.text) == (422, True)
+    [row] = await rig.query("SELECT * FROM notify.person")
+    for kept in (NAME, ROLE, PASSPHRASE, secret, "argon2", "inventado"):
+        assert kept.encode() not in row["sealed"] + row["sign_in_digest"]
+
+
+async def test_only_contacts_of_active_agencies_are_invited_and_codes_end(
+    rig: Rig, notify: RunningNotify, visitor: Visitor
+) -> None:
+    backup = await notify.ask("POST", "/v1/people/invite", key=KEY, json={"rung": "backup"})
+    assert backup.status == 404
+    code = await invite(notify)
+    await rig.query("UPDATE notify.enrolment SET expires_at = now()")
+    assert (await begin_to_enrol(visitor, code)).status == 422
+    [row] = await rig.query("SELECT * FROM notify.enrolment")
+    assert code.replace("-", "").encode() not in row["code_hash"]
+    pages = [await begin_to_enrol(visitor, "AAAAA-AAAAA-AAAAA-AAAAA") for _ in range(20)]
+    # The expired one counted, too.
+    assert [page.status for page in pages] == [422] * 19 + [429]
+
+
+async def test_forms_that_are_none_are_turned_away(rig: Rig, notify: RunningNotify, visitor: Visitor) -> None:
+    alert = await rig.send_alert()
+    await rig.wait_for_receipts("stored")
+    path = f"/a/{alert.alert_id}/sign-in"
+    as_json = await notify.ask("POST", path, json={"sign_in_name": "x"})
+    large = await visitor.post(path, passphrase="x" * 20_000)
+    many = await visitor.post(path, **{f"f{number}": "" for number in range(30)})
+    unknown = await visitor.post(f"/a/{uuid4()}/sign-in", sign_in_name="x")
+    assert (as_json.status, large.status, many.status, unknown.status) == (403, 403, 403, 404)
+    async with rig.database_away():
+        away = await visitor.post(path, sign_in_name="x")
+    assert (away.status, away.headers["content-type"]) == (503, "text/html; charset=utf-8")
