@@ -9,6 +9,8 @@ UPGRADE ?=
 # The broker: embedded (in memory, at once) or apache (the real one: needs Java 17, and Maven the first time).
 KAFKA ?= embedded
 BROKERS ?= 1
+# Of make test-faults: the plan of faults follows from it. Chance chooses one, and says which.
+SEED ?=
 # What make bench measures: all, or routing alone, which needs no server.
 PART ?= all
 BENCH_FILE = $(if $(filter all,$(PART)),$(KAFKA),$(PART))
@@ -22,7 +24,7 @@ LOCK := requirements/lock.txt
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help install demo up test test-kafka test-system check format bench lock clean
+.PHONY: help install demo up test test-kafka test-system test-faults check format bench lock clean
 
 help: ## Say what can be typed here
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,14 +41,18 @@ test: $(INSTALLED) ## Run the tests that need nothing but this (ARGS="-k words" 
 	@$(BIN)/pytest -m "not faults and not bench and not system" $(WORKERS) $(ARGS)
 
 # The jars come first: without them the tests would fail one by one, each for the same reason.
-test-kafka: $(INSTALLED) ## Run the integration and acceptance tests on Apache Kafka
+test-kafka: $(INSTALLED) ## Run the integration and acceptance tests, and a short run of faults, on Apache Kafka
 	@$(BIN)/python -m services.devstack.apache
-	@TOCSIN_TEST_KAFKA=apache $(BIN)/pytest -m "(integration or acceptance) and not system" --timeout=300 $(WORKERS) $(ARGS)
+	@TOCSIN_TEST_KAFKA=apache $(BIN)/pytest -m "(integration or acceptance or faults) and not system and not recovery" --timeout=300 $(WORKERS) $(ARGS)
 
 # As root where a package is missing; where one cannot be had the tests fail, and none is skipped.
 test-system: $(INSTALLED) ## Run the tests against programs from Debian, which are installed first (as root)
 	@requirements/debian
 	@$(BIN)/pytest -m system $(WORKERS) $(ARGS)
+
+test-faults: $(INSTALLED) ## Kill, restart and freeze everything while alerts flow, for 20 minutes (SEED=… again)
+	@$(BIN)/python -m services.devstack.apache
+	@TOCSIN_TEST_KAFKA=apache TOCSIN_TEST_FAULTS=full TOCSIN_TEST_SEED=$(SEED) $(BIN)/pytest -m faults $(ARGS)
 
 check: $(INSTALLED) ## Judge format, lint, types and the direction of imports
 	@$(BIN)/ruff format --check .

@@ -274,7 +274,7 @@ async def open_task_force(
 
     `changes` are agencies of the directory file, merged into the sample after the endpoints.
     """
-    folder = _make_folder()
+    folder = make_folder()
     timeout = aiohttp.ClientTimeout(total=_SECONDS)
     async with (
         open_receivers() as receivers,
@@ -288,7 +288,7 @@ async def open_task_force(
         with running_stack(*words, data_dir=folder / "data", environment=environment) as stack:
             await asyncio.to_thread(stack.wait_until_ready)
             try:
-                yield TaskForce(stack, receivers, mailbox, http, folder, list(_member_agencies()))
+                yield TaskForce(stack, receivers, mailbox, http, folder, list(member_agencies()))
             finally:
                 await asyncio.to_thread(stack.stop)
     shutil.rmtree(folder)
@@ -298,7 +298,7 @@ def build_directory(receivers: Receivers, changes: Iterable[Mapping[str, Any]] =
     """The directory file: the sample, with one endpoint for each agency and two for child welfare."""
     agencies: dict[str, dict[str, Any]] = {
         agency: {"id": agency, "endpoints": [build_endpoint(receivers, agency)]}
-        for agency in _member_agencies()
+        for agency in member_agencies()
     }
     agencies[CHILD_WELFARE]["endpoints"] += [build_endpoint(receivers, POINTER, content="pointer")]
     for change in changes:
@@ -310,14 +310,14 @@ def build_endpoint(receivers: Receivers, name: str, *, content: str = "disclosed
     return {"url": receivers[name].url, "secret": receivers[name].secret, "content": content}
 
 
-def _make_folder() -> Path:
+def make_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="tocsin-test-"))
     # The embedded database runs as another account when this is root: it must be able to pass through.
     folder.chmod(0o711)
     return folder
 
 
-def _member_agencies() -> Iterator[str]:
+def member_agencies() -> Iterator[str]:
     sample: Any = load_sample()
     return (agency["id"] for agency in sample["agencies"] if not agency.get("external"))
 

@@ -1,0 +1,160 @@
+"""What was wrong with what agencies got about one case. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from tests.faults.evidence import Evidence, Telling, name_heard
+from tests.faults.load import Case
+from tests.faults.stories import Row, rename_row
+from tests.support.story import CHILD_WELFARE
+from tests.support.task_force import POINTER
+
+SLACK_SECONDS = 60.0
+"""What takes effect at once takes as long, at most, while everything is being killed."""
+
+SOON_SECONDS = 30.0
+"""From a decision until notify has what follows from it, with the broker away and back between them."""
+
+ALTERNATE = 3
+
+
+def judge_case(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> Iterator[str]:
+    yield from find_lost(case, tellings, evidence)
+    yield from find_lost_notices(case, evidence)
+    yield from find_needless_cancels(case, tellings, evidence)
+    yield from find_late_groups(case, tellings, evidence)
+    yield from find_told_in_conflict(case, tellings, evidence)
+    yield from find_climbing_on(case, tellings, evidence)
+    yield from find_not_climbing(case, tellings, evidence)
+
+
+def find_lost(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> Iterator[str]:
+    """What had to come and did not, by webhook or by e-mail."""
+    for row in required_rows(case, tellings):
+        same = [one for one in tellings if one.agency == row.agency and row.matches(one.told)]
+        if not same:
+            yield f"lost: {row.agency}, {row.kind} {sorted(row.rules)} of {row.event} ({case.story.name})"
+            continue
+        if not case.story.withdrawals and all(one.told != row for one in same):
+            yield f"lost: {row.agency} saw less of {row.event} than it may ({case.story.name})"
+        alert_id = same[0].alert_id
+        if alert_id in evidence.acknowledged_alerts:
+            continue  # Somebody is responsible: the other paths are ended.
+        if row.agency == CHILD_WELFARE and alert_id not in evidence.pointed_to:
+            yield f"lost: {POINTER} was not pointed to {row.event}"
+        if row.kind != "cancel" and alert_id not in evidence.written_about:
+            yield f"lost: no e-mail to {row.agency} about {row.event} ({alert_id})"
+
+
+def find_lost_notices(case: Case, evidence: Evidence) -> Iterator[str]:
+    """Holders of a duty who hear nothing else of its event; a conflict may have come before the notice."""
+    for event, agency in sorted(case.story.notices):
+        told = evidence.noticed.get((f"{case.name}-{event}", agency), frozenset())
+        if len(told) > 1 or (not told and agency not in case.story.conflicts):
+            yield f"lost: {agency} got {len(told)} notices of {case.name}-{event} ({case.story.name})"
+
+
+def required_rows(case: Case, tellings: Sequence[Telling]) -> Iterator[Row]:
+    """What nothing excuses from arriving."""
+    story = case.story
+    # An alternate who was told is told of what follows, too: the simulator of no delay knows none.
+    if any(one.row.escalation >= ALTERNATE and one.began < case.accepted[-1] for one in tellings):
+        return
+    for row in story.rows:
+        withdrawn = [place for place in story.withdrawals if place >= story.place(row.event)]
+        in_conflict = story.conflicts.get(row.agency, -1) >= story.place(row.event)
+        # A consent that is taken back may stop what stood on it; whatever did not must come.
+        stands = not withdrawn or any(
+            row.matches(other) or other.matches(row) for other in story.without_consent
+        )
+        is_cancel_of_nothing = row.kind == "cancel" and not _has_heard_of(row, case, tellings)
+        if not story.is_followed(row) and not in_conflict and stands and not is_cancel_of_nothing:
+            yield rename_row(row, case.name)
+
+
+def find_needless_cancels(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> Iterator[str]:
+    """A cancel of what never came; but for an endpoint that froze, of which nobody knows what it has."""
+    ids = {(one.agency, one.alert_id) for one in tellings}
+    for one in (one for one in tellings if one.row.kind == "cancel"):
+        frozen = evidence.frozen.get(one.copies[0].endpoint, ())
+        is_unsure = any(ended >= case.accepted[0] and began <= one.began for began, ended in frozen)
+        if (one.agency, one.copies[0].data["replaces"]) not in ids and not is_unsure:
+            yield f"{name_heard(one.copies[0])}: it takes back what never came ({case.story.name})"
+
+
+def find_late_groups(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> Iterator[str]:
+    """After a consent was taken back, nobody who had not heard before sees what stood on it."""
+    story = case.story
+    for one in tellings:
+        places = [place for place in story.withdrawals if place > story.place(_own(one.row.event, case))]
+        if not places or one.row.escalation or _is_known(one, evidence):
+            continue
+        bare = [row for row in story.without_consent if _is_same(rename_row(row, case.name), one.row)]
+        rest = frozenset[str]().union(*(row.disclosed for row in bare))
+        for copy in one.copies:
+            late = copy.at - evidence.find_decided(case, places[-1])
+            if late > SOON_SECONDS and frozenset(copy.data["disclosed"]) - rest:
+                yield f"{name_heard(copy)}: it shows what was taken back {late:.0f} s before"
+
+
+def find_told_in_conflict(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> Iterator[str]:
+    """What an agency hears of a case that it has no access to any more."""
+    for agency, place in case.story.conflicts.items():
+        for one in tellings:
+            for copy in one.copies:
+                if one.agency == agency and copy.at > evidence.find_decided(case, place) + SOON_SECONDS:
+                    yield f"{name_heard(copy)}: its agency is in conflict"
+
+
+def find_climbing_on(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> Iterator[str]:
+    """Rungs of an alert that somebody had taken responsibility for."""
+    for row in climbing_rows(case):
+        at = evidence.acknowledged_at.get((row.agency, row.event))
+        if at is None or not _is_alone(row, case):
+            continue
+        for one in tellings:
+            if one.row.escalation and one.row.event == row.event and one.row.rules <= row.rules:
+                late = evidence.find_real(one.copies[0].event["time"]) - at
+                if late > SLACK_SECONDS:
+                    yield f"{name_heard(one.copies[0])}: {late:.0f} s after {row.agency} had acknowledged"
+
+
+def find_not_climbing(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> Iterator[str]:
+    """Immediate alerts, long after their time: nobody took responsibility, and nobody else was told."""
+    responsible = {one.event for one in evidence.acknowledged}
+    passed_on = {one.row.event for one in tellings if one.row.escalation}
+    required = set(required_rows(case, tellings))
+    for row in climbing_rows(case):
+        is_due = row in required and row.urgency == "immediate" and row.event not in responsible
+        if is_due and row.event not in passed_on:
+            yield f"{row.event} ({case.story.name}): nobody acknowledged, and nobody else was told"
+
+
+def climbing_rows(case: Case) -> Iterator[Row]:
+    return (rename_row(row, case.name) for row in case.story.rows if row.is_climbing)
+
+
+def _is_alone(row: Row, case: Case) -> bool:
+    """Whether no other alert of the event has a ladder of the same rules."""
+    return not any(
+        other != row and other.event == row.event and other.rules & row.rules for other in climbing_rows(case)
+    )
+
+
+def _is_same(one: Row, other: Row) -> bool:
+    """Whether both are the same telling, whatever they show."""
+    return (one.event, one.agency, one.role, one.kind) == (other.event, other.agency, other.role, other.kind)
+
+
+def _is_known(one: Telling, evidence: Evidence) -> bool:
+    """Whether the agency is known to have it: from then on it stays as it is."""
+    return one.alert_id in evidence.pointed_to or one.alert_id in evidence.acknowledged_alerts
+
+
+def _has_heard_of(row: Row, case: Case, tellings: Sequence[Telling]) -> bool:
+    """Whether anything was told of what a cancel is about."""
+    about = {copy.data["replaces"] for one in tellings for copy in one.copies if one.row.kind == "cancel"}
+    return any(one.agency == row.agency and one.alert_id in about for one in tellings)
+
+
+def _own(event: str, case: Case) -> str:
+    return event.removeprefix(f"{case.name}-")
