@@ -11,7 +11,7 @@ KAFKA ?= embedded
 BROKERS ?= 1
 # Of make test-faults: the plan of faults follows from it. Chance chooses one, and says which.
 SEED ?=
-# What make bench measures: all, or routing alone, which needs no server.
+# What make bench measures: all, or routing alone, which needs no server, or what a dead endpoint costs the others.
 PART ?= all
 BENCH_FILE = $(if $(filter all,$(PART)),$(KAFKA),$(PART))
 
@@ -64,7 +64,7 @@ format: $(INSTALLED) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED) ## Measure throughput, latency and cost on this machine (KAFKA=apache, PART=routing; into .bench/)
+bench: $(INSTALLED) ## Measure throughput, latency and cost on this machine (KAFKA=apache, PART=routing|dead; into .bench/)
 	@TOCSIN_TEST_KAFKA=$(KAFKA) $(BIN)/python -m tests.bench --part $(PART) --out .bench/$(BENCH_FILE).json $(ARGS)
 
 lock: $(INSTALLED) ## Pin what pyproject.toml asks for (UPGRADE=--upgrade for newest versions)

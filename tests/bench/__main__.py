@@ -4,6 +4,7 @@ python -m tests.bench                 everything: about three minutes
 python -m tests.bench --quick         a short run to see that it works
 python -m tests.bench --rate 800      another load (events per second)
 python -m tests.bench --part routing  what deciding and backtests cost, with no server: a minute or two
+python -m tests.bench --part dead     what a dead endpoint costs the others, and a claim among a million
 """
 
 import argparse
@@ -19,6 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.bench.claim import compare_claim, measure_claim
+from tests.bench.dead import compare_dead, measure_dead
 from tests.bench.floor_run import measure_floor
 from tests.bench.mail_run import measure_mail
 from tests.bench.measure import MemoryWatch, Usage, check_arrivals, percentiles
@@ -223,7 +226,7 @@ def _parse() -> tuple[Size, Path, str]:
     parser.add_argument("--rate", type=int, default=1000, help="events per second of the full part")
     parser.add_argument("--seconds", type=int, default=60, help="length of the full part")
     parser.add_argument("--quick", action="store_true", help="a few seconds of each part")
-    parser.add_argument("--part", choices=("all", "routing"), default="all", help="what to measure")
+    parser.add_argument("--part", choices=("all", "routing", "dead"), default="all", help="what to measure")
     parser.add_argument("--out", type=Path, default=Path(".bench/latest.json"), help="where the JSON goes")
     options = parser.parse_args()
     if options.quick:
@@ -254,11 +257,22 @@ def measure_part_routing() -> dict[str, Any]:
     return {"routing": routing, "reached": compare_routing(routing)}
 
 
+def measure_part_dead() -> dict[str, Any]:
+    """What a dead endpoint and a long past cost everybody else."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as name:
+        say("a dead endpoint …")
+        dead = measure_dead(Path(name) / "dead")
+    say("a claim among a million …")
+    claim = measure_claim()
+    return {"dead": dead, "claim": claim, "reached": compare_dead(dead) | compare_claim(claim)}
+
+
 def main() -> int:
     """Run every part, print and store the figures; fail if anything did not arrive."""
     size, out, part = _parse()
     machine = {"cpus": os.cpu_count(), "python": platform.python_version()}
-    result = {"machine": machine} | (measure_part_routing() if part == "routing" else measure_all(size))
+    parts = {"routing": measure_part_routing, "dead": measure_part_dead}
+    result = {"machine": machine} | (parts[part]() if part in parts else measure_all(size))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=2) + "\n")
     sys.stdout.write(json.dumps(result, indent=2) + "\n")

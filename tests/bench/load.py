@@ -12,7 +12,7 @@ import orjson
 import uvloop
 
 from tests.bench.http import Pool
-from tests.bench.mix import LoadEvent, build_events
+from tests.bench.mix import LABOR, MIX, LoadEvent, build_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Plan:
     seconds: int
     gather_ms: int = 0
     """A request carries what fell due in so many milliseconds, as a batch; 0: each event has its own."""
+    is_labor_alone: bool = False
+    """Labor complaints instead of the mix."""
 
     @property
     def head(self) -> bytes:
@@ -39,9 +41,10 @@ class Plan:
     def requests(self, start: float) -> Iterator[list[tuple[LoadEvent, float]]]:
         """What each request carries: events, and the instants at which they fall due."""
         size = max(1, self.rate * self.gather_ms // 1000)
+        mix = (LABOR,) if self.is_labor_alone else MIX
         due = [
             (event, start + index / self.rate)
-            for index, event in enumerate(build_events(self.rate * self.seconds, run=self.run))
+            for index, event in enumerate(build_events(self.rate * self.seconds, run=self.run, mix=mix))
         ]
         for first in range(0, len(due), size):
             yield due[first : first + size]

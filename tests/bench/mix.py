@@ -8,7 +8,7 @@ carry a duty.
 
 import base64
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -83,11 +83,11 @@ class LoadEvent:
     """`<event id>/<agency>/<CloudEvent type>`, one for each webhook that must arrive."""
 
 
-def build_events(count: int, *, run: str) -> Iterator[LoadEvent]:
+def build_events(count: int, *, run: str, mix: Sequence[Kind] = MIX) -> Iterator[LoadEvent]:
     """Yield `count` events of the mix, four to a case."""
     now = datetime.now(UTC).isoformat()
     for index in range(count):
-        kind = MIX[index % len(MIX)]
+        kind = mix[index % len(mix)]
         event_id = f"{run}-{index}"
         event = {
             "specversion": "1.0",
