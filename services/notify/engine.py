@@ -9,7 +9,6 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from services.notify.bodies import Links
-from services.notify.breaker import Breaker
 from services.notify.channels.email import EmailChannel, open_email_channel
 from services.notify.channels.mail_lines import MailServer, build_mail_tls_context
 from services.notify.channels.posting import build_tls_context
@@ -46,7 +45,7 @@ from services.notify.worker.performing import Performer
 from services.notify.worker.recorder import Recorder
 from services.notify.worker.retries import RetryWorker
 from services.notify.worker.stranding import Stranding
-from services.notify.worker.suspending import Suspensions
+from services.notify.worker.suspending import Suspensions, build_breaker
 from services.notify.worker.turns import Turns
 from services.runtime.clock import Clock, new_ordered_id, random_fraction
 from services.runtime.database import Pool
@@ -164,7 +163,7 @@ def _build_attempts(
         ),
         clock=around.clock,
         suspensions=Suspensions(
-            breaker=Breaker(settings.suspend_policy),
+            breaker=build_breaker(settings),
             repository=SuspensionRepository(around.pool),
             publish=_publishing(receipts),
             member=settings.member,

@@ -12,7 +12,6 @@ from pydantic_settings import NoDecode
 from schemas.credentials import KeyHash
 from schemas.topics import INTAKE_RECEIPTS_GROUP, ROUTING_EVENTS_GROUP, ROUTING_RECEIPTS_GROUP
 from schemas.vocabulary import Urgency
-from services.notify.breaker import BreakerPolicy
 from services.notify.schedule import DEFAULTS, JITTER, NEVER_GIVEN_UP, Schedules, parse_schedule
 from services.runtime.settings import ServiceSettings
 
@@ -128,15 +127,6 @@ class NotifySettings(ServiceSettings):
             Urgency.ROUTINE: self.notify_schedule_routine,
         }
         return {urgency: parse_schedule(text, jitter=self.notify_jitter) for urgency, text in texts.items()}
-
-    @property
-    def suspend_policy(self) -> BreakerPolicy:
-        return BreakerPolicy(
-            window=self.notify_suspend_window,
-            least=self.notify_suspend_attempts,
-            ratio=self.notify_suspend_ratio,
-            probe_after=self.notify_suspend_probe,
-        )
 
     @property
     def zone(self) -> ZoneInfo:

@@ -186,37 +186,23 @@ def _build_parts(
     admin: KafkaAdmin,
     lifetime: Lifetime,
 ) -> Parts:
-    deployment_key = load_key_file(settings.deployment_key_file)
-    keyring, clock = Keyring(pool, Kek.load(settings.kek_file), size=KEYS_IN_MEMORY), settings.clock
+    deployment_key, clock = load_key_file(settings.deployment_key_file), settings.clock
     outbox, brake = OutboxRepository(pool), Brake(lifetime)
-    directories, attestor = Directories(DirectoryRepository(pool)), Attestor(deployment_key)
+    attestor = Attestor(deployment_key)
     protocols = Protocols(PackRepository(pool), attestor, clock=clock)
     kafka = settings.kafka_settings.in_cluster(watch.cluster_id)
     read_back = ReadBack(
         outbox, find_read=lambda: find_committed(admin, kafka, settings.intake_receipts_group, RECEIPTS)
     )
     sender = Sender(publisher=publisher, read_back=read_back)
-    means = Means(
-        pool=pool,
-        keyring=keyring,
-        publisher=publisher,
-        sender=sender,
-        directories=directories,
-        protocols=protocols,
-        recorder=Recorder(Identities(deployment_key)),
-        case_memory=CaseMemory(),
-        operations_key=build_operations_key(deployment_key),
-        cluster_id=watch.cluster_id,
-        clock=clock,
-        realert=Realert(settings.routing_realert_every, settings.routing_realert_most),
-    )
+    means = _build_means(settings, pool, sender, protocols, deployment_key, cluster_id=watch.cluster_id)
     climber, identities = Climber(means), Identities(deployment_key)
     desk = _build_desk(means, attestor, deployment_key=deployment_key)
     return Parts(
         pool=pool,
         watch=watch,
         outbox=outbox,
-        directories=directories,
+        directories=means.directories,
         attestor=attestor,
         protocols=protocols,
         desk=desk,
@@ -229,6 +215,31 @@ def _build_parts(
         stranded=StrandedWatch(Stranding(StrandedRepository(pool)).count),
         reminders=Reminders(means, identities),
         brake=brake,
+    )
+
+
+def _build_means(
+    settings: RoutingSettings,
+    pool: Pool,
+    sender: Sender,
+    protocols: Protocols,
+    deployment_key: bytes,
+    *,
+    cluster_id: str,
+) -> Means:
+    return Means(
+        pool=pool,
+        keyring=Keyring(pool, Kek.load(settings.kek_file), size=KEYS_IN_MEMORY),
+        publisher=sender.publisher,
+        sender=sender,
+        directories=Directories(DirectoryRepository(pool)),
+        protocols=protocols,
+        recorder=Recorder(Identities(deployment_key)),
+        case_memory=CaseMemory(),
+        operations_key=build_operations_key(deployment_key),
+        cluster_id=cluster_id,
+        clock=settings.clock,
+        realert=Realert(settings.routing_realert_every, settings.routing_realert_most),
     )
 
 

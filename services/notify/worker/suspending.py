@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, assert_never
 
-from services.notify.breaker import Breaker, Change, Resumed, Suspended
+from services.notify.breaker import Breaker, BreakerPolicy, Change, Resumed, Suspended
 from services.notify.delivery import Attempt
 from services.notify.repository.rows import ReceiptBatch
 from services.notify.repository.suspensions import SuspensionRepository
+from services.notify.settings import NotifySettings
 from services.runtime.clock import Clock
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.logs import get_logger
@@ -17,6 +18,17 @@ from services.runtime.logs import get_logger
 log = get_logger()
 
 FOLLOW_SECONDS: Final = 2.0
+
+
+def build_breaker(settings: NotifySettings) -> Breaker:
+    return Breaker(
+        BreakerPolicy(
+            window=settings.notify_suspend_window,
+            least=settings.notify_suspend_attempts,
+            ratio=settings.notify_suspend_ratio,
+            probe_after=settings.notify_suspend_probe,
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
