@@ -39,4 +39,5 @@ async def test_the_pulse_beats_while_all_move_and_stops_when_one_hangs(
         harsh_task_force.thaw(frozen)
     assert lost["proved_at"] >= alive["proved_at"]
     await pulse(harsh_task_force, 200, what=lambda report: report["proved_at"] > max(lost["hops"].values()))
-    assert harsh_task_force.logged("pulse.lost", hops=[hop])
+    # When it was lost, others may have been behind for a moment, too.
+    assert any(hop in line["hops"] for line in harsh_task_force.logged("pulse.lost"))
