@@ -76,6 +76,8 @@ class AlertRepository:
                 await acquired.execute(_AWAIT_NO_MORE, _stopped(alerts))
                 ended = await acquired.fetch(_SUPERSEDE, *_revisions(alerts))
                 ended += await acquired.fetch(_SPARE, *_revisions(alerts))
+                # What came together with its end is leased and was never begun: nothing of it can arrive.
+                await acquired.execute(_FREE, *_own(alerts))
         else:
             async with connection(self._pool) as acquired:
                 rows, ended = await acquired.fetch(_INSERT, *arguments), []
@@ -168,6 +170,12 @@ def _delivery_columns(alerts: Sequence[PlannedAlert]) -> tuple[list[object], ...
         [delivery.path.lane for _, delivery in planned],
         [delivery.is_leased for _, delivery in planned],
     )
+
+
+def _own(alerts: Sequence[PlannedAlert]) -> tuple[list[UUID], list[UUID]]:
+    """Alerts of a batch, and the deliveries that it makes."""
+    made = [delivery.delivery_id for alert in alerts for delivery in alert.deliveries]
+    return [alert.record.alert_id for alert in alerts], made
 
 
 def _stopped(alerts: Sequence[PlannedAlert]) -> list[UUID]:

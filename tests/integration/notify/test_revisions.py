@@ -259,6 +259,21 @@ async def test_a_cancel_is_silent_where_a_stop_came_before_the_first_attempt(
     assert ids(receivers["one"]) == [f"{other.alert_id}_1"]
 
 
+async def test_a_cancel_is_silent_and_does_not_wait_where_the_stop_came_together_with_the_alert(
+    rig: Rig, receivers: Receivers
+) -> None:
+    """As after an outage, when an event and its correction are decided at once: nothing was ever begun."""
+    await rig.add_agency(AGENCY, receivers["one"], key=KEY)
+    alert = await make(rig)
+    cancel = await make(rig, kind=AlertKind.CANCEL, replaces=alert.alert_id)
+    await rig.publish_alerts(
+        alert, await make(rig, command=Command.STOP, alert_id=alert.alert_id, revision=2), cancel
+    )
+    async with running_notify(rig, rig.settings()):
+        await wait_for_states(rig, cancel.alert_id, superseded=1)
+    assert ids(receivers["one"]) == []
+
+
 async def test_a_cancel_of_an_update_is_told_to_whoever_has_the_alert_of_the_update(
     rig: Rig, receivers: Receivers
 ) -> None:
