@@ -28,7 +28,7 @@ def environment(settings: NotifySettings) -> Mapping[str, str]:
     """The settings as a process reads them."""
     given = settings.model_dump(mode="json", exclude_none=True)
     given["database_url"] = settings.database_url.get_secret_value()
-    for name in ("notify_allow_cidrs", "notify_operator_keys"):
+    for name in ("notify_allow_cidrs", "notify_operator_keys", "notify_trusted_proxies"):
         given[name] = ",".join(given[name])
     return {f"TOCSIN_{name.upper()}": str(value) for name, value in given.items()}
 
