@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tests.faults.evidence import Evidence, Telling, name_heard
 from tests.faults.load import Case
-from tests.faults.stories import Row, rename_row
+from tests.faults.stories import UNDRILLED, Row, rename_row
 from tests.support.story import CHILD_WELFARE
 from tests.support.task_force import POINTER
 
@@ -66,8 +66,10 @@ def required_rows(case: Case, tellings: Sequence[Telling]) -> Iterator[Row]:
         stands = not withdrawn or any(
             row.matches(other) or other.matches(row) for other in story.without_consent
         )
+        is_drill = row.agency == UNDRILLED and story.is_exercise(row.event)
         is_cancel_of_nothing = row.kind == "cancel" and not _has_heard_of(row, case, tellings)
-        if not story.is_followed(row) and not in_conflict and stands and not is_cancel_of_nothing:
+        is_excused = in_conflict or is_drill or is_cancel_of_nothing or story.is_followed(row)
+        if stands and not is_excused:
             yield rename_row(row, case.name)
 
 
@@ -151,9 +153,13 @@ def _is_known(one: Telling, evidence: Evidence) -> bool:
 
 
 def _has_heard_of(row: Row, case: Case, tellings: Sequence[Telling]) -> bool:
-    """Whether anything was told of what a cancel is about."""
-    about = {copy.data["replaces"] for one in tellings for copy in one.copies if one.row.kind == "cancel"}
-    return any(one.agency == row.agency and one.alert_id in about for one in tellings)
+    """Whether the agency was told, and said so, anything of what a cancel is about."""
+    earlier = case.story.earlier(row)
+    return any(
+        one.agency == row.agency and _own(one.row.event, case) in earlier and one.row.is_climbing
+        for one in tellings
+        if any(copy.is_answered for copy in one.copies)
+    )
 
 
 def _own(event: str, case: Case) -> str:

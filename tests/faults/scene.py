@@ -19,6 +19,7 @@ import orjson
 
 from services.devstack.datadir import write_atomically
 from services.runtime.shifted_clock import SHIFT, VARIABLE
+from tests.faults.stories import UNDRILLED
 from tests.faults.witnesses import Endpoints, open_endpoints
 from tests.support.mailbox import Mailbox, open_mailbox
 from tests.support.stack import RunningStack, running_stack
@@ -230,7 +231,7 @@ async def open_scene(environment: Mapping[str, str] | None = None, *, note: str 
 
 def _build_directory(endpoints: Endpoints) -> dict[str, Any]:
     """The sample, with a witness for each agency and two for child welfare."""
-    agencies: dict[str, list[dict[str, str]]] = {
+    agencies: dict[str, list[dict[str, object]]] = {
         agency: [_describe(endpoints, agency, agency=agency, content="disclosed")]
         for agency in member_agencies()
     }
@@ -238,6 +239,7 @@ def _build_directory(endpoints: Endpoints) -> dict[str, Any]:
     return {"extends": "sample", "agencies": [{"id": k, "endpoints": v} for k, v in agencies.items()]}
 
 
-def _describe(endpoints: Endpoints, name: str, *, agency: str, content: str) -> dict[str, str]:
+def _describe(endpoints: Endpoints, name: str, *, agency: str, content: str) -> dict[str, object]:
     made = endpoints.add(name, agency=agency)
-    return {"url": made.url, "secret": made.secret, "content": content}
+    drilled = agency != UNDRILLED
+    return {"url": made.url, "secret": made.secret, "content": content, "exercises": drilled}

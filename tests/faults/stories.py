@@ -29,6 +29,9 @@ CLIMBED = timedelta(hours=5)
 """After so long every rung of an immediate alert was told, and those that matter of an urgent one."""
 SPACED = (timedelta(minutes=20), timedelta(minutes=50), timedelta(minutes=80))
 
+UNDRILLED = "ag-kern-tribal"
+"""The agency whose system does not accept exercises."""
+
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _NAMING = ("corrects", "retracts")
 
@@ -132,6 +135,12 @@ class Story:
             if _kind(event) == "consent.revoked" or consents & set(_named(event))
         )
 
+    def is_exercise(self, event_id: str) -> bool:
+        """Whether any event of this id is a drill."""
+        return any(
+            event["data"].get("flags", {}).get("exercise") for event in self.events if event["id"] == event_id
+        )
+
     def place(self, event_id: str) -> int:
         """Of the last event with this id."""
         return max(index for index, event in enumerate(self.events) if event["id"] == event_id)
@@ -139,10 +148,18 @@ class Story:
     def is_followed(self, row: Row) -> bool:
         """Whether an update or a cancel takes the place of it, so that it need not arrive any more."""
         later = self._chain(row.event)
-        return any(
+        return row.kind != "cancel" and any(
             other.agency == row.agency and other.kind in {"update", "cancel"} and other.event in later
             for other in self.rows
         )
+
+    def earlier(self, row: Row) -> set[str]:
+        """Ids of the events whose alerts a cancel takes back."""
+        return {
+            event["id"]
+            for event in self.events
+            if event["id"] != row.event and row.event in self._chain(event["id"])
+        }
 
     def _chain(self, event_id: str) -> set[str]:
         """Ids of what came later and is about the same: it corrects or retracts it, or what it corrects."""
@@ -180,7 +197,7 @@ def _read(path: Path) -> Story | None:
         "directory" in step for step in steps
     )
     events = [step["event"] for step in steps if "event" in step]
-    if not is_plain or not {event["source"] for event in events} <= _SOURCES:
+    if not is_plain or not {event["source"] for event in events} <= _SOURCES or _crosses_cases(events):
         return None
     # The last happened just now, and everything before it as long before as the scenario has it.
     later = _now() - timedelta(minutes=5) - datetime.fromisoformat(steps[-1]["at"])
@@ -190,6 +207,15 @@ def _read(path: Path) -> Story | None:
     if list(_rows(now)) != list(_rows(later_on)):
         return None
     return Story(path.stem, moved)
+
+
+def _crosses_cases(events: Sequence[CaseEvent]) -> bool:
+    """Whether an id is used, corrected or retracted in two cases: they are decided in no order."""
+    cases: dict[str, set[str]] = {}
+    for event in events:
+        for event_id in (event["id"], *_named(event)):
+            cases.setdefault(event_id, set()).add(event["subject"])
+    return any(len(subjects) > 1 for subjects in cases.values())
 
 
 def _move(value: Any, later: timedelta) -> Any:  # noqa: ANN401 - any JSON

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from tests.faults.case_verdict import climbing_rows, judge_case
 from tests.faults.evidence import Evidence, Telling, group, match_tellings, name_heard
-from tests.faults.stories import Row, rename_row
+from tests.faults.stories import UNDRILLED, Row, rename_row
 from tests.faults.witnesses import Heard
 
 
@@ -38,6 +38,8 @@ def find_unsound(heard: Iterable[Heard]) -> Iterator[str]:
             yield f"{name_heard(one)}: its signature does not verify"
         if one.is_whole and one.data["agency"] != one.agency:
             yield f"{name_heard(one)}: it is for {one.data['agency']}"
+        if one.endpoint == UNDRILLED and one.is_whole and one.data.get("exercise"):
+            yield f"{name_heard(one)}: an exercise, which it does not accept"
 
 
 def find_differing_copies(heard: Iterable[Heard]) -> Iterator[str]:
@@ -97,7 +99,9 @@ def find_wrong_letters(evidence: Evidence) -> Iterator[str]:
 def find_wrong_feeds(evidence: Evidence) -> Iterator[str]:
     """An agency can pull, once, whatever it was told and was not withdrawn."""
     for agency, feed in evidence.feeds.items():
-        heard = {one.alert_id for one in evidence.heard if one.agency == agency}
+        heard = {
+            one.alert_id for one in evidence.heard if one.agency == agency and (one.is_alert or one.is_notice)
+        }
         withdrawn = {alert_id for alert_id, alert in evidence.alerts.items() if alert.command == "stop"}
         if missing := sorted(heard - withdrawn - set(feed)):
             yield f"{agency} cannot pull what it was told: {missing}"

@@ -33,6 +33,8 @@ class Heard:
     webhook_id: str
     body: bytes
     is_sound: bool
+    is_answered: bool = True
+    """Whether the sender learned that it was kept."""
 
     @cached_property
     def event(self) -> dict[str, Any]:
@@ -54,7 +56,8 @@ class Heard:
 
     @property
     def is_notice(self) -> bool:
-        return bool(self.event["type"] == "org.tocsin.duty.v1")
+        """A duty that is told for the first time: a reminder is none."""
+        return bool(self.event["type"] == "org.tocsin.duty.v1") and not self.data.get("reminder")
 
     @property
     def is_whole(self) -> bool:
@@ -117,7 +120,8 @@ class Endpoint:
         told = datetime.fromtimestamp(int(request.headers.get("webhook-timestamp", "0")), UTC)
         signature = Webhook(self.secret).sign(webhook_id, told, body.decode())
         is_sound = signature in request.headers.get("webhook-signature", "").split(" ")
-        return Heard(self.name, self.agency, time.monotonic(), webhook_id, body, is_sound)
+        is_answered = self.mood is not Mood.SPEECHLESS
+        return Heard(self.name, self.agency, time.monotonic(), webhook_id, body, is_sound, is_answered)
 
 
 def _hang_up(request: web.Request) -> web.StreamResponse:

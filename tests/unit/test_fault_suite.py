@@ -159,6 +159,14 @@ def test_a_pointer_an_e_mail_and_a_group_may_be_lost_as_well() -> None:
     assert "saw less" in wrongs(evidence, heard=change(evidence.heard, 0, disclosed={}))
 
 
+def test_a_cancel_of_what_came_is_lost() -> None:
+    evidence = tell_well("correction-chain")
+    cancels = [one for one in evidence.heard if one.is_whole and one.data["kind"] == "cancel"]
+    assert cancels
+    for cancel in cancels:
+        assert ", cancel " in wrongs(evidence, heard=[one for one in evidence.heard if one is not cancel])
+
+
 def test_a_duty_notice_that_nobody_got_is_lost() -> None:
     evidence = tell_well("K-03-fires")
     assert [one for one in evidence.heard if one.is_notice]
