@@ -1,7 +1,8 @@
 """Two routing processes on the same partitions: every event is decided by exactly one of them."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import islice
 
 import orjson
 import pytest
@@ -11,7 +12,7 @@ from services.notify.subscribers import ALERTS_GROUP
 from services.routing.subscribers import EVENTS_GROUP
 from tests.support.kafka_choice import ON_APACHE
 from tests.support.ledger import has_read_all, read_ledger
-from tests.support.second_service import second_service
+from tests.support.second_service import SecondService, second_service
 from tests.support.story import ADVOCATE, POLICE, CaseEvent, adult_found_by_police
 from tests.support.task_force import TaskForce
 from tests.support.waiting import eventually
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 EVENTS = 600
 BATCH = 20
 SENDERS = 3
+FIRST_BATCHES = 3
 
 
 async def test_two_consumers_of_the_same_partitions_decide_each_event_once(
@@ -29,6 +31,13 @@ async def test_two_consumers_of_the_same_partitions_decide_each_event_once(
     events = [adult_found_by_police(name="contested") for _ in range(EVENTS)]
     async with second_service(harsh_task_force, "routing", member="routing-1") as second:
         batches = iter([events[start : start + BATCH] for start in range(0, EVENTS, BATCH)])
+        # While the first stands still the second decides, so that either has some whoever is the faster.
+        harsh_task_force.freeze("routing")
+        try:
+            await send(harsh_task_force, islice(batches, FIRST_BATCHES))
+            await eventually(has_decided(second), what="the second has decided something")
+        finally:
+            harsh_task_force.thaw("routing")
         await asyncio.gather(*(send(harsh_task_force, batches) for _ in range(SENDERS)))
         for event in events:
             await harsh_task_force.hears(ADVOCATE, event)
@@ -47,6 +56,13 @@ async def test_two_consumers_of_the_same_partitions_decide_each_event_once(
     for event in events:
         (arrival,) = harsh_task_force.heard(ADVOCATE, event)
         assert ledger[event["id"]] == {ADVOCATE: arrival.webhook_id.removesuffix("_1")}
+
+
+def has_decided(service: SecondService) -> Callable[[], Awaitable[bool | None]]:
+    async def find() -> bool | None:
+        return any(line["record_count"] for line in service.logged("batch.decided")) or None
+
+    return find
 
 
 async def send(task_force: TaskForce, batches: Iterator[Sequence[CaseEvent]]) -> None:
