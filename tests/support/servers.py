@@ -1,7 +1,7 @@
-"""A real PostgreSQL and a real Kafka broker for tests; each test gets a migrated database of its own.
+"""A real PostgreSQL and a real Kafka broker for tests; each test finds a database as it was migrated.
 
-A conftest.py imports the fixtures and names them in its `__all__`: apache, broker, database, postgres_server,
-server_loop.
+A conftest.py imports the fixtures and names them in its `__all__`: apache, broker, database, databases,
+postgres_server, server_loop.
 """
 
 import asyncio
@@ -12,11 +12,9 @@ import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -38,12 +36,11 @@ from services.devstack.programs import SHARED_CACHE, find_broker, find_postgres
 from services.runtime.clock import SystemClock, random_fraction
 from services.runtime.kafka import KafkaSettings, apply_topics, build_specs
 from tests.support.containers import ContainerKafka, ContainerPostgres
+from tests.support.databases import Databases
 from tests.support.kafka_choice import IN_DOCKER, ON_APACHE
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
-
-_SERIAL = count(1)
 
 PASSWORDS = {role: f"secret-of-{role}" for role in ROLES}
 
@@ -85,7 +82,7 @@ class PostgresServer:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A migrated database of one test's own."""
+    """A migrated database that one test has for itself."""
 
     server: PostgresServer
     name: str
@@ -165,14 +162,6 @@ def build_postgres(home: Path, *, surroundings: Surroundings) -> EmbeddedPostgre
     )
 
 
-async def execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
 async def _start_server(postgres: EmbeddedPostgres | ContainerPostgres) -> PostgresServer:
     await postgres.start()
     await migrate_all(postgres.url(ADMIN))
@@ -201,16 +190,19 @@ def postgres_server(server_loop: LoopThread) -> Iterator[PostgresServer]:
         shutil.rmtree(home)
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_server: PostgresServer) -> Databases:
+    return Databases(lambda name: postgres_server.url(ADMIN, name), postgres_server.template)
+
+
 @pytest.fixture
-async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
-    """A database of this test's own, cloned from the migrated one."""
-    name = f"test_{os.getpid()}_{next(_SERIAL)}"
-    maintenance = postgres_server.url(ADMIN, "postgres")
-    await execute(maintenance, f'create database "{name}" template "{postgres_server.template}"')
+async def database(postgres_server: PostgresServer, databases: Databases) -> AsyncIterator[Database]:
+    """A database as it was migrated, with nobody else in it."""
+    name = await databases.take()
     try:
         yield Database(postgres_server, name)
     finally:
-        await execute(maintenance, f'drop database "{name}" with (force)')
+        await databases.give_back(name)
 
 
 @pytest.fixture(scope="session")

@@ -9,26 +9,14 @@ import pytest_asyncio
 import uvloop
 
 from services.devstack import logbook as devstack_logbook
-from services.devstack.database import ADMIN
 from services.intake import logbook
 from services.runtime.crypto import Kek, generate_key_file
 from services.runtime.logs import capture_logs
 from tests.integration.intake.client import MemberSystem
 from tests.integration.intake.directories import build_snapshot
 from tests.integration.intake.stack import RunningIntake, Servers, open_intake
-from tests.support.servers import (  # noqa: F401 -- fixtures
-    Broker,
-    Database,
-    LoopThread,
-    PostgresServer,
-    apache,
-    broker,
-    database,
-    execute,
-    open_own_broker,
-    postgres_server,
-    server_loop,
-)
+from tests.support.databases import Databases
+from tests.support.servers import Broker, Database, LoopThread, PostgresServer, open_own_broker
 
 
 def pytest_asyncio_loop_factories(
@@ -47,7 +35,7 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bare_servers(database: Database, broker: Broker, secrets: Path) -> Servers:  # noqa: F811 -- pytest's way
+def bare_servers(database: Database, broker: Broker, secrets: Path) -> Servers:
     """Without a directory."""
     return Servers(database.url("intake"), broker, secrets)
 
@@ -79,16 +67,13 @@ def member(intake: RunningIntake) -> MemberSystem:
 
 @pytest.fixture(scope="module")
 def shared_servers(
-    postgres_server: PostgresServer,  # noqa: F811 -- pytest's way
-    server_loop: LoopThread,  # noqa: F811 -- likewise
-    secrets: Path,
+    postgres_server: PostgresServer, databases: Databases, server_loop: LoopThread, secrets: Path
 ) -> Iterator[Servers]:
     """A database and a broker that a whole module shares."""
-    admin, template = postgres_server.url(ADMIN, "postgres"), postgres_server.template
-    server_loop.run(execute(admin, f"create database intake_shared template {template}"))
+    name = server_loop.run(databases.take())
     with open_own_broker(server_loop) as shared:
-        yield Servers(postgres_server.url("tocsin_intake", "intake_shared"), shared, secrets)
-    server_loop.run(execute(admin, "drop database intake_shared with (force)"))
+        yield Servers(Database(postgres_server, name).url("intake"), shared, secrets)
+    server_loop.run(databases.give_back(name))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -14,15 +14,7 @@ from tests.integration.notify.rig import Rig
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.mailbox import Mailbox, open_mailbox
 from tests.support.receivers import Receivers, open_receivers
-from tests.support.servers import (  # noqa: F401 -- fixtures
-    Broker,
-    Database,
-    apache,
-    broker,
-    database,
-    postgres_server,
-    server_loop,
-)
+from tests.support.servers import Broker, Database
 
 
 def pytest_asyncio_loop_factories(
@@ -41,7 +33,7 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def rig(database: Database, broker: Broker, secrets: Path) -> Rig:  # noqa: F811 -- pytest's way
+def rig(database: Database, broker: Broker, secrets: Path) -> Rig:
     return Rig(database, broker, secrets)
 
 

@@ -9,15 +9,7 @@ from services.routing import logbook
 from services.runtime.crypto import Kek, generate_key_file
 from services.runtime.logs import capture_logs
 from tests.integration.routing.rig import Rig, Routing, open_rig
-from tests.support.servers import (  # noqa: F401 -- fixtures
-    Broker,
-    Database,
-    apache,
-    broker,
-    database,
-    postgres_server,
-    server_loop,
-)
+from tests.support.servers import Broker, Database
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +21,7 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def rig(database: Database, broker: Broker, secrets: Path) -> AsyncIterator[Rig]:  # noqa: F811 -- pytest's way
+async def rig(database: Database, broker: Broker, secrets: Path) -> AsyncIterator[Rig]:
     async with open_rig(database, broker, secrets) as opened:
         yield opened
 

@@ -15,16 +15,9 @@ from tests.support.servers import (
     Broker,
     Database,
     LoopThread,
-    apache,
-    broker,
     build_postgres,
     build_surroundings,
-    database,
-    postgres_server,
-    server_loop,
 )
-
-__all__ = ["apache", "broker", "database", "postgres_server", "server_loop"]
 
 
 class HandClock:

@@ -7,7 +7,8 @@ import pytest
 from services.runtime.clock import SystemClock
 from services.runtime.database import Pool, connection, open_pool
 from services.runtime.shifted_clock import INSTALL, SHIFT, ShiftRefusedError
-from tests.support.servers import Database, execute
+from tests.support.databases import execute
+from tests.support.servers import Database
 
 WAYS = ("now()", "statement_timestamp()", "clock_timestamp()")
 HOUR = timedelta(hours=1)
