@@ -1,6 +1,7 @@
 """The directory a stack starts with: the sample with keys of its own, or a file, which may extend it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -24,8 +25,9 @@ _NAMED_BY = {"agencies": "id", "sources": "source", "operators": "id"}
 RawDirectory = Mapping[str, object]
 
 
+@cache
 def load_sample() -> RawDirectory:
-    """The sample as it is shipped, without keys."""
+    """The sample as it is shipped, without keys. Everybody has the same one: it must not be changed."""
     return _load_yaml(SAMPLE_FILE)
 
 
