@@ -70,10 +70,10 @@ class Probes:
             return self._remember(await self._ask_all(), now)
 
     async def _ask_all(self) -> Readiness:
-        answers = await asyncio.gather(
-            *(_answer(check, self._check_seconds) for check in self._checks.values())
-        )
-        checks = dict(zip(self._checks, answers, strict=True))
+        # One more may be added while these answer: a process is asked from its first second.
+        asked = dict(self._checks)
+        answers = await asyncio.gather(*(_answer(check, self._check_seconds) for check in asked.values()))
+        checks = dict(zip(asked, answers, strict=True))
         facts = {name: fact() for name, fact in self._facts.items()}
         return Readiness(ready=all(answer == "ok" for answer in answers), checks=checks, facts=facts)
 

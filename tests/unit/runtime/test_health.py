@@ -109,3 +109,15 @@ async def test_only_a_change_of_readiness_is_logged(probes: Probes, clock: HandC
             clock.seconds = second
             await probes.ask()
     assert [(line["ready"], line["failing"]) for line in lines] == [(False, ["directory"]), (True, [])]
+
+
+async def test_a_check_that_is_added_while_others_answer_is_asked_the_next_time(
+    clock: HandClock, probes: Probes
+) -> None:
+    async def adding() -> None:
+        probes.add_check("late", not_yet)
+
+    probes.add_check("early", adding)
+    assert (await probes.ask()).checks == {"early": "ok"}
+    clock.seconds += 1
+    assert (await probes.ask()).checks == {"early": "ok", "late": "no directory yet"}
