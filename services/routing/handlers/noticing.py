@@ -96,8 +96,8 @@ class Notices:
             row = _row(matter, notice, self._alert_id(notice.marks, member), member=member, role=role)
             row = row._replace(replaces=replaced)
             content = write_notice(row, notice)
-            # By agreement: a suspended endpoint is spared the news that it is.
-            yield row, build_alert_message(matter, row, content, mandated=False)
+            mandated = not _is_spared(member, notice, now=matter.now)
+            yield row, build_alert_message(matter, row, content, mandated=mandated)
 
     def _alert_id(self, marks: tuple[str, ...], member: Member) -> UUID:
         return self.identities.notice_id(marks, agency=member.id)
@@ -171,6 +171,14 @@ def _row(matter: Matter, notice: Notice, alert_id: UUID, *, member: Member, role
         exercise=notice.exercise,
         decided_at=matter.now,
     )
+
+
+def _is_spared(member: Member, notice: Notice, *, now: datetime) -> bool:
+    """Marked as by agreement, a notice is not tried at the suspended endpoint that it is about.
+
+    Whoever has no agreement would then not get it at all; and nobody else is spared anything.
+    """
+    return member.id == notice.concern.agency and member.has_agreement_at(now)
 
 
 def _alarms(notices: Iterable[Notice], directory: Directory) -> Iterator[Line]:

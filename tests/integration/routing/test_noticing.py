@@ -96,7 +96,7 @@ async def test_a_suspended_endpoint_is_told_to_its_agency_and_the_coordinator(
     told = await notices(rig)
     assert [(alert.agency, alert.urgency, alert.mandated) for alert, _ in told] == [
         (CW, "immediate", False),
-        (TFC, "immediate", False),
+        (TFC, "immediate", True),
     ]
     for alert, content in told:
         assert (content.kind, content.reason) == ("error", "ENDPOINT_SUSPENDED")
@@ -171,6 +171,25 @@ async def test_what_an_agency_that_left_missed_alarms_nobody(rig: Rig, routing: 
     await routing.desk.apply(DirectoryFile(agencies=kept, sources=[]), operator=OPERATOR)
     await receive(routing, failed(alert))
     assert await notices(rig) == []
+
+
+async def test_an_alarm_needs_no_agreement(rig: Rig, routing: Routing) -> None:
+    """What is marked as by agreement is refused at sending to whoever has none: an alarm must not be."""
+    alert, _ = await decide_two(rig, routing)
+    file = sample_directory()
+    lapsed = [
+        agency.model_copy(update={"agreement_until": None}) if agency.id in {CW, TFC} else agency
+        for agency in file.agencies
+    ]
+    await routing.desk.apply(DirectoryFile(agencies=lapsed, sources=[]), operator=OPERATOR)
+
+    await receive(routing, failed(alert), suspended())
+
+    assert [(notice.agency, notice.mandated) for notice, _ in await notices(rig)] == [
+        (TFC, True),
+        (CW, True),
+        (TFC, True),
+    ]
 
 
 async def test_without_a_coordinator_the_log_alarms(rig: Rig, routing: Routing, logs: Lines) -> None:
