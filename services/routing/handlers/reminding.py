@@ -21,6 +21,7 @@ from services.routing.repository.batch import BatchRepository
 from services.routing.repository.follow_ups import FollowUpRepository
 from services.routing.repository.reminders import RemindedDuty, ReminderRepository
 from services.routing.repository.rows import Account, Origin
+from services.routing.rules import PackSet
 from services.runtime.crypto import SealError
 from services.runtime.database import Connection, transaction
 from services.runtime.kafka import is_passing_trouble
@@ -42,6 +43,7 @@ class _Around:
 
     now: datetime
     directory: Directory
+    packs: PackSet
     cases: CaseBook
     accounts: Mapping[tuple[str, str], Account]
     keys: Mapping[UUID, CaseKey | None]
@@ -104,6 +106,7 @@ class Reminders:
         around = _Around(
             now=moment.now,
             directory=await self._means.directories.get(moment.directory_version),
+            packs=await self._means.protocols.get(moment.pack_revision),
             cases=CaseBook(states, self._means.case_memory),
             accounts=accounts,
             keys=keys,
@@ -148,6 +151,7 @@ class Reminders:
                 identities=self._identities,
                 case=around.cases.open(duty.case_ref, key),
                 directory=around.directory,
+                packs=around.packs,
             )
         )
         reminded.told += told

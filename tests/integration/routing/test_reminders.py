@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from schemas.alert import AlertForm, DutyNotice
+from schemas.alert import AlertForm, Command, DutyNotice
+from schemas.directory import DirectoryFile
 from schemas.receipt import Acknowledged
-from tests.integration.routing.events import CORRELATION_ID, build_event, lay_out
-from tests.integration.routing.rig import Rig, Routing
+from tests.integration.routing.events import CORRELATION_ID, Json, build_event, lay_out
+from tests.integration.routing.rig import OPERATOR, Rig, Routing, sample_directory
+from tests.integration.routing.test_cases import CONSENT, of_type
 from tests.integration.routing.test_climbing import receive
 from tests.integration.routing.test_duties import decide, evidence_record, read
 
-TFC = "ag-kern-tfc"
+TFC, SO = "ag-kern-tfc", "ag-kern-so"
 OVERDUE = timedelta(hours=-100), timedelta(seconds=-1)
 QUARTER_LEFT = timedelta(hours=-80), timedelta(hours=20)
 """When it was decided and is due, from now."""
@@ -167,3 +169,48 @@ async def test_a_holder_that_is_conflicted_hears_nothing_and_the_coordinator_doe
     await rig.admin.execute("UPDATE routing.duty SET remind_at = NULL WHERE event_id <> 'e1'")
     await routing.reminders.remind()
     assert [content["agency"] for content in await reminders(rig)] == [TFC]
+
+
+def ask_for_declaration() -> list[Json]:
+    """K-18: the police are asked for a T visa's declaration, by agreement and consent, and hold the duty."""
+    consent = {**CONSENT, "recipients": ["LEA_LEAD"]}
+    asked = of_type("immigration.lea_declaration_requested", "e1", name={"full": "Marigold"})
+    asked["source"] = "urn:tocsin:agency:ag-kern-ils:cms"
+    return [of_type("consent.granted", "grant", consent=consent), asked]
+
+
+async def test_what_no_law_orders_is_not_reminded_of_once_its_holder_has_no_agreement(
+    rig: Rig, routing: Routing
+) -> None:
+    """Its alert may never have arrived: the reminder would be the first to tell of a T visa."""
+    await decide(rig, routing, *ask_for_declaration())
+    await set_clock(rig, QUARTER_LEFT)
+    await routing.reminders.remind()
+    [told] = [alert for alert in await rig.published_alerts() if alert.form is AlertForm.DUTY_NOTICE]
+    assert (told.agency, told.mandated) == (SO, False)
+    file = sample_directory()
+    lapsed = [
+        agency.model_copy(update={"agreement_until": None}) if agency.id == SO else agency
+        for agency in file.agencies
+    ]
+    await routing.desk.apply(DirectoryFile(agencies=lapsed, sources=[]), operator=OPERATOR)
+    await set_clock(rig, OVERDUE)
+
+    await routing.reminders.remind()
+
+    assert [content["agency"] for content in await reminders(rig)] == [SO, TFC]
+
+
+async def test_an_alert_that_was_stopped_before_it_arrived_is_not_made_good_by_a_reminder(
+    rig: Rig, routing: Routing
+) -> None:
+    await decide(rig, routing, *ask_for_declaration())
+    revoked = of_type("consent.revoked", "revoke", consent={"consent_id": "cn-1"})
+    await routing.events.handle(lay_out(await rig.sealer.seal(revoked), first_offset=2))
+    [stopped] = [alert for alert in await rig.published_alerts() if alert.command is Command.STOP]
+    assert stopped.agency == SO
+    await set_clock(rig, QUARTER_LEFT)
+
+    await routing.reminders.remind()
+
+    assert await reminders(rig) == []
