@@ -20,7 +20,8 @@ from services.notify.api.documents import (
     OPERATED,
 )
 from services.notify.api.refusals import NO_SUCH_CONTACT, NO_SUCH_PERSON, RefusedError, find_id
-from services.notify.handlers.enrolment import EnrolmentDesk
+from services.notify.handlers.enrolment import EnrolmentDesk, Invitation
+from services.notify.handlers.operations import OperatorDesk
 from services.notify.people import Enrolled
 
 NO_STORE: Final = {"cache-control": "no-store"}
@@ -85,7 +86,8 @@ def add_people_routes(
 
     @app.post("/v1/people/invite", operation_id="invitePerson", **INVITE)
     async def invite(agency: Agency, asked: InviteRequest) -> Response:
-        return await _invite(enter(), agency.id, asked.rung, link=link())
+        invitation = await _invite(enter(), agency.id, asked.rung)
+        return _show(invitation, link=link())
 
     @app.get("/v1/people", operation_id="listPeople", **LIST)
     async def list_people(agency: Agency) -> Response:
@@ -93,39 +95,61 @@ def add_people_routes(
 
     @app.delete("/v1/people/{person_id}", operation_id="removePerson", **REMOVE)
     async def remove(agency: Agency, person_id: str) -> Response:
-        return await _remove(enter(), person_id, agency=agency.id)
+        return await _remove(enter(), _find(person_id), agency=agency.id)
 
 
 def add_operated_people_routes(
-    app: FastAPI, enter: Enter, authenticate: Callable[..., Awaitable[str]], *, link: Callable[[], str]
+    app: FastAPI,
+    enter: Enter,
+    authenticate: Callable[..., Awaitable[str]],
+    *,
+    operators: Callable[[], OperatorDesk],
+    link: Callable[[], str],
 ) -> None:
+    """On record by operator: whoever holds a code may become a person of that agency, and read its alerts."""
     Operator = Annotated[str, Depends(authenticate)]  # noqa: N806 -- a type
 
     @app.post("/v1/operator/people/invite", operation_id="inviteForAgency", **OPERATED_INVITE)
-    async def invite(_: Operator, asked: OperatorInviteRequest) -> Response:
-        return await _invite(enter(), asked.agency, asked.rung, link=link())
+    async def invite(operator: Operator, asked: OperatorInviteRequest) -> Response:
+        invitation = await _invite(enter(), asked.agency, asked.rung)
+        detail = f"agency={asked.agency} contact={asked.rung} person_id={invitation.person_id}"
+        await operators().record(operator, "person.invited", detail)
+        return _show(invitation, link=link())
 
     @app.get("/v1/operator/people", operation_id="listAllPeople", **OPERATED_LIST)
-    async def list_people(_: Operator, agency: AgencyId | None = None) -> Response:
+    async def list_people(operator: Operator, agency: AgencyId | None = None) -> Response:
+        await operators().record(operator, "people.listed", "" if agency is None else f"agency={agency}")
         return _json(_describe(await enter().list_people(agency=agency)))
 
     @app.delete("/v1/operator/people/{person_id}", operation_id="removeAnyPerson", **OPERATED_REMOVE)
-    async def remove(_: Operator, person_id: str) -> Response:
-        return await _remove(enter(), person_id, agency=None)
+    async def remove(operator: Operator, person_id: str) -> Response:
+        found = _find(person_id)
+        await operators().record(operator, "person.removed", f"person_id={found}")
+        return await _remove(enter(), found, agency=None)
 
 
-async def _invite(desk: EnrolmentDesk, agency: str, rung: Rung, *, link: str) -> Response:
+async def _invite(desk: EnrolmentDesk, agency: str, rung: Rung) -> Invitation:
     invitation = await desk.invite(agency, rung)
     if invitation is None:
         raise RefusedError(NO_SUCH_CONTACT)
+    return invitation
+
+
+def _show(invitation: Invitation, *, link: str) -> Response:
     return _json(Invited(link=link, code=invitation.code, expires_at=invitation.expires_at))
 
 
-async def _remove(desk: EnrolmentDesk, person_id: str, *, agency: str | None) -> Response:
+def _find(person_id: str) -> UUID:
     found = find_id(person_id)
-    if found is None or not await desk.remove(found, agency=agency):
+    if found is None:
         raise RefusedError(NO_SUCH_PERSON)
-    return _json(Removed(person_id=found))
+    return found
+
+
+async def _remove(desk: EnrolmentDesk, person_id: UUID, *, agency: str | None) -> Response:
+    if not await desk.remove(person_id, agency=agency):
+        raise RefusedError(NO_SUCH_PERSON)
+    return _json(Removed(person_id=person_id))
 
 
 def _describe(people: Sequence[Enrolled]) -> PersonList:

@@ -139,7 +139,13 @@ def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
     )
     add_pulse_route(app, door.judge)
     add_people_routes(app, door.enter_to_enrol, authenticate, link=door.name_enrolment_link)
-    add_operated_people_routes(app, door.enter_to_enrol, authenticate_operator, link=door.name_enrolment_link)
+    add_operated_people_routes(
+        app,
+        door.enter_to_enrol,
+        authenticate_operator,
+        operators=door.enter_as_operator,
+        link=door.name_enrolment_link,
+    )
     add_page_routes(app, door.pages, lambda: door.reception)
     _handle_errors(app)
     app.openapi = lambda: documents.build_openapi(app)  # type: ignore[method-assign] # FastAPI's way to extend it

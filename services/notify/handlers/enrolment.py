@@ -41,6 +41,8 @@ class Invitation:
 
     code: str = field(repr=False)
     expires_at: datetime
+    person_id: UUID
+    """Whoever enrols by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ class EnrolmentDesk:
             row, code_hash=self.keys.hash_code(code), now=now, expires_at=now + VALID
         )
         log.info("person.invited", person_id=row.person_id, agency=agency)
-        return Invitation(code, now + VALID)
+        return Invitation(code, now + VALID, row.person_id)
 
     async def begin(self, given: Given, *, address: str) -> Offer | Refusal:
         """Keeps what was typed until the app shows its first code; again, and it begins anew."""

@@ -37,13 +37,13 @@ class OperatorDesk:
         self, standing: Standing, criteria: Criteria, *, before: UUID | None, limit: int, operator: str
     ) -> list[DeliveryEntry]:
         asked = describe(criteria, standing=standing, before=before, limit=limit)
-        await self._record(operator, "deliveries.listed", asked)
+        await self.record(operator, "deliveries.listed", asked)
         return await self.letters.list_entries(standing, criteria, before=before, limit=limit)
 
     async def find_delivery(
         self, delivery_id: UUID, *, operator: str
     ) -> tuple[DeliveryEntry, list[AttemptEntry]] | None:
-        await self._record(operator, "delivery.shown", f"delivery_id={delivery_id}")
+        await self.record(operator, "delivery.shown", f"delivery_id={delivery_id}")
         return await self.letters.find(delivery_id)
 
     async def redrive(
@@ -57,7 +57,7 @@ class OperatorDesk:
         """Dead letters that nobody acknowledged and nothing replaced; a dry run only says which."""
         count = None if delivery_ids is None else len(delivery_ids)
         asked = describe(criteria, delivery_ids=count, dry_run=is_dry)
-        await self._record(operator, "deliveries.redriven", asked)
+        await self.record(operator, "deliveries.redriven", asked)
         found = await self.letters.list_redrivable(
             criteria, delivery_ids=delivery_ids, limit=MOST_REDRIVEN + 1
         )
@@ -67,7 +67,8 @@ class OperatorDesk:
             log.info("deliveries.redriven", delivery_count=len(chosen), operator=operator)
         return Redriven(chosen, is_whole=len(found) <= MOST_REDRIVEN)
 
-    async def _record(self, operator: str, what: str, detail: str) -> None:
+    async def record(self, operator: str, what: str, detail: str) -> None:
+        """Before it is answered: what nobody could put on record is not done for an operator."""
         await self.letters.record_read(operator=operator, what=what, detail=detail, now=self.clock.now())
 
 

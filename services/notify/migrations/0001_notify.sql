@@ -196,7 +196,7 @@ CREATE TABLE notify.outbox (
     next_offsets bigint[]
 );
 
--- What operators looked at and had tried again: deliveries, never what they say. `detail` is what was asked for.
+-- What operators looked at and did: deliveries, never what they say, and who may sign in. `detail` is what was asked for.
 CREATE TABLE notify.read (
     at timestamptz NOT NULL,
     operator text NOT NULL,

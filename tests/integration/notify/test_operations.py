@@ -9,13 +9,14 @@ import pytest
 
 from services.notify.schedule import SCHEDULES, Schedule
 from services.runtime.crypto import hash_api_key, new_api_key
-from tests.integration.notify.rig import Reply, Rig, RunningNotify, running_notify
+from tests.integration.notify.rig import Reply, Rig, RunningNotify, running_notify, wait_until
 from tests.support.receivers import Receivers, status
 from tests.unit.notify.records import PLANTED
 
 AGENCY, OTHER = "ag-kern-cw", "ag-other"
 KEY = new_api_key("tco")
 PATH = "/v1/operator/deliveries"
+PEOPLE = "/v1/operator/people"
 REPLACED = """
 INSERT INTO notify.alert SELECT (json_populate_record(a, '{"revision": 2, "feed_position": 99}')).*
 FROM notify.alert a WHERE alert_id = $1
@@ -229,5 +230,29 @@ async def test_who_looked_at_what_and_had_it_tried_again_is_recorded(rig: Rig, n
         ("deliveries.listed", f"agency={AGENCY} standing=dead limit=100"),
         ("delivery.shown", f"delivery_id={entry['delivery_id']}"),
         ("deliveries.redriven", f"agency={AGENCY} dry_run=True"),
+    ]
+    assert {row["operator"] for row in rows} == {hash_api_key(KEY)[:8]}
+
+
+async def test_whom_an_operator_let_sign_in_is_recorded(rig: Rig, notify: RunningNotify) -> None:
+    """By a code an operator could sign in as anybody's duty desk, and read what operators never see."""
+    await rig.add_agency(AGENCY, key=key_of(AGENCY), email="duty@cw.example")
+
+    async def is_invited() -> bool:
+        asked = {"agency": AGENCY, "rung": "primary"}
+        return (await notify.ask("POST", f"{PEOPLE}/invite", key=KEY, json=asked)).status == 200
+
+    await wait_until(is_invited)
+    await notify.ask("GET", f"{PEOPLE}?agency={AGENCY}", key=KEY)
+    gone = uuid4()
+    replies = [await notify.ask("DELETE", f"{PEOPLE}/{each}", key=KEY) for each in (gone, "nobody")]
+    assert [reply.status for reply in replies] == [404, 404]
+
+    [enrolment] = await rig.query("SELECT person_id FROM notify.enrolment")
+    rows = await rig.query("SELECT what, detail, operator FROM notify.read ORDER BY at")
+    assert [(row["what"], row["detail"]) for row in rows] == [
+        ("person.invited", f"agency={AGENCY} contact=primary person_id={enrolment['person_id']}"),
+        ("people.listed", f"agency={AGENCY}"),
+        ("person.removed", f"person_id={gone}"),
     ]
     assert {row["operator"] for row in rows} == {hash_api_key(KEY)[:8]}
