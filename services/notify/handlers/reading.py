@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from schemas.alert import AlertForm
+from schemas.alert import AlertForm, AlertRecord
 from schemas.vocabulary import AlertKind, RefusalReason
 from services.notify.handlers.desk import AgencyDesk, Taken
 from services.notify.handlers.refusing import Declined, GivenRefusal
@@ -46,7 +46,7 @@ class ReadingDesk:
         record = await self.desk.find_own(alert_id, person.agency)
         if record is None:
             return None
-        await self.reads.record_read(record, person_id=person.person_id, now=self.desk.clock.now())
+        await self._record(record, person)
         log.info(
             "alert.read",
             alert_id=alert_id,
@@ -59,6 +59,22 @@ class ReadingDesk:
             taken=await self.desk.find_taken(alert_id),
             declined=await self.desk.refusals.find(alert_id),
             can_answer=record.form is AlertForm.ALERT,
+        )
+
+    async def _record(self, record: AlertRecord, person: Person) -> None:
+        """With the name as it is now: the person may be gone by the time that somebody asks who it was."""
+        sealed = {
+            purpose: await self.desk.contents.seal_word(
+                word, key_id=record.key_id, purpose=purpose, alert_id=record.alert_id
+            )
+            for purpose, word in {"read_by": person.name, "read_as": person.role}.items()
+        }
+        await self.reads.record_read(
+            record,
+            person_id=person.person_id,
+            person_sealed=sealed["read_by"],
+            role_sealed=sealed["read_as"],
+            now=self.desk.clock.now(),
         )
 
     async def acknowledge(self, alert_id: UUID, person: Person, *, role: str) -> Taken | None:

@@ -260,13 +260,17 @@ CREATE TABLE notify.throttle (
     ends_at timestamptz NOT NULL
 );
 
--- Which person was shown which alert, written before it is shown.
+-- Which person was shown which alert, written before it is shown. Who it was is sealed under the key of the case: the
+-- row in notify.person goes when somebody leaves.
 CREATE TABLE notify.alert_read (
     read_at timestamptz NOT NULL,
     alert_id uuid NOT NULL,
     revision integer NOT NULL,
     agency text NOT NULL,
-    person_id uuid NOT NULL
+    person_id uuid NOT NULL,
+    key_id uuid NOT NULL,
+    person_sealed bytea,
+    role_sealed bytea
 );
 
 GRANT USAGE ON SCHEMA notify TO tocsin_notify;

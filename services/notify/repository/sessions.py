@@ -42,10 +42,26 @@ class SessionRepository:
             ended: int = await acquired.fetchval(_END_ALL_BUT, contact_ids)
         return ended
 
-    async def record_read(self, record: AlertRecord, *, person_id: UUID, now: datetime) -> None:
+    async def record_read(
+        self,
+        record: AlertRecord,
+        *,
+        person_id: UUID,
+        person_sealed: bytes | None,
+        role_sealed: bytes | None,
+        now: datetime,
+    ) -> None:
         async with connection(self._pool) as acquired:
             await acquired.execute(
-                _INSERT_READ, now, record.alert_id, record.revision, record.agency, person_id
+                _INSERT_READ,
+                now,
+                record.alert_id,
+                record.revision,
+                record.agency,
+                person_id,
+                record.key_id,
+                person_sealed,
+                role_sealed,
             )
 
 
@@ -69,5 +85,7 @@ WITH ended AS (
 SELECT count(*) FROM ended
 """
 _INSERT_READ: Final = """
-INSERT INTO notify.alert_read (read_at, alert_id, revision, agency, person_id) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO notify.alert_read (
+    read_at, alert_id, revision, agency, person_id, key_id, person_sealed, role_sealed
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """

@@ -9,6 +9,7 @@ import pytest
 from schemas.alert import AlertForm, Command
 from schemas.receipt import Refused
 from schemas.vocabulary import AgencyStatus, Group, RefusalReason
+from services.runtime.crypto import open_sealed
 from tests.integration.notify.rig import Rig, RunningNotify, running_notify
 from tests.integration.notify.telling import send
 from tests.integration.notify.visits import (
@@ -290,6 +291,40 @@ async def test_a_session_ends_with_rest_with_age_and_with_its_person(
     assert (answered.status, answered.has_form("/sign-in")) == (403, True)
     assert await rig.query("SELECT 1 FROM notify.acknowledgement") == []
     assert (await sign_in(visitor, alert, badge)).status == 403
+
+
+async def test_who_read_an_alert_is_known_when_that_person_has_left(
+    rig: Rig, notify: RunningNotify, visitor: Visitor, badge: Badge
+) -> None:
+    alert = await rig.send_alert()
+    await rig.wait_for_receipts("stored")
+    await sign_in(visitor, alert, badge)
+    [person] = (await notify.ask("GET", "/v1/people", key=KEY)).body["people"]
+    assert (await notify.ask("DELETE", f"/v1/people/{person['person_id']}", key=KEY)).status == 200
+
+    [row] = await rig.query("SELECT * FROM notify.alert_read")
+
+    assert row["key_id"] == alert.key_id
+    assert (NAME.encode() in row["person_sealed"], ROLE.encode() in row["role_sealed"]) == (False, False)
+    _, key = await rig._find_key(alert.case_ref, for_operations=False)
+    for purpose, sealed, word in (
+        ("read_by", row["person_sealed"], NAME),
+        ("read_as", row["role_sealed"], ROLE),
+    ):
+        context = ("acknowledgement", purpose, str(alert.alert_id))
+        assert open_sealed(key, sealed, context=context).decode() == word
+
+
+async def test_what_an_agreement_that_ended_hides_is_not_called_destroyed(
+    rig: Rig, notify: RunningNotify, visitor: Visitor, badge: Badge
+) -> None:
+    alert = await rig.send_alert(mandated=False)
+    await rig.wait_for_receipts("stored")
+    await rig.add_agency(AGENCY, key=KEY, email="duty@cw.example", agreement_until=None)
+    await notify.wait_ready(rig.version)
+    read = await sign_in(visitor, alert, badge)
+    assert (read.status, "Marisol" in read.text) == (200, False)
+    assert "your agency has no agreement, or the data of this case was destroyed" in read.text
 
 
 @pytest.mark.parametrize("leaves", ["contact", "agency"])
