@@ -280,5 +280,6 @@ def words_of(document: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
 
 async def test_the_coordinator_is_told_of_trouble_and_sees_no_group(aftermath: Aftermath) -> None:
     told = [arrival.data for arrival in aftermath.arrivals[COORDINATOR]]
-    assert {alert["reason"] for alert in told} == {"QUARANTINED", "ID_REUSE"}
+    # A delivery that ended in a dead letter is told, too: it depends on how quick this machine is.
+    assert {alert["reason"] for alert in told} - {"DEAD_LETTER"} == {"QUARANTINED", "ID_REUSE"}
     assert all(alert["disclosed"] == {} for alert in told)
