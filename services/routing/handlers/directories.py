@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from schemas.directory import AgencyRecord, DirectoryFile, DirectorySnapshot
+from schemas.directory import AgencyRecord, DirectoryFile, DirectorySnapshot, EndpointRecord
 from schemas.topics import DIRECTORY
 from services.routing.decision import Directory
 from services.routing.handlers.snapshots import (
@@ -160,6 +160,11 @@ class DirectoryDesk:
         self._directories.use(snapshot)
         await self._publish(snapshot)
         return snapshot
+
+    async def has_had(self, endpoint: EndpointRecord) -> bool:
+        """Whether a version had just this one: no two have their secret sealed to the same bytes."""
+        document = endpoint.model_dump_json(include={"endpoint_id", "secret_sealed"})
+        return await DirectoryRepository(self._pool).has_had(document)
 
     async def publish_again(self) -> None:
         """The newest version, of which nobody knows whether it was published. Raises PublishError."""

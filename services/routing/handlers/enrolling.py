@@ -17,7 +17,7 @@ class UnknownEndpointError(Exception):
 
 
 class _NothingToChangeError(Exception):
-    """It is there already."""
+    """The agency has another at this address."""
 
 
 class _UnwantedError(Exception):
@@ -31,15 +31,19 @@ class Enroller:
         self._desk = desk
 
     async def enrol(self, added: Sequence[EndpointAdded]) -> None:
-        """Doing it twice changes nothing. Raises one of database.TRANSIENT_ERRORS or PublishError."""
+        """Doing it twice changes nothing, nor long after: what was taken out since does not come back.
+
+        Raises one of database.TRANSIENT_ERRORS or PublishError.
+        """
         for each in added:
             about = {"agency": each.agency, "endpoint_id": each.endpoint.endpoint_id, "operator": each.by}
-            try:
-                snapshot = await self._desk.amend(_adding(each), operator=each.by)
-            except _NothingToChangeError:
+            if await self._desk.has_had(each.endpoint):
                 # Perhaps it was stored, and publishing it failed.
                 await self._desk.publish_again()
-            except (_UnwantedError, NoDirectoryError):
+                continue
+            try:
+                snapshot = await self._desk.amend(_adding(each), operator=each.by)
+            except (_NothingToChangeError, _UnwantedError, NoDirectoryError):
                 log.warning("endpoint.not_added", **about)
             else:
                 log.info("endpoint.added", directory_version=snapshot.version, **about)

@@ -31,6 +31,12 @@ class DirectoryRepository:
             version: int = await acquired.fetchval(_FIND_VERSION)
         return version
 
+    async def has_had(self, endpoint: str) -> bool:
+        """Whether any version had an endpoint with all of this JSON."""
+        async with connection(self._pool) as acquired:
+            found: bool = await acquired.fetchval(_HAS_HAD, endpoint)
+        return found
+
     async def get_snapshot(self, version: int) -> str:
         """Raises LookupError."""
         async with connection(self._pool) as acquired:
@@ -72,6 +78,15 @@ ORDER BY version DESC
 LIMIT 1
 """
 _FIND_VERSION = "SELECT coalesce(max(version), 0) FROM routing.directory"
+# Reads every version: asked only when an endpoint is added, which is seldom.
+_HAS_HAD = """
+SELECT EXISTS (
+    SELECT FROM routing.directory
+    WHERE snapshot @> jsonb_build_object(
+        'agencies', jsonb_build_array(jsonb_build_object('endpoints', jsonb_build_array($1::text::jsonb)))
+    )
+)
+"""
 _GET_SNAPSHOT = "SELECT snapshot::text FROM routing.directory WHERE version = $1"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('routing.directory'))"
 _INSERT = """

@@ -138,6 +138,24 @@ async def test_an_operator_takes_an_endpoint_out(rig: Rig, routing: Routing) -> 
         await enroller.remove("ag-kern-cw", passed().endpoint.endpoint_id, operator=OPERATOR)
 
 
+async def test_an_endpoint_that_was_taken_out_does_not_come_back_with_a_copy_of_what_added_it(
+    rig: Rig, routing: Routing
+) -> None:
+    """Receipts are told at least once: a copy comes from an outbox, hours later, or from whoever kept it."""
+    await routing.desk.apply(one_agency(), operator=OPERATOR)
+    await tell(routing, passed())
+    await Enroller(routing.desk).remove("ag-kern-cw", passed().endpoint.endpoint_id, operator=OPERATOR)
+
+    await tell(routing, passed(), offset=1)
+    assert await endpoints(rig) == []
+
+    # Tried and sealed anew, it may.
+    fresh = passed()
+    fresh = fresh.model_copy(update={"endpoint": fresh.endpoint.model_copy(update={"secret_sealed": b"new"})})
+    await tell(routing, fresh, offset=2)
+    assert await endpoints(rig) == [fresh.endpoint.url]
+
+
 async def test_an_agency_that_the_file_does_not_name_any_more_is_offboarded_and_kept(
     rig: Rig, routing: Routing
 ) -> None:
