@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from schemas.topics import RECEIPTS, TOPICS
 from services.notify import logbook
@@ -84,7 +85,7 @@ async def run_notify(
 ) -> None:
     """Serves until the lifetime ends: liveness at once, the rest as soon as the servers behind it answer."""
     probes = Probes(clock=SystemClock())
-    door = Door(Pages(settings.zone))
+    door = Door(Pages(settings.zone, urlsplit(settings.notify_public_url or "").path))
     probes.add_check("connected", lambda: _check_connected(door))
     app = build_app(door, routes=health_routes(probes))
     # The server is entered last and left first: requests in hand are answered before what they need closes.

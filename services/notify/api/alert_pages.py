@@ -70,7 +70,7 @@ class AlertPages:
             case Person() as person:
                 await self.sessions.end(self.browser.find_token(request))
                 session = await self.sessions.begin(person)
-                response = RedirectResponse(f"/a/{notice.alert_id}", status_code=SEE_OTHER)
+                response = RedirectResponse(self._find_path(notice), status_code=SEE_OTHER)
                 response.headers["cache-control"] = "no-store"
                 self.browser.keep_token(response, session.token)
                 return response
@@ -199,8 +199,12 @@ class AlertPages:
     def _back(self, notice: Notice) -> Response:
         # Asked again by GET: who goes back or loads it anew sends nothing twice.
         return RedirectResponse(
-            f"/a/{notice.alert_id}", status_code=SEE_OTHER, headers={"cache-control": "no-store"}
+            self._find_path(notice), status_code=SEE_OTHER, headers={"cache-control": "no-store"}
         )
+
+    def _find_path(self, notice: Notice) -> str:
+        """As the browser knows it: a proxy may have us under a path of its own."""
+        return f"{self.pages.root}/a/{notice.alert_id}"
 
 
 def _read_refusal(form: Mapping[str, str], person: Person) -> RefuseRequest | None:

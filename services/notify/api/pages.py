@@ -43,13 +43,15 @@ _REFERENCE: Final = {
 
 @dataclass(frozen=True)
 class Pages:
-    """The templates, and the zone their readers live in."""
+    """The templates, the zone their readers live in, and the path under which a proxy has them, if any."""
 
     zone: tzinfo
+    root: str = ""
     environment: Environment = field(default_factory=build_pages)
     style: str = field(default_factory=lambda: load_text("page.css"))
 
     def __post_init__(self) -> None:
+        self.environment.globals["root"] = self.root
         self.environment.filters |= {
             "words": _spell,
             "event": _name_event,

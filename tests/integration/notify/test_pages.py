@@ -1,9 +1,10 @@
 """The page behind an e-mail's link: signed in to, read, answered; over HTTP, without a script."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import aiohttp
 import pytest
 
 from schemas.alert import AlertForm, Command
@@ -25,7 +26,7 @@ from tests.integration.notify.visits import (
     sign_in,
     visiting,
 )
-from tests.support.visiting import NAME, PASSPHRASE, ROLE, Visitor, begin_to_enrol
+from tests.support.visiting import NAME, PASSPHRASE, ROLE, Page, Visitor, begin_to_enrol
 from tests.unit.notify.records import PLANTED
 
 COOKIE = "__Host-tocsin-session"
@@ -291,6 +292,39 @@ async def test_a_session_ends_with_rest_with_age_and_with_its_person(
     assert (answered.status, answered.has_form("/sign-in")) == (403, True)
     assert await rig.query("SELECT 1 FROM notify.acknowledgement") == []
     assert (await sign_in(visitor, alert, badge)).status == 403
+
+
+class BehindProxy(Visitor):
+    """Has notify under a path of its own, which the proxy takes off."""
+
+    async def _ask(
+        self, method: str, path: str, fields: Mapping[str, str] | None, headers: Mapping[str, str]
+    ) -> Page:
+        own = path.removeprefix("/tocsin")
+        if method == "GET" or own != path:
+            return await super()._ask(method, own, fields, headers)
+        raise AssertionError("a form leads past the proxy's path")
+
+
+async def test_behind_a_proxy_with_a_path_of_its_own_forms_lead_there(rig: Rig) -> None:
+    await rig.add_agency(AGENCY, key=KEY, email="duty@cw.example")
+    public = rig.settings(notify_public_url="https://notify.example/tocsin/")
+    async with (
+        running_notify(rig, public) as notify,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
+    ):
+        visitor = BehindProxy(notify.url, http)
+        badge = await enrol(rig, notify, visitor)
+        alert = await rig.send_alert()
+        await rig.wait_for_receipts("stored")
+        read = await sign_in(visitor, alert, badge)
+        taken = await visitor.submit(read.find_form("/acknowledge"))
+        assert f"by {NAME}, {ROLE}" in taken.text
+        form = read.find_form("/acknowledge")
+        answer = await visitor._ask("POST", form.action, form.fields, visitor.headers)
+        assert answer.headers["location"] == f"/tocsin/a/{alert.alert_id}"
+        await visitor.submit(taken.find_form("/sign-out"))
+        assert visitor.cookies == {}
 
 
 async def test_who_read_an_alert_is_known_when_that_person_has_left(
