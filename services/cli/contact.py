@@ -3,7 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote, urlencode
 
 import typer
@@ -43,9 +43,7 @@ def contact() -> None:
 def enrol(
     agency: Annotated[str, typer.Argument(metavar="AGENCY", help="The agency's id.")],
     *,
-    rung: Annotated[
-        str, typer.Option(metavar="RUNG", help="Of which contact: primary or backup.")
-    ] = "primary",
+    rung: Annotated[Literal["primary", "backup"], typer.Option(help="Of which contact.")] = "primary",
     data_dir: DataDir = None,
     notify: NotifyUrl = None,
     operator_key: OperatorKey = None,

@@ -46,6 +46,13 @@ _ADD_EPILOG = (
     "made."
 )
 
+_REMOVE_EPILOG = (
+    "[bold]Example[/bold]\n\n"
+    "  [cyan]tocsin endpoint remove ag-kern-cw https://cw.example/tocsin[/cyan]\n\n"
+    "Its agency goes on being told by its other endpoints and by e-mail.\n\n"
+    "Exit code: 0 removed, 1 refused, 2 the command could not be carried out."
+)
+
 
 class Content(StrEnum):
     """As in the directory."""
@@ -135,7 +142,7 @@ def add(  # noqa: PLR0913 -- an option each, by keyword
     print(f"Endpoint {added['endpoint_id']} is {state}.")
 
 
-@app.command()
+@app.command(epilog=_REMOVE_EPILOG)
 def remove(
     agency: Annotated[str, typer.Argument(metavar="AGENCY", help="The agency's id.")],
     url: Annotated[str, typer.Argument(metavar="URL", help="The endpoint's address.")],

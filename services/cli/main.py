@@ -38,7 +38,7 @@ COMMANDS = (
     Command(name="directory", summary="Who is on the task force: apply a directory file.", panel=_USE),
     Command(name="deliveries", summary="What did not arrive: list, show, try again.", panel=_USE),
     Command(name="contact", summary="Who reads notices in a browser: enrol, list, remove.", panel=_USE),
-    Command(name="endpoint", summary="Rotate the secret of an agency's webhook endpoint.", panel=_USE),
+    Command(name="endpoint", summary="Where webhooks go: add, rotate secrets, remove.", panel=_USE),
     Command(name="duties", summary="Which statutory duties are open, overdue or closed?", panel=_USE),
     Command(name="explain", summary="Why was this agency told, and that one not?", panel=_USE),
     Command(

@@ -51,13 +51,17 @@ class Operated:
         said = answer.json()
         if answer.status not in _DONE:
             text = str(said.get("detail") or said.get("title") or f"HTTP {answer.status}")
-            text = "\n  ".join([text, *(str(error["message"]) for error in said.get("errors") or ())])
+            text = "\n  ".join([text, *(_name_fault(error) for error in said.get("errors") or ())])
             fail(
                 self.command,
                 text,
                 refused if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else USAGE_ERROR,
             )
         return said
+
+
+def _name_fault(error: dict[str, str]) -> str:
+    return f"{error['path']}: {error['message']}" if error["path"] else error["message"]
 
 
 def find_operated(

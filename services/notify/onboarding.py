@@ -14,6 +14,14 @@ from services.notify.bodies import SOURCE
 MOST_REASON: Final = 200
 _REFUSED: Final = range(400, 500)
 _TAKEN: Final = range(200, 300)
+_REMEDIES: Final = {
+    "https_required": "give an https address: webhooks go over TLS",
+    "EgressRefusedError": (
+        "webhooks do not go to this address: give a public one, or have the operator allow its network "
+        "(TOCSIN_NOTIFY_ALLOW_CIDRS)"
+    ),
+}
+"""By what kept a probe from being answered."""
 
 
 class Probe(StrEnum):
@@ -41,8 +49,6 @@ class ProbeResult:
 
     @property
     def answer(self) -> str:
-        if self.status_code is None:
-            return f"no answer ({self.detail})"
         return f"answered {self.status_code} {self.reason}".rstrip()
 
 
@@ -53,7 +59,7 @@ def read_reason(raw: bytes) -> str:
 
 
 def advise(result: ProbeResult) -> str:
-    """What to do about a probe that did not pass."""
+    """What to do about a probe whose answer did not pass."""
     match result.probe:
         case Probe.UNSIGNED:
             return f"the unsigned probe: {result.answer}; refuse what carries no valid signature with 401"
@@ -71,8 +77,19 @@ def advise(result: ProbeResult) -> str:
             assert_never(result.probe)
 
 
+def advise_to_answer(detail: str | None) -> str:
+    """What to do about a receiver that did not answer."""
+    remedy = _REMEDIES.get(
+        detail or "", "see that notify reaches it: its name, its port, its certificate, within the time-out"
+    )
+    return f"no answer ({detail}); {remedy}"
+
+
 def list_advice(results: Sequence[ProbeResult]) -> list[str]:
-    return [advise(result) for result in results if not result.has_passed]
+    """Of what stood in the way of an answer once, however many probes it met."""
+    troubles = dict.fromkeys(result.detail for result in results if result.status_code is None)
+    answered = [result for result in results if result.status_code is not None and not result.has_passed]
+    return [*map(advise_to_answer, troubles), *map(advise, answered)]
 
 
 def build_test(*, webhook_id: str, agency: str, endpoint_id: str, at: datetime) -> bytes:

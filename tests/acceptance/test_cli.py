@@ -261,6 +261,9 @@ async def test_what_deliveries_cannot_do_is_said(task_force: TaskForce) -> None:
     data_dir = ("--data-dir", task_force.stack.data_dir)
     nothing = await tocsin("deliveries", "redrive", *data_dir)
     assert (nothing.exit_code, nothing.output) == (1, "")
+    assert "say which: delivery_ids, agency, endpoint_id, since or until" in nothing.errors
+    odd = await tocsin("deliveries", "redrive", "0199", *data_dir)
+    assert (odd.exit_code, "/delivery_ids/0: must be an id" in odd.errors) == (1, True)
     unknown = await tocsin("deliveries", "show", "0199a000-0000-7000-8000-000000000000", *data_dir)
     assert (unknown.exit_code, unknown.output) == (1, "")
     wrong = await tocsin("deliveries", "list", "--since", "yesterday", *data_dir)

@@ -11,12 +11,28 @@ from services.runtime.problems import FieldError, Problem, problem_response, ren
 
 RETRY_SECONDS: Final = 1
 
+_NO_OBJECT: Final = "must be a JSON object, sent with `Content-Type: application/json`"
 _MESSAGES: Final = {
     "missing": "required",
     "extra_forbidden": "unknown key",
     "string_too_short": "must not be empty",
     "string_too_long": "too long",
+    "string_type": "must be a text",
+    "int_parsing": "must be a whole number",
+    "date_from_datetime_parsing": "must be a day, such as 2026-03-01",
+    "date_from_datetime_inexact": "must be a day, such as 2026-03-01",
+    "uuid_parsing": "must be an id, such as 0199a1b2-0000-7000-8000-000000000000",
+    "model_type": _NO_OBJECT,
+    "model_attributes_type": _NO_OBJECT,
 }
+_EXPECTED: Final = {
+    "enum": ("expected", "must be"),
+    "string_pattern_mismatch": ("pattern", "must match"),
+    "greater_than_equal": ("ge", "must be at least"),
+    "less_than_equal": ("le", "must be at most"),
+}
+"""What we ourselves wrote of a value: under which key the library repeats it, and the words before it."""
+_OWN_WORDS: Final = "value_error"
 
 
 class RefusedError(Exception):
@@ -126,8 +142,14 @@ def _point(location: Iterable[Any]) -> str:
 
 
 def _say(detail: dict[str, Any]) -> str:
-    # A library's own message may quote what was sent.
-    return _MESSAGES.get(detail["type"], "not of the expected form")
+    # A library's own message may quote what was sent. What our validators say, and what we expect, does not.
+    kind = detail["type"]
+    if kind == _OWN_WORDS:
+        return str(detail["msg"]).removeprefix("Value error, ")
+    if kind in _EXPECTED:
+        key, words = _EXPECTED[kind]
+        return f"{words} {detail['ctx'][key]}"
+    return _MESSAGES.get(kind, "not of the expected form")
 
 
 def find_id(text: str) -> UUID | None:

@@ -9,6 +9,7 @@ from schemas.receipt import EndpointAdded
 from services.runtime.crypto import hash_api_key
 from tests.integration.notify.rig import Reply, Rig, RunningNotify, running_notify
 from tests.support.receivers import Answer, Receiver, Receivers, status
+from tests.support.servers import free_port
 
 AGENCY = "ag-kern-cw"
 KEY = "tca_0123456789abcdefghij"
@@ -98,10 +99,24 @@ async def test_an_address_that_may_not_be_dialled_is_not_tried(rig: Rig, receive
         plain = await notify.ask("POST", "/v1/endpoints", key=KEY, json={"url": "ftp://x", "secret": "no"})
         stranger = await notify.ask("POST", "/v1/endpoints", json=asked(receivers["one"]))
     assert refused.status == 422
-    assert "EgressRefusedError" in messages(refused)
+    assert messages(refused) == (
+        "no answer (EgressRefusedError); webhooks do not go to this address: give a public one, or have the "
+        "operator allow its network (TOCSIN_NOTIFY_ALLOW_CIDRS)"
+    )
     assert {error["path"] for error in plain.body["errors"]} == {"/url", "/secret"}
     assert stranger.status == 401
     assert receivers["one"].arrivals == []
+
+
+async def test_a_receiver_that_cannot_be_reached_is_said_to_be_so_once(
+    rig: Rig, receivers: Receivers
+) -> None:
+    await rig.add_agency(AGENCY, key=KEY)
+    port = free_port()
+    async with running_notify(rig, rig.settings()) as notify:
+        refused = await add(notify, receivers["one"], url=f"http://127.0.0.1:{port}/")
+    assert messages(refused).startswith("no answer (ConnectionRefusedError); see that notify reaches it")
+    assert "verify" not in messages(refused)
 
 
 async def test_an_endpoint_that_is_there_is_not_added_again(rig: Rig, receivers: Receivers) -> None:
