@@ -1,4 +1,4 @@
-"""`tocsin directory`: who is on the task force, changed while everything runs."""
+"""`tocsin directory`: who is on the task force, shown, and changed while everything runs."""
 
 import asyncio
 import json
@@ -38,6 +38,16 @@ _EPILOG = (
     "secrets sealed.\n\n"
     "Exit code: 0 in force everywhere, 1 refused or not in force in time, 2 the command could not be "
     "carried out."
+)
+
+_SHOW_EPILOG = (
+    "[bold]Examples[/bold]\n\n"
+    "  [cyan]tocsin directory show[/cyan]  every agency, its contacts, and the ids of its endpoints\n\n"
+    "  [cyan]tocsin directory show ag-kern-cw[/cyan]  one agency\n\n"
+    "  [cyan]tocsin directory show --exercises[/cyan]  before a drill: who would hear of it\n\n"
+    "Keys and secrets are not shown. An endpoint's id is what [cyan]tocsin deliveries --endpoint[/cyan] "
+    "takes.\n\n"
+    "Exit code: 0 shown, 1 no such agency, 2 the command could not be carried out."
 )
 
 
@@ -87,6 +97,31 @@ def apply(
         return
     counted = f"{len(read.agencies)} agencies, {len(read.sources)} sources"
     print(f"Directory version {version} is in force: {counted}.")
+
+
+@app.command(epilog=_SHOW_EPILOG)
+def show(
+    agency: Annotated[str | None, typer.Argument(metavar="AGENCY", help="Only this one.")] = None,
+    *,
+    exercises: Annotated[
+        bool, typer.Option("--exercises", help="Only contacts and endpoints that accept exercises.")
+    ] = False,
+    data_dir: DataDir = None,
+    routing: RoutingUrl = None,
+    operator_key: OperatorKey = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, whole.")] = False,
+) -> None:
+    """Show the directory in force: agencies, contacts, endpoints."""
+    from services.cli.operating import REFUSED, fail, find_operated
+    from services.cli.registering.directory_wording import render_directory, select
+
+    desk = find_operated(
+        "directory show", "routing", data_dir=data_dir, url=routing, operator_key=operator_key
+    )
+    found = select(asyncio.run(desk.ask("GET", "/v1/directory")), agency=agency)
+    if not found["agencies"]:
+        fail("directory show", "no agency with this id is, or ever was, in the directory", REFUSED)
+    print(json.dumps(found) if as_json else "\n".join(render_directory(found, only_exercises=exercises)))
 
 
 def _quiet_logs() -> None:

@@ -35,7 +35,7 @@ COMMANDS = (
         name="up", summary="Run everything on this machine until Ctrl-C.", panel=_TRY, runs_until_stopped=True
     ),
     Command(name="emit", summary="Send a case event as a member system would.", panel=_USE),
-    Command(name="directory", summary="Who is on the task force: apply a directory file.", panel=_USE),
+    Command(name="directory", summary="Who is on the task force: show it, apply a file.", panel=_USE),
     Command(name="deliveries", summary="What did not arrive: list, show, try again.", panel=_USE),
     Command(name="contact", summary="Who reads notices in a browser: enrol, list, remove.", panel=_USE),
     Command(name="endpoint", summary="Where webhooks go: add, rotate secrets, remove.", panel=_USE),
