@@ -22,7 +22,8 @@ _EPILOG = (
     "reference and when. Acknowledging an alert closes none. "
     "Of evidence you see the kind of channel and the time; the "
     "rest is the agency's. The answer is read from the ledger, and the reading is logged.\n\n"
-    "Exit code: 0 listed (also when there is none), 2 the command could not be carried out."
+    "Exit code: 0 listed (also when there is none), 2 the command could not be carried out, or nobody "
+    "knows the agency."
 )
 
 

@@ -29,7 +29,8 @@ _EPILOG = (
     "used. It names groups and shows the facts that conditions asked for, never a value of a group beside "
     "them. That is content of a case: it takes the key of an operator of the directory, and each reading is "
     "recorded. On a stack of this machine its first sample operator signs.\n\n"
-    "Exit code: 0 explained, 1 no such event was decided, 2 the command could not be carried out."
+    "Exit code: 0 explained, 1 no such event was decided, or nobody knows the agency, 2 the command "
+    "could not be carried out."
 )
 
 

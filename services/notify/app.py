@@ -263,6 +263,7 @@ def _build_operator_desk(settings: NotifySettings, around: Surroundings) -> Oper
     return OperatorDesk(
         letters=DeadLetterRepository(around.pool),
         find_operator=lambda key: name_holder(key, hashes=settings.notify_operator_keys),
+        knows_agency=lambda agency: around.directory.view.find_agency(agency) is not None,
         clock=around.clock,
     )
 

@@ -176,7 +176,7 @@ async def test_what_cannot_be_rotated_is_refused_with_1(task_force: TaskForce) -
     words = ("endpoint", "rotate", CHILD_WELFARE, "https://nobody.example/")
     done = await tocsin(*words, "--data-dir", task_force.stack.data_dir)
     assert (done.exit_code, done.output) == (1, "")
-    assert "no such endpoint" in done.errors
+    assert "tocsin directory show" in done.errors
     wrong = await tocsin(*words, "--overlap", "a while", "--data-dir", task_force.stack.data_dir)
     assert wrong.exit_code == 2
 
@@ -198,6 +198,10 @@ async def test_an_endpoint_is_added_once_its_receiver_refuses_what_it_must_and_g
     assert (added.exit_code, added.errors) == (0, "")
     assert "unsigned: answered 401 Unauthorized" in added.output
     assert "is in force." in added.output
+    shown = await tocsin("directory", "show", CHILD_WELFARE, *folder)
+    assert receiver.url in shown.output, shown.errors
+    nobody = await tocsin("directory", "show", "ag-nobody", *folder)
+    assert (nobody.exit_code, nobody.output) == (1, "")
     assert receiver.secret not in added.output
 
     event = found_by_police(name="onboarded")

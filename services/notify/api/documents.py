@@ -198,6 +198,11 @@ ONE_PERSON_OPERATED: Final[dict[int | str, dict[str, Any]]] = {
     **OPERATED,
     404: _problem("Nobody has this id."),
 }
+_UNKNOWN_AGENCY: Final[dict[int | str, dict[str, Any]]] = {
+    404: _problem("No agency with this id is, or ever was, in the directory.")
+}
+OF_SOME_AGENCY: Final[dict[int | str, dict[str, Any]]] = {**OPERATED, **_UNKNOWN_AGENCY}
+OF_SOME_AGENCY_BY_BODY: Final[dict[int | str, dict[str, Any]]] = {**OPERATED_BY_BODY, **_UNKNOWN_AGENCY}
 ONE_OPERATED: Final[dict[int | str, dict[str, Any]]] = {
     **OPERATED,
     404: _problem("There is no delivery with this id."),

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from schemas.base import Instant, Opt, WireModel
 from schemas.vocabulary import AgencyId
-from services.notify.api.documents import ONE_OPERATED, OPERATED, OPERATED_BY_BODY
+from services.notify.api.documents import OF_SOME_AGENCY, OF_SOME_AGENCY_BY_BODY, ONE_OPERATED
 from services.notify.api.refusals import NO_OPERATOR, NO_SUCH_DELIVERY, RefusedError
 from services.notify.handlers.operations import MOST_REDRIVEN, OperatorDesk
 from services.notify.inspection import AttemptEntry, Criteria, DeliveryEntry, Standing
@@ -156,10 +156,10 @@ def _json(model: WireModel) -> Response:
     return Response(model.model_dump_json(), media_type="application/json", headers=NO_STORE)
 
 
-LIST: Final[dict[str, Any]] = {"response_model": DeliveryList, "responses": OPERATED}
+LIST: Final[dict[str, Any]] = {"response_model": DeliveryList, "responses": OF_SOME_AGENCY}
 GET: Final[dict[str, Any]] = {"response_model": DeliveryDetail, "responses": ONE_OPERATED}
 REDRIVE: Final[dict[str, Any]] = {
     "response_model": RedriveResponse,
-    "responses": OPERATED_BY_BODY,
+    "responses": OF_SOME_AGENCY_BY_BODY,
     "description": "Those that nobody acknowledged and no later revision replaced. Schedules begin anew.",
 }

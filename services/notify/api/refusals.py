@@ -90,6 +90,11 @@ NO_SUCH_ENDPOINT: Final = Problem(
 NO_SUCH_AGENCY: Final = Problem(
     status=404, title="No such agency", detail="No active agency of the directory has this id."
 )
+UNKNOWN_AGENCY: Final = Problem(
+    status=404,
+    title="No such agency",
+    detail="No agency with this id is, or ever was, in the directory; `tocsin directory show` lists them.",
+)
 NO_SUCH_DELIVERY: Final = Problem(
     status=404, title="No such delivery", detail="There is no delivery with this id."
 )

@@ -36,6 +36,7 @@ from services.notify.api.refusals import (
     NOT_YET,
     SHREDDED,
     UNAUTHENTICATED,
+    UNKNOWN_AGENCY,
     RefusedError,
     describe_invalid,
     find_id,
@@ -47,7 +48,7 @@ from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.duties import FutureEvidenceError, ShreddedEvidenceError
 from services.notify.handlers.enrolment import EnrolmentDesk
 from services.notify.handlers.onboarding import OnboardingDesk
-from services.notify.handlers.operations import OperatorDesk
+from services.notify.handlers.operations import OperatorDesk, UnknownAgencyError
 from services.notify.handlers.recovery import RecoveryDesk
 from services.notify.pulse import PulseState
 from services.runtime.database import TRANSIENT_ERRORS
@@ -228,6 +229,10 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(RefusedError)
     async def on_refusal(_: Request, error: RefusedError) -> Response:
         return respond(error.problem)
+
+    @app.exception_handler(UnknownAgencyError)
+    async def on_unknown_agency(_: Request, __: UnknownAgencyError) -> Response:
+        return respond(UNKNOWN_AGENCY)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> Response:

@@ -24,6 +24,10 @@ class Redriven:
     is_whole: bool
 
 
+class UnknownAgencyError(Exception):
+    """What is asked for names an agency that the directory does not know, not even as one that left."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorDesk:
     """Raises one of database.TRANSIENT_ERRORS when PostgreSQL is away."""
@@ -31,11 +35,14 @@ class OperatorDesk:
     letters: DeadLetterRepository
     find_operator: Callable[[str], str | None]
     """The name in the log of whoever holds this key, or None."""
+    knows_agency: Callable[[str], bool]
     clock: Clock
 
     async def list_deliveries(
         self, standing: Standing, criteria: Criteria, *, before: UUID | None, limit: int, operator: str
     ) -> list[DeliveryEntry]:
+        """Raises UnknownAgencyError: a misspelt id must not read as `nothing failed`."""
+        self._expect(criteria)
         asked = describe(criteria, standing=standing, before=before, limit=limit)
         await self.record(operator, "deliveries.listed", asked)
         return await self.letters.list_entries(standing, criteria, before=before, limit=limit)
@@ -54,7 +61,11 @@ class OperatorDesk:
         is_dry: bool,
         operator: str,
     ) -> Redriven:
-        """Dead letters that nobody acknowledged and nothing replaced; a dry run only says which."""
+        """Dead letters that nobody acknowledged and nothing replaced; a dry run only says which.
+
+        Raises UnknownAgencyError.
+        """
+        self._expect(criteria)
         count = None if delivery_ids is None else len(delivery_ids)
         asked = describe(criteria, delivery_ids=count, dry_run=is_dry)
         await self.record(operator, "deliveries.redriven", asked)
@@ -66,6 +77,10 @@ class OperatorDesk:
             chosen = await self.letters.redrive(chosen, now=self.clock.now())
             log.info("deliveries.redriven", delivery_count=len(chosen), operator=operator)
         return Redriven(chosen, is_whole=len(found) <= MOST_REDRIVEN)
+
+    def _expect(self, criteria: Criteria) -> None:
+        if criteria.agency is not None and not self.knows_agency(criteria.agency):
+            raise UnknownAgencyError
 
     async def record(self, operator: str, what: str, detail: str) -> None:
         """Before it is answered: what nobody could put on record is not done for an operator."""

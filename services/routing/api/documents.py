@@ -253,7 +253,11 @@ GET_DECISIONS: Final[dict[str, Any]] = {
     "stopped it, every alert, every refusal. That is content of a case: it is signed for `ledger.explain`, "
     "the subject is the event's id, and each reading is recorded. A signed question is answered once.",
     "response_description": "The decision of each source that used this id, and refused records with it.",
-    "responses": {**_COMMON, 200: _json(Explanations), 404: _problem("No event with this id was decided.")},
+    "responses": {
+        **_COMMON,
+        200: _json(Explanations),
+        404: _problem("No event with this id was decided, or `agency` is none of the directory."),
+    },
     "openapi_extra": {"security": _SIGNED},
 }
 
@@ -322,6 +326,7 @@ GET_DUTIES: Final[dict[str, Any]] = {
     "responses": {
         **_COMMON,
         200: _json(RegisteredDuties),
+        404: _problem("No agency with this id is, or ever was, in the directory."),
         422: _problem("A parameter is not what is described here."),
     },
     "openapi_extra": {"security": _SECURITY},

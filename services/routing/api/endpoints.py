@@ -46,6 +46,13 @@ log = get_logger()
 RETRY_SECONDS: Final = 1
 MAX_ROTATION_BYTES: Final = 1024
 
+_NO_ENDPOINT: Final = Problem(
+    status=404, detail="The agency has no such endpoint; `tocsin directory show` lists what there is."
+)
+_NO_AGENCY: Final = Problem(
+    status=404,
+    detail="No agency with this id is, or ever was, in the directory; `tocsin directory show` lists them.",
+)
 _SEALED: Final = {"secret_sealed", "signing_key_sealed", "retiring", "replaced"}
 
 
@@ -106,10 +113,7 @@ class RoutingApi:
 
     async def get_directory(self, request: Request) -> Response:
         self.authenticate(request)
-        try:
-            snapshot = await self.connected().directory.find_newest()
-        except TRANSIENT_ERRORS as error:
-            raise RefusedRequestError(unavailable("The directory cannot be read just now.")) from error
+        snapshot = await self._find_directory()
         if snapshot is None:
             raise RefusedRequestError(Problem(status=404, detail="No directory was applied yet."))
         return respond(_show(snapshot))
@@ -128,7 +132,7 @@ class RoutingApi:
                 agency, endpoint_id, asked.kind, overlap=asked.overlap, operator=operator
             )
         except (UnknownEndpointError, NoDirectoryError):
-            raise RefusedRequestError(Problem(status=404, detail="There is no such endpoint.")) from None
+            raise RefusedRequestError(_NO_ENDPOINT) from None
         except PublishError as error:
             raise RefusedRequestError(unavailable("Rotated, but not published. Rotate it again.")) from error
         except TRANSIENT_ERRORS as error:
@@ -150,7 +154,7 @@ class RoutingApi:
         try:
             version = await self.connected().enroller.remove(agency, endpoint_id, operator=operator)
         except (UnknownAddedEndpointError, NoDirectoryError):
-            raise RefusedRequestError(Problem(status=404, detail="There is no such endpoint.")) from None
+            raise RefusedRequestError(_NO_ENDPOINT) from None
         except PublishError as error:
             raise RefusedRequestError(unavailable("Removed, but not published. Apply the file.")) from error
         except TRANSIENT_ERRORS as error:
@@ -166,6 +170,7 @@ class RoutingApi:
     ) -> Response:
         digest = digest_query(source=source, agency=agency)
         signed = await self.identify(request, purpose=Purpose.EXPLAIN, subject=event_id, digest=digest)
+        await self._expect_agency(agency)
         question = Question(event_id, source, agency)
         try:
             found = await self.connected().explainer.explain(question, signed=signed)
@@ -188,6 +193,7 @@ class RoutingApi:
         limit: Annotated[int, Query(ge=1, le=MOST_DUTIES)] = 500,
     ) -> Response:
         operator = self.authenticate(request)
+        await self._expect_agency(agency)
         try:
             found = await self.connected().register.list_duties(
                 agency=agency, event_id=event, only_overdue=overdue, limit=limit, operator=operator
@@ -195,6 +201,20 @@ class RoutingApi:
         except TRANSIENT_ERRORS as error:
             raise RefusedRequestError(unavailable("The ledger cannot be read just now.")) from error
         return respond(found)
+
+    async def _expect_agency(self, agency: str | None) -> None:
+        """A misspelt id must not read as `told nothing`. Raises RefusedRequestError."""
+        if agency is None:
+            return
+        snapshot = await self._find_directory()
+        if snapshot is not None and agency not in {each.id for each in snapshot.agencies}:
+            raise RefusedRequestError(_NO_AGENCY)
+
+    async def _find_directory(self) -> DirectorySnapshot | None:
+        try:
+            return await self.connected().directory.find_newest()
+        except TRANSIENT_ERRORS as error:
+            raise RefusedRequestError(unavailable("The directory cannot be read just now.")) from error
 
     def authenticate(self, request: Request) -> str:
         """By an API key. Raises RefusedRequestError."""

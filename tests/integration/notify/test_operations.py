@@ -76,7 +76,14 @@ async def test_they_are_found_by_agency_endpoint_and_time(rig: Rig, notify: Runn
     assert await listed(notify, endpoint_id=str(entry["endpoint_id"])) == [entry]
     assert len(await listed(notify, since=before)) == 2
     assert await listed(notify, since=after) == await listed(notify, until=before) == []
-    assert await listed(notify, agency="ag-nobody") == await listed(notify, standing="pending") == []
+    assert await listed(notify, standing="pending") == []
+
+
+async def test_an_agency_that_nobody_knows_is_not_one_of_which_nothing_failed(notify: RunningNotify) -> None:
+    listing = await notify.ask("GET", f"{PATH}?agency=ag-nobody", key=KEY)
+    redriving = await redrive(notify, agency="ag-nobody", dry_run=True)
+    assert (listing.status, redriving.status) == (404, 404)
+    assert "`tocsin directory show` lists them" in listing.body["detail"]
 
 
 async def test_one_is_shown_with_every_attempt(notify: RunningNotify) -> None:

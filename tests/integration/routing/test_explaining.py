@@ -102,6 +102,18 @@ async def test_for_one_agency_nothing_of_another_is_shown(rig: Rig, service: Run
     assert {rule["verdict"] for rule in decision["rules"]} == {"alerted", "not_matched"}
 
 
+async def test_an_agency_that_nobody_knows_is_not_one_that_was_told_nothing(
+    rig: Rig, service: RunningService
+) -> None:
+    await decide(rig, build_event())
+    refused = [
+        await ANA.explain(service, "e1", agency="ag-nobody"),
+        await service.ask("GET", "/v1/duties?agency=ag-nobody"),
+    ]
+    assert [answer.status for answer in refused] == [404, 404]
+    assert {"`tocsin directory show` lists them" in answer.json()["detail"] for answer in refused} == {True}
+
+
 async def test_each_reading_is_recorded_with_who_what_and_when(rig: Rig, service: RunningService) -> None:
     await decide(rig, build_event())
     await ANA.explain(service, "e1", source=POLICE)
