@@ -95,7 +95,8 @@ def _find_repeated(given: RawDirectory) -> Iterator[tuple[str, str]]:
 
 def _list_troubles(raw: RawDirectory, error: ValidationError) -> Iterator[tuple[str, str]]:
     for trouble in error.errors(include_input=False, include_url=False, include_context=False):
-        yield locate(raw, trouble), trouble["msg"]
+        message = "unknown key" if trouble["type"] == "extra_forbidden" else trouble["msg"]
+        yield locate(raw, trouble), message.removeprefix("Value error, ")
 
 
 def _place_in_file(given: RawDirectory, merged: RawDirectory, place: str) -> str:

@@ -228,6 +228,11 @@ def test_a_secret_that_cannot_be_had_is_refused_by_its_place(
     assert not [word for word in ("open sesame", secret) if word in str(refused.value)]
 
 
+def test_an_unknown_key_is_called_one(tmp_path: Path, keys: Keys) -> None:
+    with pytest.raises(DirectoryRefusedError, match="/agencies/0/endpoints/0/colour: unknown key"):
+        read_directory(write(tmp_path, ENDPOINT.format(given="colour: red", key_hash="a" * 64)), keys)
+
+
 def test_a_source_has_a_key_or_its_hash_and_not_both(tmp_path: Path, keys: Keys) -> None:
     text = ENDPOINT.format(given="content: pointer", key_hash="a" * 64)
     both = text.replace("key_hash: aaaa", "key: tcs_0123456789abcdef, key_hash: aaaa")
