@@ -80,12 +80,7 @@ def list_(  # noqa: PLR0913 -- an option each, by keyword
         return
     for entry in found["deliveries"]:
         print(_render(entry))
-    if found["next"] is not None:
-        print(
-            f"There are more: raise --limit, or narrow with --until {found['deliveries'][-1]['decided_at']}."
-        )
-    elif not found["deliveries"]:
-        print("None.")
+    print(_render_total(found, kind="Pending" if pending else "Dead letters"))
 
 
 @app.command()
@@ -180,6 +175,16 @@ def _has_zone(text: str) -> bool:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
+
+
+def _render_total(found: dict[str, Any], *, kind: str) -> str:
+    shown, total = found["deliveries"], found["total"]
+    if not total:
+        return "None."
+    if len(shown) < total:
+        until = shown[-1]["decided_at"]
+        return f"{kind}: {total}. {len(shown)} are shown: raise --limit, or narrow with --until {until}."
+    return f"{kind}: {total}."
 
 
 def _tell_how(attempt: dict[str, Any]) -> str | None:

@@ -251,6 +251,8 @@ async def test_what_an_endpoint_refused_is_listed_shown_and_redriven(task_force:
     shown = await tocsin("deliveries", "show", delivery, *data_dir)
     assert shown.exit_code == 0
     assert "refused  422" in shown.output
+    counted = await tocsin("deliveries", "list", "--agency", ADVOCATE, "--since", "1h", *data_dir)
+    assert counted.output.endswith("\nDead letters: 1.\n")
     dry = await tocsin("deliveries", "redrive", delivery, "--dry-run", *data_dir)
     assert (dry.exit_code, dry.output) == (0, f"{delivery}\n1 would be tried again.\n")
     assert (await tocsin("deliveries", "redrive", delivery, *data_dir)).output == "1 are due again.\n"

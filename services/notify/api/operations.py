@@ -34,6 +34,7 @@ class DeliveryList(WireModel):
     """The newest first. `next` is given as `before` for those that are older; null after the last."""
 
     deliveries: list[DeliveryEntry]
+    total: int = Field(description="How many there are, on all pages.")
     next: UUID | None
 
 
@@ -109,8 +110,9 @@ def _add_reading(app: FastAPI, enter: Enter, authenticate: Authenticate) -> None
         found = await enter().list_deliveries(
             standing, criteria, before=before, limit=limit, operator=operator
         )
-        last = found[-1].delivery_id if len(found) == limit else None
-        return _json(DeliveryList(deliveries=found, next=last))
+        entries = list(found.entries)
+        last = entries[-1].delivery_id if len(entries) == limit else None
+        return _json(DeliveryList(deliveries=entries, total=found.total, next=last))
 
     @app.get(f"{PATH}/{{delivery_id}}", operation_id="getDelivery", summary="Read one delivery", **GET)
     async def get_delivery(operator: Operator, delivery_id: UUID) -> Response:

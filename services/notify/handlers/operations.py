@@ -24,6 +24,14 @@ class Redriven:
     is_whole: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page, and how many there are on all of them."""
+
+    entries: Sequence[DeliveryEntry]
+    total: int
+
+
 class UnknownAgencyError(Exception):
     """What is asked for names an agency that the directory does not know, not even as one that left."""
 
@@ -40,12 +48,13 @@ class OperatorDesk:
 
     async def list_deliveries(
         self, standing: Standing, criteria: Criteria, *, before: UUID | None, limit: int, operator: str
-    ) -> list[DeliveryEntry]:
+    ) -> Listing:
         """Raises UnknownAgencyError: a misspelt id must not read as `nothing failed`."""
         self._expect(criteria)
         asked = describe(criteria, standing=standing, before=before, limit=limit)
         await self.record(operator, "deliveries.listed", asked)
-        return await self.letters.list_entries(standing, criteria, before=before, limit=limit)
+        entries = await self.letters.list_entries(standing, criteria, before=before, limit=limit)
+        return Listing(entries, total=await self.letters.count(standing, criteria))
 
     async def find_delivery(
         self, delivery_id: UUID, *, operator: str

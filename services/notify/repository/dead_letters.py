@@ -31,6 +31,11 @@ class DeadLetterRepository:
             rows = await acquired.fetch(_LIST[standing], *_values(criteria), before, limit)
         return [_read_entry(row) for row in rows]
 
+    async def count(self, standing: Standing, criteria: Criteria) -> int:
+        """How many there are, on all pages."""
+        async with connection(self._pool) as acquired:
+            return int(await acquired.fetchval(_COUNT[standing], *_values(criteria)))
+
     async def find(self, delivery_id: UUID) -> tuple[DeliveryEntry, list[AttemptEntry]] | None:
         async with connection(self._pool) as acquired:
             row = await acquired.fetchrow(_FIND, delivery_id)
@@ -109,6 +114,13 @@ WHERE {states} AND {_CRITERIA} AND ($5::uuid IS NULL OR d.delivery_id < $5)
 ORDER BY d.delivery_id DESC
 LIMIT $6
 """
+    for standing, states in _STATES.items()
+}
+_COUNT: Final = {
+    standing: f"""
+SELECT count(*) FROM notify.delivery d JOIN notify.alert a USING (alert_id, revision)
+WHERE {states} AND {_CRITERIA}
+"""  # noqa: S608 -- text of ours
     for standing, states in _STATES.items()
 }
 

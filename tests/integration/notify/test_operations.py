@@ -67,6 +67,9 @@ async def test_a_page_says_where_the_next_one_begins(notify: RunningNotify) -> N
     third = (await notify.ask("GET", f"{PATH}?limit=1&before={second['next']}", key=KEY)).body
     agencies = [entry["agency"] for page in (first, second, third) for entry in page["deliveries"]]
     assert (agencies, third["next"]) == ([OTHER, AGENCY], None)
+    assert [page["total"] for page in (first, second, third)] == [2, 2, 2]
+    assert (await notify.ask("GET", f"{PATH}?agency={AGENCY}", key=KEY)).body["total"] == 1
+    assert (await notify.ask("GET", f"{PATH}?standing=pending", key=KEY)).body["total"] == 0
 
 
 async def test_they_are_found_by_agency_endpoint_and_time(rig: Rig, notify: RunningNotify) -> None:
