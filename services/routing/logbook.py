@@ -127,7 +127,7 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
         ),
         "reminder.failed": LogEntry(
             "error",
-            "A duty's case does not open: nobody can be reminded of it; tried again in a minute.",
+            "A duty's case does not open or cannot be judged: nobody is reminded; tried again in a minute.",
             ("duty_id",),
         ),
         "ladder.failed": LogEntry(

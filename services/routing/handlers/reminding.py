@@ -22,7 +22,6 @@ from services.routing.repository.follow_ups import FollowUpRepository
 from services.routing.repository.reminders import RemindedDuty, ReminderRepository
 from services.routing.repository.rows import Account, Origin
 from services.routing.rules import PackSet
-from services.runtime.crypto import SealError
 from services.runtime.database import Connection, transaction
 from services.runtime.kafka import is_passing_trouble
 from services.runtime.keyring import CaseKey
@@ -122,7 +121,7 @@ class Reminders:
             return
         try:
             self._tell(duty, duty.due, around, reminded, account=account, key=key)
-        except SealError as error:
+        except Exception as error:  # noqa: BLE001 -- one duty must not hold up the others; alarmed and tried again
             reminded.moved[duty.duty_id] = around.now + PATIENCE
             reminded.lines.append(
                 Line("reminder.failed", "error", {"duty_id": duty.duty_id, "exc_info": error})

@@ -3,12 +3,14 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from schemas.alert import AlertForm, Command, DutyNotice
 from schemas.directory import DirectoryFile
 from schemas.receipt import Acknowledged
+from services.runtime.crypto import seal
 from tests.integration.routing.events import CORRELATION_ID, Json, build_event, lay_out
 from tests.integration.routing.rig import OPERATOR, Rig, Routing, sample_directory
 from tests.integration.routing.test_cases import CONSENT, of_type
@@ -214,3 +216,23 @@ async def test_an_alert_that_was_stopped_before_it_arrived_is_not_made_good_by_a
     await routing.reminders.remind()
 
     assert await reminders(rig) == []
+
+
+async def test_a_case_that_cannot_be_judged_holds_up_no_other(
+    rig: Rig, routing: Routing, logs: list[dict[str, Any]]
+) -> None:
+    """Its seal opens, and what it opens to is no case: routing must not end of it, again and again."""
+    await decide(rig, routing, build_event("e1"), build_event("e2", subject="case-2"))
+    key_id = await rig.admin.fetchval("SELECT key_id FROM routing.decision WHERE event_id = 'e1'")
+    state = seal(await rig._find_key(UUID(int=key_id.int)), b"[1]", context=("case-state", "case-1"))
+    await rig.admin.execute("UPDATE routing.case_state SET state = $1 WHERE case_ref = 'case-1'", state)
+    await rig.admin.execute(
+        "UPDATE routing.duty SET decided_at = now() - interval '9 hours', due = now() - interval '1 second', "
+        "remind_at = now() WHERE due IS NOT NULL"
+    )
+
+    await routing.reminders.remind()
+
+    assert {content["event_id"] for content in await reminders(rig)} == {"e2"}
+    assert {line["level"] for line in logs if line["event"] == "reminder.failed"} == {"error"}
+    assert await routing.reminders.remind() == 0
