@@ -12,6 +12,11 @@ from services.routing.conditions import find_condition_problems
 from services.routing.pack_file import Finding, PackDocument, Path, Place
 from services.routing.pack_shape import read_shape
 
+_COUNTY: Final = re.compile(r"([0-9]{2})([0-9]{3})")
+_STATES: Final = frozenset(
+    f"{code:02}" for code in {*range(1, 57), 60, 66, 69, 72, 74, 78} - {3, 7, 14, 43, 52}
+)
+"""FIPS 5-2: states, the District of Columbia and the territories."""
 _SYSTEM_RULE: Final = re.compile(r"S-[0-9]+.*")
 
 
@@ -60,6 +65,7 @@ def _find_rule_problems(document: PackDocument) -> Iterator[Finding]:
         return
     if isinstance(zone := pack.get("timezone"), str) and not _is_zone(zone):
         yield Finding(("timezone",), document.place_of(("timezone",)), f"unknown time zone `{zone}`")
+    yield from _find_county_problems(document, pack.get("applies_in"))
     rules = pack.get("rules")
     entries = enumerate(rules) if isinstance(rules, list) else ()
     seen: dict[str, int] = {}
@@ -69,6 +75,16 @@ def _find_rule_problems(document: PackDocument) -> Iterator[Finding]:
             yield from _find_condition_findings(document, index, rule.get("when"))
             yield from _find_recipient_problems(document, index, rule.get("notify"))
             yield from _find_duty_problems(document, index, rule.get("duties"))
+
+
+def _find_county_problems(document: PackDocument, counties: object) -> Iterator[Finding]:
+    """Codes of counties that cannot be: a pack for one would never speak."""
+    for index, code in enumerate(counties if isinstance(counties, list) else ()):
+        match = _COUNTY.fullmatch(code) if isinstance(code, str) else None
+        if match is not None and (match[1] not in _STATES or match[2] == "000"):
+            path: Path = ("applies_in", index)
+            why = "000 is a whole state" if match[1] in _STATES else f"{match[1]} is the code of no state"
+            yield Finding(path, document.place_of(path), f"unknown county `{code}`: {why}")
 
 
 def _is_zone(name: str) -> bool:

@@ -124,6 +124,16 @@ def test_a_sound_pack_is_loaded(tmp_path: Path) -> None:
             'a.yaml:4:23: `Kern`: a county is its five-digit FIPS code in quotes, like "06029"',
         ),
         (
+            "title: A pack of a test",
+            'title: A pack\napplies_in: ["06029", "99029"]',
+            "a.yaml:4:23: unknown county `99029`: 99 is the code of no state",
+        ),
+        (
+            "title: A pack of a test",
+            'title: A pack\napplies_in: ["06000"]',
+            "a.yaml:4:14: unknown county `06000`: 000 is a whole state",
+        ),
+        (
             "id: T-01",
             "id: t1",
             "a.yaml:7:9: rule t1: `t1`: an id is capital letters, a hyphen and digits, like K-01",
