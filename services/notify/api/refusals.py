@@ -65,7 +65,8 @@ ALREADY_ACKNOWLEDGED: Final = Problem(
 NOT_REFUSABLE: Final = Problem(
     status=409,
     title="Not refusable",
-    detail="This is the notice of a duty. Say what was done for it: `POST /v1/duties/{id}/evidence`.",
+    detail="It takes back an alert, tells of a problem or is the notice of a duty, whose evidence goes to "
+    "`POST /v1/duties/{id}/evidence`. Acknowledge it.",
 )
 SAY_WHY: Final = Problem(
     status=422,

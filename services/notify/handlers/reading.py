@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 from uuid import UUID
 
 from schemas.alert import AlertForm, AlertRecord
-from schemas.vocabulary import AlertKind, RefusalReason
+from schemas.vocabulary import RefusalReason
 from services.notify.handlers.desk import AgencyDesk, Taken
-from services.notify.handlers.refusing import Declined, GivenRefusal
+from services.notify.handlers.refusing import REFUSABLE, Declined, GivenRefusal
 from services.notify.people import Person
 from services.notify.repository.sessions import SessionRepository
 from services.runtime.logs import get_logger
 
 log = get_logger()
-
-_REFUSABLE: Final = frozenset({AlertKind.ALERT.value, AlertKind.UPDATE.value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +28,7 @@ class OpenAlert:
     @property
     def can_refuse(self) -> bool:
         """What takes something back, or tells of a problem, is not refused."""
-        return self.can_answer and self.declined is None and self.data.get("kind") in _REFUSABLE
+        return self.can_answer and self.declined is None and self.data.get("kind") in REFUSABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

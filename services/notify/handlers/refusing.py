@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from schemas.alert import AlertForm, AlertRecord
-from schemas.vocabulary import RefusalReason
+from schemas.vocabulary import AlertKind, RefusalReason
 from services.notify import receipts
-from services.notify.contents import Contents
+from services.notify.contents import Contents, ContentUnreadableError
 from services.notify.handlers.ports import Deliveries, Outgoing
 from services.notify.repository.refusals import Refusal, RefusalRepository
 from services.runtime.clock import Clock
 from services.runtime.logs import get_logger
 
 log = get_logger()
+
+REFUSABLE: Final = frozenset({AlertKind.ALERT, AlertKind.UPDATE})
+"""What takes something back, or tells of a problem, is not refused."""
 
 
 class RefusalError(Exception):
@@ -25,7 +29,7 @@ class AlreadyAcknowledgedError(RefusalError):
 
 
 class NotRefusableError(RefusalError):
-    """A duty notice: what the law orders is done or not, and nobody can refuse to have it."""
+    """Nobody can refuse to have a duty, to hear that an alert no longer holds, or that something is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +66,16 @@ class RefusalDesk:
     member: str
     clock: Clock
 
+    async def _says(self, record: AlertRecord) -> object:
+        """The kind of the alert; an alert where the case's data was destroyed."""
+        try:
+            return (await self.contents.read(record)).get("kind")
+        except ContentUnreadableError:
+            return AlertKind.ALERT
+
     async def refuse(self, record: AlertRecord, given: GivenRefusal) -> Declined:
         """Records it; the first one counts. Raises RefusalError."""
-        if record.form is not AlertForm.ALERT:
+        if record.form is not AlertForm.ALERT or await self._says(record) not in REFUSABLE:
             raise NotRefusableError
         refusal = await self._seal(record, given)
         receipt = receipts.refused(record, at=refusal.refused_at, reason=given.reason)

@@ -6,8 +6,9 @@ import pytest
 
 from schemas.alert import AlertForm, Command
 from schemas.receipt import Refused
-from schemas.vocabulary import RefusalReason
+from schemas.vocabulary import AlertKind, RefusalReason
 from tests.integration.notify.rig import Reply, Rig, RunningNotify, running_notify
+from tests.integration.notify.telling import send
 from tests.support.receivers import Receivers, status
 
 AGENCY, KEY = "ag-kern-cw", "tca_key_of_child_welfare"
@@ -84,6 +85,17 @@ async def test_a_notice_of_a_duty_cannot_be_refused(rig: Rig, agencies: None) ->
         notice = await rig.send_alert(form=AlertForm.DUTY_NOTICE)
         await rig.wait_for_receipts("stored")
         reply = await refuse(notify, notice.alert_id)
+    assert (reply.status, await rig.query("SELECT 1 FROM notify.refusal")) == (409, [])
+
+
+@pytest.mark.parametrize("kind", [AlertKind.CANCEL, AlertKind.ERROR])
+async def test_what_takes_back_or_tells_of_a_problem_cannot_be_refused(
+    rig: Rig, agencies: None, kind: AlertKind
+) -> None:
+    async with running_notify(rig, rig.settings()) as notify:
+        alert = await send(rig, kind=kind)
+        await rig.wait_for_receipts("stored")
+        reply = await refuse(notify, alert.alert_id)
     assert (reply.status, await rig.query("SELECT 1 FROM notify.refusal")) == (409, [])
 
 
