@@ -165,6 +165,22 @@ def judge_trouble(trouble: Trouble, detail: str) -> Attempt:
     return Attempt(TROUBLE_TABLE[trouble], detail=detail, trouble=trouble)
 
 
+_NEVER_SENT: Final = frozenset({Trouble.FORBIDDEN, Trouble.UNUSABLE, Trouble.UNREACHED, Trouble.UNTRUSTED})
+_NOT_TAKEN: Final[Mapping[Channel, range]] = {
+    Channel.WEBHOOK: range(300, 500),
+    Channel.EMAIL: range(400, 600),
+}
+"""By these the receiver says itself that it has nothing. An HTTP 5xx does not: something failed there, or
+behind a proxy, and how far it had come, nobody says."""
+
+
+def has_missed(channel: Channel, attempt: Attempt) -> bool:
+    """Whether nothing arrived by it for certain. Of whatever else was not delivered, nobody knows."""
+    if attempt.trouble is not None:
+        return attempt.trouble in _NEVER_SENT
+    return not attempt.is_asked or attempt.status_code in _NOT_TAKEN[channel]
+
+
 FAILED_AFTER: Final = 3
 """A path that was so often unavailable counts as failed; it is tried on all the same."""
 

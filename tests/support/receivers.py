@@ -82,6 +82,13 @@ def status(code: int, **headers: str) -> Answer:
     return answer
 
 
+async def hang_up(request: web.Request) -> web.StreamResponse:
+    """No answer, but the end of the connection."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=204)
+
+
 class Gate:
     """Answers 204 once it is opened."""
 

@@ -160,7 +160,10 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
-        self._end(error or ConnectionResetError())
+        # Whatever ended it, the request may have been read.
+        lost = ConnectionResetError()
+        lost.__cause__ = error
+        self._end(lost)
 
     def _end(self, trouble: Exception | None = None) -> None:
         """A status that counts already counts more than the trouble with what comes after it."""

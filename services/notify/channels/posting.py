@@ -33,6 +33,13 @@ class UrlUnusableError(ValueError):
     """No HTTP request can be made of this URL."""
 
 
+class NotConnectedError(OSError):
+    """What broke or took too long was the connection itself: nothing of the request was sent."""
+
+
+_BROKEN: Final = (TimeoutError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a connection leads to."""
@@ -103,19 +110,31 @@ class HttpClient:
         self._lookups: dict[Origin, asyncio.Task[Sequence[AddrInfoType]]] = {}
 
     async def post(self, target: Target, *, headers: bytes, body: bytes) -> Answer:
-        """Raises OSError (with TimeoutError and EgressRefusedError) or one of the errors of `Connection`."""
+        """Raises OSError or one of the errors of `Connection`.
+
+        One of `_BROKEN` means that the request may have been read.
+        """
         length = b"content-length: %d\r\n\r\n" % len(body)
         request = b"".join((target.head, headers, length, body))
         connection = self._take(target.origin)
         if connection is not None:
             answer = await self._watch(connection, request)
         else:
-            async with asyncio.timeout(self._seconds):
-                connection = await self._dial(target.origin)
-                answer = await connection.exchange(request)
+            connection, answer = await self._exchange_anew(target.origin, request)
         if connection.is_open:
             self._idle[target.origin].append((self._clock.monotonic(), connection))
         return answer
+
+    async def _exchange_anew(self, origin: Origin, request: bytes) -> tuple[Connection, Answer]:
+        connection = None
+        try:
+            async with asyncio.timeout(self._seconds):
+                connection = await self._dial(origin)
+                return connection, await connection.exchange(request)
+        except _BROKEN as error:
+            if connection is None:
+                raise NotConnectedError from error
+            raise
 
     def tidy(self) -> None:
         """Ends exchanges that have lasted too long, and connections that were not used for long."""

@@ -66,6 +66,8 @@ CREATE TABLE notify.delivery (
     attempts integer NOT NULL,
     -- Those before it was redriven: its schedule began anew after them.
     earlier_attempts integer NOT NULL DEFAULT 0,
+    -- Those by which nothing arrived for certain. While it is less than `attempts`, the alert may have arrived.
+    missed_attempts integer NOT NULL DEFAULT 0,
     -- Of a superseded one: until when an attempt of which nothing is known yet may arrive.
     due_at timestamptz CHECK (CASE state WHEN 'pending' THEN due_at IS NOT NULL WHEN 'superseded' THEN true ELSE due_at IS NULL END),
     leased_by text,

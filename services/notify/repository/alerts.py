@@ -287,8 +287,9 @@ RETURNING d.delivery_id
 """
 
 _FREE: Final = """
-UPDATE notify.delivery SET due_at = NULL
+UPDATE notify.delivery SET due_at = NULL, attempts = attempts - 1
 WHERE alert_id = ANY ($1::uuid[]) AND delivery_id = ANY ($2::uuid[]) AND state = 'superseded'
+    AND due_at IS NOT NULL
 """
 
 # A path that has the alert is left alone by what amends it, and so is an agency that has answered it.

@@ -85,8 +85,8 @@ class DeliveryRepository:
 
         Of e-mail also what is for another contact: the mail server may give it out later.
 
-        What was superseded in the middle of an attempt is pending until its result is there, and counts as
-        delivered if none came within its lease: it may have arrived.
+        What was superseded in the middle of an attempt is pending until its result is there. Whatever had an
+        attempt that is not known to have missed counts as delivered: it may have arrived.
         """
         async with transaction(self._pool) as acquired:
             await acquired.execute(_SUPERSEDE_EARLIER, alert_ids, path.channel, path.target, now)
@@ -120,9 +120,9 @@ class DeliveryRepository:
             await acquired.execute(_PUT_OFF, due.record.alert_id, due.delivery_id, due.number, until)
 
     async def end_in_silence(self, due: Due) -> None:
-        """Nothing is to be told on its path, now or later."""
+        """Nothing is to be told on its path, now or later; the attempt that was counted for it is not."""
         async with connection(self._pool) as acquired:
-            await acquired.execute(_END_IN_SILENCE, due.record.alert_id, due.delivery_id)
+            await acquired.execute(_END_IN_SILENCE, due.record.alert_id, due.delivery_id, due.number)
 
     async def give_back_unanswered(self, leases: Sequence[datetime], *, member: str, now: datetime) -> int:
         """Ends what statements took that never learnt it, known by the instants until which they took it."""
@@ -169,6 +169,7 @@ def _columns(results: Sequence[Result]) -> tuple[list[object], ...]:
         [result.state for result in results],
         [result.due_at for result in results],
         [None if result.receipt is None else result.receipt.value for result in results],
+        [result.has_missed for result in results],
     )
 
 
@@ -206,16 +207,17 @@ RETURNING d.delivery_id, d.channel, d.target, d.attempts, d.earlier_attempts, d.
 """  # noqa: S608 -- columns of ours
 
 # A result counts while its delivery is pending and nobody has begun a later attempt; that something was
-# delivered counts whatever else was concluded meanwhile. Receipts tell of what counted, a line each as in
-# `receipts.pack`.
+# delivered counts whatever else was concluded meanwhile. That an attempt missed counts once, for a result may
+# be written again: only while the attempt is known to be under way. Receipts tell of what counted, a line
+# each as in `receipts.pack`.
 _RECORD: Final = """
 WITH made AS (
     SELECT * FROM unnest(
         $3::uuid[], $4::uuid[], $5::integer[], $6::timestamptz[], $7::integer[], $8::text[], $9::integer[],
-        $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::bytea[]
+        $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::bytea[], $15::boolean[]
     ) AS batch (
         alert_id, delivery_id, number, started_at, duration_ms, outcome, status_code, enhanced_code, detail,
-        state, due_at, receipt
+        state, due_at, receipt, has_missed
     )
 ), kept AS (
     INSERT INTO notify.attempt (
@@ -225,7 +227,8 @@ WITH made AS (
     ON CONFLICT (delivery_id, number) DO NOTHING
 ), changed AS (
     UPDATE notify.delivery d
-    SET state = made.state, due_at = made.due_at, leased_by = NULL
+    SET state = made.state, due_at = made.due_at, leased_by = NULL,
+        missed_attempts = d.missed_attempts + (made.has_missed AND d.leased_by IS NOT NULL)::integer
     FROM made
     WHERE d.alert_id = made.alert_id AND d.delivery_id = made.delivery_id AND (
         (d.state = 'pending' AND d.attempts = made.number)
@@ -233,7 +236,8 @@ WITH made AS (
     )
     RETURNING d.delivery_id, made.receipt
 ), missed AS (
-    UPDATE notify.delivery d SET due_at = NULL
+    UPDATE notify.delivery d
+    SET due_at = NULL, missed_attempts = d.missed_attempts + made.has_missed::integer
     FROM made
     WHERE d.alert_id = made.alert_id AND d.delivery_id = made.delivery_id AND made.state <> 'delivered'
         AND d.state = 'superseded' AND d.due_at IS NOT NULL AND d.attempts = made.number
@@ -257,8 +261,8 @@ WHERE alert_id = ANY ($1::uuid[]) AND channel = $2 AND (target = $3 OR channel =
 
 _SELECT_EARLIER: Final = """
 SELECT CASE
-    WHEN state = 'superseded' AND due_at > $4 THEN 'pending'
-    WHEN state = 'superseded' AND due_at IS NOT NULL THEN 'delivered'
+    WHEN state = 'pending' OR (state = 'superseded' AND due_at > $4) THEN 'pending'
+    WHEN attempts > missed_attempts THEN 'delivered'
     ELSE state
 END AS state
 FROM notify.delivery WHERE alert_id = ANY ($1::uuid[]) AND channel = $2 AND target = $3
@@ -290,16 +294,17 @@ WHERE alert_id = $1 AND delivery_id = $2 AND state = 'pending' AND attempts = $3
 """
 
 _END_IN_SILENCE: Final = """
-UPDATE notify.delivery SET state = 'superseded', due_at = NULL, leased_by = NULL
-WHERE alert_id = $1 AND delivery_id = $2 AND state = 'pending'
+UPDATE notify.delivery SET state = 'superseded', attempts = attempts - 1, due_at = NULL, leased_by = NULL
+WHERE alert_id = $1 AND delivery_id = $2 AND state = 'pending' AND attempts = $3
 """
 
-# What was superseded while it waited for its attempt is free of its lease: a cancel need not wait for it.
+# What was superseded while it waited for its attempt is free of its lease, and that attempt was none: a
+# cancel need not wait for it.
 _FIND_HELD: Final = """
 WITH asked AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS asked (alert_id, delivery_id, number)
 ), freed AS (
-    UPDATE notify.delivery d SET due_at = NULL
+    UPDATE notify.delivery d SET due_at = NULL, attempts = d.attempts - 1
     FROM asked
     WHERE d.alert_id = asked.alert_id AND d.delivery_id = asked.delivery_id AND d.attempts = asked.number
         AND d.state = 'superseded' AND d.due_at IS NOT NULL

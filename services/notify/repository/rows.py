@@ -62,6 +62,8 @@ class Result:
     detail: str | None
     state: DeliveryState
     due_at: datetime | None
+    has_missed: bool
+    """Whether nothing arrived by it for certain."""
     receipt: Receipt | None
 
 

@@ -14,6 +14,7 @@ from services.notify.delivery import (
     Outcome,
     RetryAt,
     Step,
+    has_missed,
     next_step,
 )
 from services.notify.receipts import Receipt
@@ -88,6 +89,7 @@ def _conclude(
         detail=attempt.detail,
         state=state,
         due_at=due_at,
+        has_missed=attempt.outcome is not Outcome.DELIVERED and has_missed(due.path.channel, attempt),
         receipt=_find_receipt(due, step, now),
     )
 

@@ -21,7 +21,7 @@ from tests.integration.notify.telling import (
     wait_for_states,
 )
 from tests.support.mailbox import Mailbox
-from tests.support.receivers import Gate, Receivers, status
+from tests.support.receivers import Answer, Gate, Receivers, hang_up, status
 
 # ------------------------------------------------------------------------------------ amend
 
@@ -204,7 +204,7 @@ async def test_an_update_waits_while_its_alert_is_under_way(
 async def test_a_cancel_is_told_where_its_alert_arrived_and_silent_where_it_never_did(
     rig: Rig, receivers: Receivers
 ) -> None:
-    receivers["down"].answer = status(503)
+    receivers["down"].answer = status(429)
     await rig.add_agency(AGENCY, receivers["up"], receivers["down"], key=KEY)
     async with running_notify(rig, rig.settings()) as notify:
         alert = await send(rig)
@@ -217,6 +217,26 @@ async def test_a_cancel_is_told_where_its_alert_arrived_and_silent_where_it_neve
     assert f"{cancel.alert_id}_1" not in ids(receivers["down"])
     # Who pulls sees both.
     assert [each["alert_id"] for each in pulled] == [str(alert.alert_id), str(cancel.alert_id)]
+
+
+@pytest.mark.parametrize("vague", [hang_up, status(500), status(504)], ids=["hangs-up", "500", "504"])
+async def test_a_cancel_is_told_where_nobody_knows_whether_its_alert_arrived(
+    rig: Rig, receivers: Receivers, vague: Answer
+) -> None:
+    """Also when later attempts have missed for certain: it may have arrived by the first."""
+    receivers["one"].answer = vague
+    await rig.add_agency(AGENCY, receivers["one"], key=KEY)
+    async with running_notify(rig, rig.settings()):
+        alert = await send(rig)
+        await receivers["one"].wait_for(1)
+        receivers["one"].answer = status(429)
+        await rig.wait_for_row("SELECT 1 FROM notify.attempt WHERE status_code = 429")
+        await rig.publish_alerts(await make(rig, command=Command.STOP, alert_id=alert.alert_id, revision=2))
+        await wait_for_states(rig, alert.alert_id, superseded=1)
+        receivers["one"].answer = None
+        cancel = await send(rig, kind=AlertKind.CANCEL, replaces=alert.alert_id)
+        await wait_for_states(rig, cancel.alert_id, delivered=1)
+    assert ids(receivers["one"])[-1] == f"{cancel.alert_id}_1"
 
 
 async def test_a_cancel_waits_for_an_attempt_that_a_stop_found_under_way_and_is_told_if_it_arrives(

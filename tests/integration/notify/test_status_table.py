@@ -122,6 +122,12 @@ async def mail_to(peer: Peer) -> Attempt:
         return await mail(port)
 
 
+async def post_to_a_tls_server_that(behaves: Peer) -> Attempt:
+    """No word of the request is sent before TLS stands."""
+    async with listening(behaves) as port:
+        return await post_once(f"https://localhost:{port}/")
+
+
 async def post_over_tls(certificates: Certificates, *, authority: Path | None) -> Attempt:
     answer = say_http(b"HTTP/1.1 204 No Content\r\n\r\n")
     async with listening(answer, tls=certificates.server) as port:
@@ -164,6 +170,8 @@ MEETINGS: list[tuple[str, Trouble, Meeting]] = [
     ("webhook-in-clear", Trouble.FORBIDDEN, lambda _: post_once("http://8.8.8.8/", egress=Egress())),
     ("webhook-speaks-unasked", Trouble.UNANSWERED, lambda _: post_to(greet_endlessly)),
     ("webhook-silent", Trouble.UNANSWERED, lambda _: post_to(say_nothing)),
+    ("webhook-silent-at-tls", Trouble.UNREACHED, lambda _: post_to_a_tls_server_that(say_nothing)),
+    ("webhook-hangs-up-at-tls", Trouble.UNREACHED, lambda _: post_to_a_tls_server_that(hang_up)),
     ("email-silent", Trouble.UNANSWERED, lambda _: mail_to(say_nothing)),
     ("webhook-hangs-up", Trouble.UNANSWERED, lambda _: post_to(hang_up)),
     ("email-hangs-up", Trouble.UNREACHED, lambda _: mail_to(hang_up)),

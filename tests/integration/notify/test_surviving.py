@@ -11,13 +11,16 @@ from datetime import timedelta
 
 import pytest
 
+from schemas.alert import Command
 from schemas.topics import RECEIPTS, ROUTING_RECEIPTS_GROUP
+from schemas.vocabulary import AlertKind
 from services.notify.settings import NotifySettings
 from services.runtime.kafka import build_broker, open_admin, open_consumers, subscribe
 from services.runtime.lifecycle import Lifetime
 from tests.integration.notify.rig import Rig, running_notify, wait_until
+from tests.integration.notify.telling import ids, make, send, wait_for_states
 from tests.support.kafka_choice import ON_APACHE
-from tests.support.receivers import Gate, Receivers
+from tests.support.receivers import Gate, Receivers, status
 from tests.support.stack import ROOT
 
 AGENCY = "ag-kern-cw"
@@ -68,6 +71,28 @@ async def test_a_kill_between_the_send_and_its_record_repeats_the_same_id_at_onc
     assert first.data == second.data
     # The attempt that nobody recorded was counted all the same.
     assert [row["number"] for row in await rig.query("SELECT number FROM notify.attempt")] == [2]
+
+
+async def test_what_was_being_sent_when_notify_was_killed_may_have_arrived_and_is_cancelled_there(
+    rig: Rig, receivers: Receivers
+) -> None:
+    gate = Gate()
+    receivers["one"].answer = gate.answer
+    await rig.add_agency(AGENCY, receivers["one"])
+    alert = await send(rig)
+    with notify_process(rig.settings()) as process:
+        await receivers["one"].wait_for(1)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    await rig.publish_alerts(await make(rig, command=Command.STOP, alert_id=alert.alert_id, revision=2))
+    cancel = await send(rig, kind=AlertKind.CANCEL, replaces=alert.alert_id)
+    # Whether it is tried again before its stop is read or not: no later attempt arrives.
+    receivers["one"].answer = status(429)
+    async with running_notify(rig, rig.settings()):
+        await wait_for_states(rig, alert.alert_id, superseded=1)
+        receivers["one"].answer = None
+        await wait_for_states(rig, cancel.alert_id, delivered=1)
+    assert ids(receivers["one"])[-1] == f"{cancel.alert_id}_1"
 
 
 async def test_sigterm_ends_the_process_cleanly(rig: Rig, receivers: Receivers) -> None:

@@ -227,5 +227,6 @@ def _result(due: Due, number: int, state: DeliveryState) -> Result:
         detail=None,
         state=state,
         due_at=NOW if is_pending else None,
+        has_missed=False,
         receipt=None,
     )

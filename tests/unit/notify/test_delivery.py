@@ -19,6 +19,7 @@ from services.notify.delivery import (
     RetryAt,
     Trouble,
     find_enhanced_code,
+    has_missed,
     judge_status,
     judge_trouble,
     next_step,
@@ -213,3 +214,32 @@ def test_an_exercise_never_goes_to_an_external_body() -> None:
 def test_webhooks_wait_for_their_endpoint_and_mails_for_the_mail_server() -> None:
     assert Path(Channel.WEBHOOK, "ep_one").lane == "ep_one"
     assert Path(Channel.EMAIL, "primary").lane == Path(Channel.EMAIL, "backup").lane == "email"
+
+
+@pytest.mark.parametrize(
+    ("channel", "attempt", "misses"),
+    [
+        (Channel.WEBHOOK, Attempt(Outcome.REFUSED, status_code=302), True),
+        (Channel.WEBHOOK, Attempt(Outcome.REFUSED, status_code=422), True),
+        (Channel.WEBHOOK, Attempt(Outcome.UNAVAILABLE, status_code=429), True),
+        (Channel.WEBHOOK, Attempt(Outcome.UNAVAILABLE, status_code=500), False),
+        (Channel.WEBHOOK, Attempt(Outcome.UNAVAILABLE, status_code=503), False),
+        (Channel.WEBHOOK, Attempt(Outcome.UNAVAILABLE, status_code=999), False),
+        (Channel.EMAIL, Attempt(Outcome.UNAVAILABLE, status_code=451), True),
+        (Channel.EMAIL, Attempt(Outcome.REFUSED, status_code=550), True),
+        (Channel.WEBHOOK, Attempt(Outcome.UNAVAILABLE, detail="suspended", is_asked=False), True),
+        # A fault of ours: whether it came before or after the request, nobody knows.
+        (Channel.WEBHOOK, Attempt(Outcome.UNAVAILABLE, detail="KeyError"), False),
+    ],
+)
+def test_a_receiver_says_itself_that_it_has_nothing_or_nobody_knows(
+    channel: Channel, attempt: Attempt, *, misses: bool
+) -> None:
+    assert has_missed(channel, attempt) is misses
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_what_was_never_sent_has_missed(trouble: Trouble) -> None:
+    for channel in Channel:
+        missed = has_missed(channel, judge_trouble(trouble, "word"))
+        assert missed is (trouble not in {Trouble.UNANSWERED, Trouble.GARBLED})
