@@ -1,6 +1,7 @@
 """What was wrong with what agencies got about one case. Pure."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from tests.faults.evidence import Evidence, Telling, name_heard
 from tests.faults.load import Case
@@ -39,10 +40,18 @@ def find_lost(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> It
         alert_id = same[0].alert_id
         if alert_id in evidence.acknowledged_alerts:
             continue  # Somebody is responsible: the other paths are ended.
-        if row.agency == CHILD_WELFARE and alert_id not in evidence.pointed_to:
+        if _is_to_be_pointed(row, case, tellings, evidence) and alert_id not in evidence.pointed_to:
             yield f"lost: {POINTER} was not pointed to {row.event}"
         if row.kind != "cancel" and alert_id not in evidence.written_about:
             yield f"lost: no e-mail to {row.agency} about {row.event} ({alert_id})"
+
+
+def _is_to_be_pointed(row: Row, case: Case, tellings: Sequence[Telling], evidence: Evidence) -> bool:
+    """A cancel goes to the pointer endpoint where that was pointed to what is cancelled."""
+    if row.agency != CHILD_WELFARE or row.kind != "cancel":
+        return row.agency == CHILD_WELFARE
+    own = replace(row, event=_own(row.event, case))
+    return any(one.alert_id in evidence.pointed_to for one in _taken_back(own, case, tellings))
 
 
 def find_lost_notices(case: Case, evidence: Evidence) -> Iterator[str]:
@@ -67,19 +76,27 @@ def required_rows(case: Case, tellings: Sequence[Telling]) -> Iterator[Row]:
             row.matches(other) or other.matches(row) for other in story.without_consent
         )
         is_drill = row.agency == UNDRILLED and story.is_exercise(row.event)
-        is_cancel_of_nothing = row.kind == "cancel" and not _has_heard_of(row, case, tellings)
+        is_cancel_of_nothing = row.kind == "cancel" and not any(
+            one.row.is_climbing and not story.is_ambiguous(_own(one.row.event, case))
+            for one in _taken_back(row, case, tellings)
+        )
         is_excused = in_conflict or is_drill or is_cancel_of_nothing or story.is_followed(row)
         if stands and not is_excused:
             yield rename_row(row, case.name)
 
 
 def find_needless_cancels(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> Iterator[str]:
-    """A cancel of what never came; but for an endpoint that froze, of which nobody knows what it has."""
-    ids = {(one.agency, one.alert_id) for one in tellings}
+    """A cancel where nothing came of what it takes back, nor of what that took the place of.
+
+    But for what may have arrived as far as notify can know: its endpoint was in trouble, or an attempt was
+    cut short.
+    """
     for one in (one for one in tellings if one.row.kind == "cancel"):
-        frozen = evidence.frozen.get(one.copies[0].endpoint, ())
-        is_unsure = any(ended >= case.accepted[0] and began <= one.began for began, ended in frozen)
-        if (one.agency, one.copies[0].data["replaces"]) not in ids and not is_unsure:
+        row = replace(one.row, event=_own(one.row.event, case))
+        doubts = [*evidence.unsure.get(one.copies[0].endpoint, ()), *evidence.cut]
+        is_unsure = any(ended >= case.accepted[0] and began <= one.began for began, ended in doubts)
+        came = any(other.began < one.began for other in _taken_back(row, case, tellings))
+        if not came and not is_unsure:
             yield f"{name_heard(one.copies[0])}: it takes back what never came ({case.story.name})"
 
 
@@ -87,8 +104,10 @@ def find_late_groups(case: Case, tellings: Sequence[Telling], evidence: Evidence
     """After a consent was taken back, nobody who had not heard before sees what stood on it."""
     story = case.story
     for one in tellings:
-        places = [place for place in story.withdrawals if place > story.place(_own(one.row.event, case))]
-        if not places or one.row.escalation or _is_known(one, evidence):
+        own = story.place(_own(one.row.event, case))
+        places = [place for place in story.withdrawals if place > own]
+        # That a consent was taken back does not stand on another one.
+        if own in story.withdrawals or not places or one.row.escalation or _is_known(one, evidence):
             continue
         bare = [row for row in story.without_consent if _is_same(rename_row(row, case.name), one.row)]
         rest = frozenset[str]().union(*(row.disclosed for row in bare))
@@ -111,7 +130,8 @@ def find_climbing_on(case: Case, tellings: Sequence[Telling], evidence: Evidence
     """Rungs of an alert that somebody had taken responsibility for."""
     for row in climbing_rows(case):
         at = evidence.acknowledged_at.get((row.agency, row.event))
-        if at is None or not _is_alone(row, case):
+        # Who is in conflict can take no responsibility, before it hears of that either.
+        if at is None or row.agency in case.story.conflicts or not _is_alone(row, case):
             continue
         for one in tellings:
             if one.row.escalation and one.row.event == row.event and one.row.rules <= row.rules:
@@ -152,14 +172,12 @@ def _is_known(one: Telling, evidence: Evidence) -> bool:
     return one.alert_id in evidence.pointed_to or one.alert_id in evidence.acknowledged_alerts
 
 
-def _has_heard_of(row: Row, case: Case, tellings: Sequence[Telling]) -> bool:
-    """Whether the agency was told, and said so, anything of what a cancel is about."""
+def _taken_back(row: Row, case: Case, tellings: Sequence[Telling]) -> Iterator[Telling]:
+    """What the agency has, answered for or not, of what a cancel is about."""
     earlier = case.story.earlier(row)
-    return any(
-        one.agency == row.agency and _own(one.row.event, case) in earlier and one.row.is_climbing
-        for one in tellings
-        if any(copy.is_answered for copy in one.copies)
-    )
+    for one in tellings:
+        if one.agency == row.agency and one.row.kind != "cancel" and _own(one.row.event, case) in earlier:
+            yield one
 
 
 def _own(event: str, case: Case) -> str:

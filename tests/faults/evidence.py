@@ -34,8 +34,10 @@ class Evidence:
     contacts: Mapping[tuple[str, str], str]
     """(agency, rung) → address."""
     alerts: Mapping[str, Ledgered]
-    frozen: Mapping[str, Sequence[tuple[float, float]]]
-    """Endpoint → from when until when it did nothing with what it was sent."""
+    unsure: Mapping[str, Sequence[tuple[float, float]]]
+    """Endpoint → from when until when nobody could tell from its answers what it has."""
+    cut: Sequence[tuple[float, float]]
+    """From when until when attempts may have been begun of which nothing was written down."""
     feeds: Mapping[str, Sequence[str]]
     """Agency → ids of what it could pull."""
     outcomes: Mapping[str, list[str]]

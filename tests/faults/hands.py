@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -41,8 +42,9 @@ class Hands:
 
     async def _do(self, fault: Fault) -> None:
         match fault:
-            case Kill(names):
-                await asyncio.gather(*(self.scene.kill(name) for name in names))
+            case Kill(names, is_unsent):
+                async with self.scene.unsent() if is_unsent else nullcontext():
+                    await asyncio.gather(*(self.scene.kill(name) for name in names))
                 self.kills += len(names)
             case Restart(name, way):
                 number = signal.SIGKILL if way is Way.KILLED else CLEAN_END[name]
@@ -57,7 +59,7 @@ class Hands:
 
     async def _spoil(self, fault: Spoil | SpoilMail) -> None:
         mailbox = self.scene.mailbox
-        endpoints = self.scene.endpoints.of(fault.agency) if isinstance(fault, Spoil) else []
+        endpoints = self.scene.endpoints.of(fault.agency) if isinstance(fault, Spoil) else ()
         try:
             for endpoint in endpoints:
                 endpoint.spoil(fault.mood)  # type: ignore[union-attr] # only of a Spoil there are any

@@ -82,7 +82,8 @@ async def gather_evidence(load: Load) -> Evidence:
             row["alert_id"]: Ledgered(row["agency"], row["contact"], row["command"])
             for row in await scene.fetch(_ALERTS)
         },
-        frozen={name: endpoint.frozen for name, endpoint in scene.endpoints.by_name.items()},
+        unsure={name: endpoint.unsure for name, endpoint in scene.endpoints.by_name.items()},
+        cut=scene.cut,
         feeds={agency: await scene.read_feed(agency) for agency in member_agencies()},
         outcomes=_list_outcomes(decided, await scene.fetch(_REFUSED)),
         decided={row["event_id"]: row["decided_at"].isoformat() for row in decided},

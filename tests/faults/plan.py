@@ -9,6 +9,8 @@ from typing import TypeAlias
 SERVICES = ("intake", "routing", "notify")
 SERVERS = ("kafka", "postgres")
 LONGEST_LAG = 0.06
+UNSENT = 1 / 4
+"""The part of the kills that come between a decision and its publication."""
 
 
 class Way(StrEnum):
@@ -23,8 +25,12 @@ class Mood(StrEnum):
 
     FROZEN = "frozen"
     """It takes a request and does nothing at all: nothing is kept, nothing answered."""
-    REFUSING = "refusing"
-    """It answers 503 and keeps nothing."""
+    FAILING = "failing"
+    """It answers 503 and keeps nothing, which nobody can know."""
+    BUSY = "busy"
+    """It answers 429 and keeps nothing."""
+    SLOW = "slow"
+    """It keeps and answers some of what comes at once, and some only seconds later."""
     SPEECHLESS = "speechless"
     """It keeps what comes and hangs up instead of answering."""
 
@@ -34,6 +40,8 @@ class Kill:
     """SIGKILL to these services, all at once."""
 
     names: tuple[str, ...]
+    is_unsent: bool = False
+    """Whether routing has just stored a decision, and the broker stands still before it could send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +54,9 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Spoil:
-    """Every endpoint of an agency is in this mood for some seconds."""
+    """Every endpoint of an agency, or of all, is in this mood for some seconds."""
 
-    agency: str
+    agency: str | None
     mood: Mood
     seconds: float
 
@@ -123,7 +131,10 @@ def _plan_kills(chance: Random, count: int) -> Iterator[Kill]:
     while count > 0:
         names = chance.sample(SERVICES, k=min(count, chance.choice((1, 1, 1, 1, 2, 3))))
         count -= len(names)
-        yield Kill(tuple(names))
+        is_unsent = chance.random() < UNSENT
+        if is_unsent and "routing" not in names:
+            names[0] = "routing"
+        yield Kill(tuple(names), is_unsent=is_unsent)
 
 
 def _plan_restarts(chance: Random, count: int) -> Iterator[Restart]:
@@ -139,7 +150,9 @@ def _spoil(chance: Random, agencies: Sequence[str]) -> Spoil | SpoilMail:
     # Each agency has a mail address, and one server for all.
     if chance.random() < 1 / 6:
         return SpoilMail(seconds)
-    return Spoil(chance.choice(agencies), chance.choice(list(Mood)), seconds)
+    # As when the way out of here is down: updates and alerts of every case wait at once.
+    agency = None if chance.random() < 1 / 3 else chance.choice(agencies)
+    return Spoil(agency, chance.choice(list(Mood)), seconds)
 
 
 def _shift(chance: Random) -> Shift:

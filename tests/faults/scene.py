@@ -32,9 +32,13 @@ T = TypeVar("T")
 AWAY = (OSError, aiohttp.ClientError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 """What everybody is told of whose server is just being killed."""
 
+OUTAGE_SECONDS = 5.0
+"""As long as notify or PostgreSQL need to be back, and a little."""
+
 PATIENCE_SECONDS = 90.0
 """How long a member system insists before the suite gives up."""
 _PAUSE_SECONDS = 0.1
+HOLD_SECONDS = 2.0
 _QUICK = aiohttp.ClientTimeout(total=10)
 
 
@@ -50,6 +54,8 @@ class Scene:
     clock_file: Path
     offsets: list[tuple[float, float]] = field(default_factory=lambda: [(0.0, 0.0)])
     """(monotonic instant, seconds that the clock is ahead from then on)."""
+    cut: list[tuple[float, float]] = field(default_factory=list)
+    """From when until when notify could not write down what its attempts came to, or lost what it had."""
     _killed: set[int] = field(default_factory=set)
     _accepted: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -114,7 +120,24 @@ class Scene:
 
         pid = await eventually(find, what=f"{name} runs")
         self._killed.add(pid)
+        if name in {"notify", "postgres"}:
+            self._cut()
         return pid
+
+    @asynccontextmanager
+    async def unsent(self) -> AsyncIterator[None]:
+        """The broker stands still while the block runs: what routing decided last is stored and has not left.
+
+        Where nothing is decided, or a server is away, it is any other moment.
+        """
+        broker = self.stack.pids.get("kafka", 0)
+        try:
+            with suppress(*AWAY, AssertionError):
+                await self.ask(lambda database: _stop_after_a_decision(database, broker))
+            yield
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(broker, signal.SIGCONT)
 
     async def end(self, name: str, *, number: signal.Signals) -> None:
         """Returns when the process is no more: one that ends in order serves for a moment longer."""
@@ -136,6 +159,12 @@ class Scene:
         await persist(write, what="PostgreSQL's clock is moved")
         write_atomically(self.clock_file, str(offset))
         self.offsets.append((time.monotonic(), offset))
+        # A lease that ends ahead of its time is another attempt.
+        self._cut()
+
+    def _cut(self) -> None:
+        now = time.monotonic()
+        self.cut.append((now, now + OUTAGE_SECONDS))
 
     async def next_accepted(self, *, seconds: float) -> None:
         """Returns when the next event is accepted, or after so long."""
@@ -178,6 +207,26 @@ class Scene:
         path = self.folder / "stack.log"
         path.write_text("\n".join(self.stack.log.seen))
         return path
+
+
+async def _stop_after_a_decision(database: "asyncpg.Connection[Any]", broker: int) -> None:
+    """Holds a decision up as it is being stored, stops the broker, and lets go."""
+    async with database.transaction():
+        await database.execute("LOCK TABLE routing.decision IN SHARE MODE")
+        count = await database.fetchval(_COUNT_DECISIONS)
+        await eventually(
+            lambda: database.fetchval(_IS_HELD_UP), what="a decision is held up", seconds=HOLD_SECONDS
+        )
+        os.kill(broker, signal.SIGSTOP)
+
+    async def is_stored() -> bool:
+        return bool(await database.fetchval(_COUNT_DECISIONS) > count)
+
+    await eventually(is_stored, what="the decision is stored", seconds=HOLD_SECONDS)
+
+
+_COUNT_DECISIONS = "SELECT count(*) FROM routing.decision"
+_IS_HELD_UP = "SELECT count(*) FROM pg_locks WHERE relation = 'routing.decision'::regclass AND NOT granted"
 
 
 async def persist(find: Callable[[], Awaitable[T]], *, what: str) -> T:

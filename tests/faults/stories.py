@@ -51,6 +51,11 @@ class Row:
     disclosed: frozenset[str]
 
     @property
+    def addressee(self) -> tuple[str, str]:
+        """Who hears it, and as what."""
+        return self.agency, self.role
+
+    @property
     def is_climbing(self) -> bool:
         return self.kind in {"alert", "update"} and self.escalation == 0
 
@@ -141,6 +146,10 @@ class Story:
             event["data"].get("flags", {}).get("exercise") for event in self.events if event["id"] == event_id
         )
 
+    def is_ambiguous(self, event_id: str) -> bool:
+        """Whether two sources use the id: then a telling does not say whose event it is about."""
+        return len({event["source"] for event in self.events if event["id"] == event_id}) > 1
+
     def place(self, event_id: str) -> int:
         """Of the last event with this id."""
         return max(index for index, event in enumerate(self.events) if event["id"] == event_id)
@@ -154,11 +163,16 @@ class Story:
         )
 
     def earlier(self, row: Row) -> set[str]:
-        """Ids of the events whose alerts a cancel takes back."""
+        """Ids of the events whose alerts a cancel takes back: not those that an earlier cancel took back."""
+        cancels = [
+            other for other in self.rows if other.kind == "cancel" and other.addressee == row.addressee
+        ]
+        place = self.place(row.event)
+        over = max((at for other in cancels if (at := self.place(other.event)) < place), default=-1)
         return {
             event["id"]
             for event in self.events
-            if event["id"] != row.event and row.event in self._chain(event["id"])
+            if over < self.place(event["id"]) < place and row.event in self._chain(event["id"])
         }
 
     def _chain(self, event_id: str) -> set[str]:

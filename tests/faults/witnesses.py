@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from random import Random
 from typing import Any
 
 import orjson
@@ -17,6 +18,9 @@ from standardwebhooks import Webhook
 from services.runtime.crypto import new_webhook_secret
 from tests.faults.plan import Mood
 from tests.support.mailbox import Mail, Mailbox
+
+SLOWEST_SECONDS = 4.0
+"""Below the time-out of the run: who waits so long has given nothing up."""
 
 PUT_OFF = "451 4.7.1 Come again later"
 
@@ -33,8 +37,6 @@ class Heard:
     webhook_id: str
     body: bytes
     is_sound: bool
-    is_answered: bool = True
-    """Whether the sender learned that it was kept."""
 
     @cached_property
     def event(self) -> dict[str, Any]:
@@ -86,16 +88,22 @@ class Endpoint:
     secret: str = field(default_factory=new_webhook_secret)
     mood: Mood | None = None
     thawed: asyncio.Event = field(default_factory=asyncio.Event)
-    frozen: list[tuple[float, float]] = field(default_factory=list)
-    """From when until when, on the monotonic clock; the last end is open while it lasts."""
+    unsure: list[tuple[float, float]] = field(default_factory=list)
+    """From when until when no answer said what it has; the last end is open while it lasts."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         if self.mood is Mood.FROZEN:
             await self.thawed.wait()
             return _hang_up(request)
-        if self.mood is Mood.REFUSING:
+        if self.mood is Mood.FAILING:
             return web.Response(status=503)
+        if self.mood is Mood.BUSY:
+            return web.Response(status=429)
+        if self.mood is Mood.SLOW:
+            await asyncio.sleep(Random(body).choice((0, SLOWEST_SECONDS)))
+            if request.transport is None or request.transport.is_closing():
+                return _hang_up(request)
         heard = self._read(request, body)
         self.heard.append(heard)
         self.listen(heard)
@@ -105,12 +113,12 @@ class Endpoint:
         self.mend()
         self.mood = mood
         self.thawed.clear()
-        if mood is Mood.FROZEN:
-            self.frozen.append((time.monotonic(), float("inf")))
+        if mood is not Mood.BUSY:
+            self.unsure.append((time.monotonic(), float("inf")))
 
     def mend(self) -> None:
-        if self.mood is Mood.FROZEN:
-            self.frozen[-1] = self.frozen[-1][0], time.monotonic()
+        if self.mood not in {None, Mood.BUSY}:
+            self.unsure[-1] = self.unsure[-1][0], time.monotonic()
         self.mood = None
         self.thawed.set()
 
@@ -120,8 +128,7 @@ class Endpoint:
         told = datetime.fromtimestamp(int(request.headers.get("webhook-timestamp", "0")), UTC)
         signature = Webhook(self.secret).sign(webhook_id, told, body.decode())
         is_sound = signature in request.headers.get("webhook-signature", "").split(" ")
-        is_answered = self.mood is not Mood.SPEECHLESS
-        return Heard(self.name, self.agency, time.monotonic(), webhook_id, body, is_sound, is_answered)
+        return Heard(self.name, self.agency, time.monotonic(), webhook_id, body, is_sound)
 
 
 def _hang_up(request: web.Request) -> web.StreamResponse:
@@ -144,8 +151,9 @@ class Endpoints:
         self.by_name[name] = made
         return made
 
-    def of(self, agency: str) -> list[Endpoint]:
-        return [endpoint for endpoint in self.by_name.values() if endpoint.agency == agency]
+    def of(self, agency: str | None) -> list[Endpoint]:
+        """Those of an agency, or all."""
+        return [endpoint for endpoint in self.by_name.values() if agency in {None, endpoint.agency}]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         return await self.by_name[request.match_info["name"]].handle(request)

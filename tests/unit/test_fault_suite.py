@@ -45,6 +45,9 @@ def test_a_plan_holds_what_was_asked_for(seed: int) -> None:
         "routing",
         "notify",
     }
+    unsent = [fault for fault in faults if isinstance(fault, Kill) and fault.is_unsent]
+    assert unsent
+    assert all("routing" in fault.names for fault in unsent)
     assert {(fault.name, fault.way) for fault in faults if isinstance(fault, Restart)} == {
         (name, way) for name in ("kafka", "postgres") for way in Way
     }
@@ -116,7 +119,8 @@ def tell_well(name: str) -> Evidence:
         acknowledged=[],
         contacts={(one.agency, "primary"): f"duty@{one.agency}" for one in heard},
         alerts={one.alert_id: Ledgered(one.agency, "primary", "deliver") for one in heard},
-        frozen={},
+        unsure={},
+        cut=[],
         feeds={one.agency: [each.alert_id for each in heard if each.agency == one.agency] for one in heard},
         outcomes={f"f0-{event}": outcomes for event, outcomes in story.outcomes.items()},
         decided={
@@ -167,6 +171,21 @@ def test_a_cancel_of_what_came_is_lost() -> None:
         assert ", cancel " in wrongs(evidence, heard=[one for one in evidence.heard if one is not cancel])
 
 
+def test_a_cancel_of_an_id_that_two_sources_use_may_be_silent() -> None:
+    """It is about the one's event, and what came about the other's stands."""
+    evidence = tell_well("the-original-comes-last-and-twice")
+    rest = [
+        one
+        for one in evidence.heard
+        if not (one.is_whole and (one.data["kind"] == "cancel" or one.data["event_id"] == "f0-e2"))
+    ]
+    assert "lost: ag-ca-clc, cancel" not in wrongs(evidence, heard=rest)
+    assert "lost: ag-ca-clc, cancel" in wrongs(
+        evidence,
+        heard=[*rest, *(one for one in evidence.heard if one.is_whole and one.data["event_id"] == "f0-e2")],
+    )
+
+
 def test_a_duty_notice_that_nobody_got_is_lost() -> None:
     evidence = tell_well("K-03-fires")
     assert [one for one in evidence.heard if one.is_notice]
@@ -192,15 +211,40 @@ def test_an_alert_behind_what_takes_its_place_is_seen() -> None:
     first = next(one for one in evidence.heard if one.agency == agency)
     heard = change(evidence.heard, update, replaces=first.alert_id)
     assert wrongs(evidence, heard=heard) == ""
-    assert "takes its place" in wrongs(evidence, heard=[*heard, replace(first, at=9.0)])
+    late = [*heard, replace(first, at=9.0)]
+    assert "takes its place" in wrongs(evidence, heard=late)
+    assert "takes its place" in wrongs(evidence, heard=late, offsets=[(0.0, 0.0), (3.0, 90.0)])
+    assert "takes its place" not in wrongs(evidence, heard=late, offsets=[(0.0, 0.0), (8.0, 90.0)])
 
 
-def test_a_cancel_of_what_never_came_is_seen_unless_the_endpoint_froze() -> None:
+def test_a_cancel_of_what_never_came_is_seen_unless_nobody_can_know() -> None:
     evidence = tell_well("correction-chain")
     cancel = next(one for one in evidence.heard if one.is_whole and one.data["kind"] == "cancel")
     rest = [one for one in evidence.heard if one.alert_id != cancel.data["replaces"]]
     assert "never came" in wrongs(evidence, heard=rest)
-    assert "never came" not in wrongs(evidence, heard=rest, frozen={cancel.endpoint: [(0.1, 0.2)]})
+    assert "never came" not in wrongs(evidence, heard=rest, unsure={cancel.endpoint: [(0.1, 0.2)]})
+    assert "never came" not in wrongs(evidence, heard=rest, cut=[(0.1, 0.2)])
+    assert "never came" in wrongs(evidence, heard=rest, cut=[(cancel.at + 1, cancel.at + 2)])
+
+
+def test_a_cancel_is_due_to_who_has_any_of_what_it_takes_back_and_was_not_told_so_before() -> None:
+    evidence = tell_well("correction-chain")
+
+    def without(*told: tuple[str, str, str]) -> str:
+        left_out = {
+            one.alert_id
+            for one in evidence.heard
+            if one.is_whole and (one.agency, one.data["event_id"], one.data["kind"]) in told
+        }
+        return wrongs(evidence, heard=[one for one in evidence.heard if one.alert_id not in left_out])
+
+    updates = [("ag-kern-vsp", "f0-e2", "update"), ("ag-kern-vsp", "f0-e3", "update")]
+    assert without(*updates) == ""
+    assert "lost: ag-kern-vsp, cancel" in without(*updates, ("ag-kern-vsp", "f0-e4", "cancel"))
+    # What came first was taken back before: of what it heard of nothing the last cancel says nothing.
+    second = ("ag-kern-cw", "f0-e3", "alert")
+    assert without(second, ("ag-kern-cw", "f0-e4", "cancel")) == ""
+    assert "never came" in without(second)
 
 
 def test_a_group_a_rule_or_an_agency_beyond_the_protocol_is_seen() -> None:
@@ -221,6 +265,21 @@ def test_a_group_shown_long_after_its_consent_was_taken_back_is_seen() -> None:
     late = replace(evidence.heard[index], at=6 + LONG)
     heard = [*evidence.heard[:index], *evidence.heard[index + 1 :], late]
     assert "taken back" in wrongs(evidence, heard=heard)
+
+
+def test_that_a_consent_was_taken_back_may_be_told_late() -> None:
+    evidence = tell_well("two-consents-two-revocations")
+    index = next(index for index, one in enumerate(evidence.heard) if one.data["event_id"] == "f0-r1")
+    late = replace(evidence.heard[index], at=6 + LONG)
+    heard = [*evidence.heard[:index], *evidence.heard[index + 1 :], late]
+    assert "taken back" not in wrongs(evidence, heard=heard)
+
+
+def test_a_ladder_climbs_on_when_who_acknowledged_is_in_conflict() -> None:
+    evidence = tell_well("conflict-while-it-climbs")
+    first = next(one for one in evidence.heard if one.agency == "ag-kern-so")
+    person = Acknowledged(first.agency, first.data["event_id"], first.alert_id, 2.0)
+    assert "had acknowledged" not in wrongs(evidence, acknowledged=[person])
 
 
 def test_what_an_agency_in_conflict_hears_is_seen() -> None:
