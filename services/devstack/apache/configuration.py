@@ -106,6 +106,9 @@ def _small(copies: int) -> dict[str, str]:
         "transaction.state.log.num.partitions": "2",
         "transaction.state.log.replication.factor": str(copies),
         "transaction.state.log.min.isr": str(in_sync_minimum(copies)),
+        # A broker that was killed may not come back before its last session is over: nine seconds by default.
+        "broker.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "4500",
         # The first member of a group would otherwise wait three seconds for others.
         "group.initial.rebalance.delay.ms": "0",
     }
