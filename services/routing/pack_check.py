@@ -9,14 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.pack import ProtocolPack
 from services.routing.conditions import find_condition_problems
+from services.routing.counties import list_counties
 from services.routing.pack_file import Finding, PackDocument, Path, Place
 from services.routing.pack_shape import read_shape
 
-_COUNTY: Final = re.compile(r"([0-9]{2})([0-9]{3})")
-_STATES: Final = frozenset(
-    f"{code:02}" for code in {*range(1, 57), 60, 66, 69, 72, 74, 78} - {3, 7, 14, 43, 52}
-)
-"""FIPS 5-2: states, the District of Columbia and the territories."""
+_COUNTY: Final = re.compile(r"[0-9]{5}")
 _SYSTEM_RULE: Final = re.compile(r"S-[0-9]+.*")
 
 
@@ -78,13 +75,20 @@ def _find_rule_problems(document: PackDocument) -> Iterator[Finding]:
 
 
 def _find_county_problems(document: PackDocument, counties: object) -> Iterator[Finding]:
-    """Codes of counties that cannot be: a pack for one would never speak."""
+    """A pack for a county that is not there would never speak."""
     for index, code in enumerate(counties if isinstance(counties, list) else ()):
-        match = _COUNTY.fullmatch(code) if isinstance(code, str) else None
-        if match is not None and (match[1] not in _STATES or match[2] == "000"):
+        looks_right = isinstance(code, str) and _COUNTY.fullmatch(code) is not None
+        if looks_right and code not in list_counties():
             path: Path = ("applies_in", index)
-            why = "000 is a whole state" if match[1] in _STATES else f"{match[1]} is the code of no state"
-            yield Finding(path, document.place_of(path), f"unknown county `{code}`: {why}")
+            yield Finding(path, document.place_of(path), f"unknown county `{code}`: {_say_why(code)}")
+
+
+def _say_why(code: str) -> str:
+    if not any(county.startswith(code[:2]) for county in list_counties()):
+        return f"{code[:2]} is the code of no state"
+    if code.endswith("000"):
+        return "000 is a whole state"
+    return f"the Census Bureau lists no {code[2:]} in state {code[:2]}"
 
 
 def _is_zone(name: str) -> bool:

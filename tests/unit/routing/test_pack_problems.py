@@ -134,6 +134,11 @@ def test_a_sound_pack_is_loaded(tmp_path: Path) -> None:
             "a.yaml:4:14: unknown county `06000`: 000 is a whole state",
         ),
         (
+            "title: A pack of a test",
+            'title: A pack\napplies_in: ["06029", "06030"]',
+            "a.yaml:4:23: unknown county `06030`: the Census Bureau lists no 030 in state 06",
+        ),
+        (
             "id: T-01",
             "id: t1",
             "a.yaml:7:9: rule t1: `t1`: an id is capital letters, a hyphen and digits, like K-01",
