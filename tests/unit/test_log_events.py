@@ -11,6 +11,7 @@ from services.intake import logbook as intake_logbook
 from services.notify import logbook as notify_logbook
 from services.routing import logbook as routing_logbook
 from services.runtime import logbook as runtime_logbook
+from tests.support.source_text import parse_source
 
 SERVICES = Path(__file__).parents[2] / "services"
 LOGBOOKS = {
@@ -25,7 +26,7 @@ LOGBOOKS = {
 def logged_events(folder: str) -> Iterator[str]:
     """The first word of each `log.info("…")` and its like."""
     for path in (SERVICES / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parse_source(path)):
             match node:
                 case ast.Call(
                     func=ast.Attribute(value=ast.Name(id="log")), args=[ast.Constant(value=str(event)), *_]

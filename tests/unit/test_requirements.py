@@ -11,6 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.source_text import parse_source
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements" / "lock.txt").read_text()
@@ -50,7 +52,7 @@ def needed_by(requirement: Requirement, *, platform: dict[str, str]) -> Iterator
 
 
 def imported_packages(folder: Path) -> set[str]:
-    trees = (ast.parse(path.read_text()) for path in folder.rglob("*.py"))
+    trees = (parse_source(path) for path in folder.rglob("*.py"))
     nodes = [node for tree in trees for node in ast.walk(tree)]
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     froms = {

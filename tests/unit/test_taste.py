@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import quantiles
 
+from tests.support.source_text import parse_source
+
 ROOT = Path(__file__).parents[2]
 SOURCES = [path for folder in ("schemas", "services") for path in sorted((ROOT / folder).rglob("*.py"))]
 
@@ -12,7 +14,7 @@ SOURCES = [path for folder in ("schemas", "services") for path in sorted((ROOT /
 def function_lengths() -> Iterator[tuple[int, str]]:
     """Lines of each body, its docstring left out."""
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parse_source(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 body = node.body[1:] if ast.get_docstring(node) else node.body
                 if body:
