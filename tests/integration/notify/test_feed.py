@@ -116,8 +116,8 @@ async def _insert_at(
         "INSERT INTO notify.alert (alert_id, revision, feed_position, command, form, agency, contact,"
         " case_ref, urgency, acknowledge_by, exercise, decided_at, directory_version, correlation_id, key_id,"
         " sealed, stored_at)"
-        " SELECT $1, 1, $2, 'deliver', 'alert', 'ag-0', 'primary', 'c', 'routine', now(), false, now(), 1, '',"
-        " $1, '', now()",
+        " SELECT $1, 1, $2, 'deliver', 'alert', 'ag-0', 'primary', 'c', 'routine', now(), false, now(), 1,"
+        " '', $1, '', now()",
         record.alert_id,
         position,
     )
