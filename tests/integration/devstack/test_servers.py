@@ -63,7 +63,9 @@ async def test_its_log_keeps_no_statement_and_no_value(postgres_server: Postgres
 
 async def test_the_broker_has_the_topics_as_they_are_described(broker: Broker) -> None:
     _, partitions = await describe(broker.bootstrap)
-    assert partitions == {topic.name: topic.partitions for topic in TOPICS}
+    # Kafka makes topics of its own for those who were here before.
+    ours = {name: count for name, count in partitions.items() if not name.startswith("__")}
+    assert ours == {topic.name: topic.partitions for topic in TOPICS}
 
 
 @pytest.mark.embedded_only(
