@@ -230,7 +230,6 @@ def _build_means(
     return Means(
         pool=pool,
         keyring=Keyring(pool, Kek.load(settings.kek_file), size=KEYS_IN_MEMORY),
-        publisher=sender.publisher,
         sender=sender,
         directories=Directories(DirectoryRepository(pool)),
         protocols=protocols,
@@ -269,7 +268,7 @@ def _build_receipts(
 
 def _build_desk(means: Means, attestor: Attestor, *, deployment_key: bytes) -> Desk:
     pool, clock, directories = means.pool, means.clock, means.directories
-    directory_desk = DirectoryDesk(pool, means.publisher, directories, deployment_key=deployment_key)
+    directory_desk = DirectoryDesk(pool, means.sender.publisher, directories, deployment_key=deployment_key)
     return Desk(
         directory_desk,
         Explainer(ViewRepository(pool), means.keyring, means.protocols, operations_key=means.operations_key),

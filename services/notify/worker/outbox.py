@@ -12,7 +12,7 @@ from services.notify.receipts import Receipt
 from services.notify.repository.outbox import OutboxRepository
 from services.notify.repository.rows import ReceiptBatch
 from services.runtime.clock import Clock
-from services.runtime.kafka import Publisher, Record, is_passing_trouble
+from services.runtime.kafka import Publisher, Record, is_passing_trouble, next_offsets
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -34,11 +34,10 @@ class OutboxPublisher:
         """Returns when every in-sync replica has the receipts, and the outbox says so."""
         records = [_record(receipt) for batch in batches for receipt in batch.receipts]
         places = await self.publisher.publish(records)
-        next_offsets: dict[int, int] = {}
-        for partition, offset in places:
-            next_offsets[partition] = max(offset + 1, next_offsets.get(partition, 0))
         await self.outbox.mark_published(
-            [batch.batch_id for batch in batches], cluster_id=self.cluster_id, next_offsets=next_offsets
+            [batch.batch_id for batch in batches],
+            cluster_id=self.cluster_id,
+            next_offsets=next_offsets(places),
         )
         log.info("receipts.published", receipt_count=len(records), batch_count=len(batches))
 

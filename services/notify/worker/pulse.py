@@ -12,7 +12,7 @@ from schemas.receipt import KIND_HEADER, ReceiptKind
 from schemas.topics import RECEIPTS
 from services.notify.pulse import Offsets, Pulse
 from services.runtime.clock import Clock
-from services.runtime.kafka import Publisher, Record, is_passing_trouble
+from services.runtime.kafka import Publisher, Record, is_passing_trouble, next_offsets
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -78,12 +78,10 @@ class PulseWorker:
         records = [Record(RECEIPTS.name, key, value, HEADERS) for key in self._keys]
         places = await self.publisher.publish(records)
         of_partition: dict[int, bytes] = {}
-        ends: dict[int, int] = {}
-        for key, (partition, offset) in zip(self._keys, places, strict=True):
+        for key, (partition, _) in zip(self._keys, places, strict=True):
             of_partition.setdefault(partition, key)
-            ends[partition] = max(offset + 1, ends.get(partition, 0))
         self._keys = tuple(of_partition.values())
-        return ends
+        return next_offsets(places)
 
     async def _tell(self) -> bool:
         """Whether anything is known yet: a chain that is only being started is not lost."""

@@ -14,6 +14,7 @@ from services.routing.handlers.case_states import CaseBook, CaseMemory
 from services.routing.handlers.directories import Directories
 from services.routing.handlers.identities import receipts_id
 from services.routing.handlers.judging import Judge
+from services.routing.handlers.lines import write_lines
 from services.routing.handlers.matter import Judged
 from services.routing.handlers.messages import keep_receipts
 from services.routing.handlers.opening import (
@@ -36,7 +37,7 @@ from services.routing.repository.follow_ups import FollowUpRepository
 from services.routing.repository.rows import DutyRow, EarlierDecision, Origin, OutboxMessage, OutboxRow
 from services.runtime.clock import Clock
 from services.runtime.database import Pool, transaction
-from services.runtime.kafka import Publisher, ReceivedRecord
+from services.runtime.kafka import ReceivedRecord
 from services.runtime.keyring import CaseKey, Keyring
 from services.runtime.logs import get_logger
 
@@ -55,7 +56,6 @@ class Means:
 
     pool: Pool
     keyring: Keyring
-    publisher: Publisher
     sender: Sender
     directories: Directories
     protocols: Protocols
@@ -105,7 +105,7 @@ class CaseEventBatches:
             repository, follow_ups = BatchRepository(connection), FollowUpRepository(connection)
             progress = await self._decide(repository, follow_ups, records, items)
         self._window = progress.window
-        _write_lines(progress)
+        write_lines(line for one in (*progress.judged, *progress.amended) for line in one.lines)
         await self._means.sender.send(list(_messages(progress)))
         self._write_summary(progress, records, started_at)
         if progress.stopped_at is not None:
@@ -277,10 +277,3 @@ def _messages(progress: Progress) -> Iterable[OutboxMessage | OutboxRow]:
     for one in (*progress.judged, *progress.amended):
         yield from one.messages
     yield from progress.receipts
-
-
-def _write_lines(progress: Progress) -> None:
-    for one in (*progress.judged, *progress.amended):
-        for line in one.lines:
-            write = log.error if line.level == "error" else log.info
-            write(line.event, **line.keys)

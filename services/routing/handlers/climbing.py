@@ -14,6 +14,7 @@ from services.routing.escalation import Climb, next_rung
 from services.routing.handlers.batch import Means
 from services.routing.handlers.case_keys import find_case_keys
 from services.routing.handlers.case_states import CaseBook
+from services.routing.handlers.lines import write_lines
 from services.routing.handlers.matter import Judged, Line, Matter
 from services.routing.handlers.recalling import recall_matter
 from services.routing.repository.batch import BatchRepository
@@ -98,9 +99,7 @@ class Climber:
                     self._climb(ladder, around, climbed)
                 await _write(repository, follow_ups, climbed)
                 await repository.update_case_states(around.cases.seal_changes())
-        for line in climbed.lines:
-            write = log.error if line.level == "error" else log.info
-            write(line.event, **line.keys)
+        write_lines(climbed.lines)
         messages: list[OutboxRow] = [row for one in climbed.told for row in one.messages]
         await self._means.sender.send(messages)
         return len(ladders)

@@ -1,13 +1,24 @@
 """The log lines of a judged record: ids, counts and reasons; a case reference never beside an event type."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from schemas.vocabulary import Outcome
 from services.routing.decision import Decision, Verdict
 from services.routing.handlers.matter import Line, Matter
 from services.routing.handlers.opening import UnreadableEvent
+from services.runtime.logs import get_logger
+
+log = get_logger()
 
 _MILLISECOND = timedelta(milliseconds=1)
+
+
+def write_lines(lines: Iterable[Line]) -> None:
+    """Once what they tell is committed."""
+    for line in lines:
+        write = log.error if line.level == "error" else log.info
+        write(line.event, **line.keys)
 
 
 def line_of_decision(matter: Matter, decision: Decision, *, received_at: datetime) -> Line:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from services.routing.repository.outbox import OutboxRepository
-from services.runtime.kafka import Place, is_passing_trouble
+from services.runtime.kafka import Place, is_passing_trouble, next_offsets
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -40,10 +40,7 @@ class ReadBack:
         self._waiting: deque[_Published] = deque(maxlen=MOST_WAITING)
 
     def add(self, message_id: UUID, places: Iterable[Place]) -> None:
-        next_offsets: dict[int, int] = {}
-        for partition, offset in places:
-            next_offsets[partition] = max(offset + 1, next_offsets.get(partition, 0))
-        self._waiting.append(_Published(message_id, next_offsets))
+        self._waiting.append(_Published(message_id, next_offsets(places)))
 
     async def settle(self) -> int:
         """How many were struck off."""

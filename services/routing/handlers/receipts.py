@@ -27,6 +27,7 @@ from schemas.topics import RECEIPTS
 from services.routing.handlers.acknowledging import Acknowledgements
 from services.routing.handlers.enrolling import Enroller
 from services.routing.handlers.hastening import Hastening
+from services.routing.handlers.lines import write_lines
 from services.routing.handlers.matter import UNKNOWN
 from services.routing.handlers.noticing import Notices, Told, Trouble
 from services.routing.handlers.positions import next_offsets, place_batch
@@ -131,9 +132,7 @@ class Consequences:
 
     async def tell(self, told: Told) -> None:
         """What cannot be published now is published by the hand-over."""
-        for line in told.lines:
-            write = log.error if line.level == "error" else log.info
-            write(line.event, **line.keys)
+        write_lines(told.lines)
         await self.sender.send(told.messages)
 
 

@@ -14,6 +14,7 @@ from services.routing.handlers.case_keys import find_case_keys
 from services.routing.handlers.case_states import CaseBook
 from services.routing.handlers.climbing import NO_RECORD
 from services.routing.handlers.identities import Identities
+from services.routing.handlers.lines import write_lines
 from services.routing.handlers.matter import Line, Matter
 from services.routing.handlers.reminder_messages import Told, compose_reminders
 from services.routing.reminders import ReminderStep, find_next, find_step
@@ -86,9 +87,7 @@ class Reminders:
                 for duty in duties:
                     self._remind(duty, around, reminded)
                 await _write(connection, repository, reminded)
-        for line in reminded.lines:
-            write = log.error if line.level == "error" else log.info
-            write(line.event, **line.keys)
+        write_lines(reminded.lines)
         if reminded.told:
             await self._means.sender.send([message for _, message in reminded.told])
         return len(found)

@@ -10,6 +10,7 @@ from services.routing.handlers.batch import Means
 from services.routing.handlers.case_keys import find_case_keys
 from services.routing.handlers.case_states import CaseBook, UnsettledCase
 from services.routing.handlers.climbing import NO_RECORD
+from services.routing.handlers.lines import write_lines
 from services.routing.handlers.matter import Judged
 from services.routing.repository.batch import BatchRepository
 from services.routing.repository.follow_ups import FollowUpRepository
@@ -64,8 +65,7 @@ class Withdrawals:
             page = await self._find_page(repository, follow_ups, after=after)
             withdrawn = await self._amend(repository, follow_ups, page) if page else []
         for one in withdrawn:
-            for line in one.lines:
-                log.info(line.event, **line.keys)
+            write_lines(one.lines)
         await self._means.sender.send([row for one in withdrawn for row in one.messages])
         return page, withdrawn
 

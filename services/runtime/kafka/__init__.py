@@ -29,6 +29,7 @@ from services.runtime.kafka.publisher import (
     Place,
     ProducerDeadError,
     Publisher,
+    next_offsets,
     open_producer,
     open_publisher,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "find_dangers",
     "is_passing_trouble",
     "latest_by_key",
+    "next_offsets",
     "next_pause",
     "open_admin",
     "open_cluster_watch",

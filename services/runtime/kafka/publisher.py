@@ -1,7 +1,7 @@
 """Publishing with every acknowledgement awaited."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
@@ -26,6 +26,14 @@ BATCH_BYTES: Final = 128 * 1024
 
 Place: TypeAlias = tuple[int, int]
 """Partition and offset."""
+
+
+def next_offsets(places: Iterable[Place]) -> dict[int, int]:
+    """By partition, what a reader has committed once it has read all of these."""
+    ends: dict[int, int] = {}
+    for partition, offset in places:
+        ends[partition] = max(offset + 1, ends.get(partition, 0))
+    return ends
 
 
 class ProducerDeadError(Exception):

@@ -145,7 +145,6 @@ class Rig:
         means = Means(
             pool=pool,
             keyring=keyring,
-            publisher=publisher,
             sender=sender,
             directories=directories,
             protocols=protocols,
