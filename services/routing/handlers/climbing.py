@@ -1,7 +1,7 @@
 """Alerts that nobody acknowledged in time: their next rung, decided and told."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,12 +9,10 @@ from typing import Final
 from uuid import UUID
 
 from services.routing.case_state import RowKey
-from services.routing.decision import Directory
 from services.routing.escalation import Climb, next_rung
 from services.routing.handlers.batch import Means
-from services.routing.handlers.case_keys import find_case_keys
-from services.routing.handlers.case_states import CaseBook
 from services.routing.handlers.lines import write_lines
+from services.routing.handlers.looking import Outlook, look_around
 from services.routing.handlers.matter import Judged, Line, Matter
 from services.routing.handlers.recalling import recall_matter
 from services.routing.repository.batch import BatchRepository
@@ -27,7 +25,6 @@ from services.routing.repository.rows import (
     OutboxRow,
     ReceiptRow,
 )
-from services.routing.rules import PackSet
 from services.runtime.database import transaction
 from services.runtime.kafka import is_passing_trouble
 from services.runtime.keyring import CaseKey
@@ -54,18 +51,6 @@ class _Climbed:
     told: list[Judged] = field(default_factory=list)
     exhausted: list[ReceiptRow] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Around:
-    """What the rungs of one page are decided by."""
-
-    now: datetime
-    directory: Directory
-    packs: PackSet
-    cases: CaseBook
-    accounts: Mapping[tuple[str, str], Account]
-    keys: Mapping[UUID, CaseKey | None]
 
 
 class Climber:
@@ -115,23 +100,19 @@ class Climber:
 
     async def _prepare(
         self, repository: BatchRepository, follow_ups: FollowUpRepository, ladders: Sequence[LadderRow]
-    ) -> _Around:
+    ) -> Outlook:
         """The ladders are ours; now the rows of their cases, in the order in which everybody takes them."""
         case_states = await repository.lock_cases({ladder.case_ref for ladder in ladders})
-        moment = await repository.read_moment()
-        accounts = await follow_ups.find_accounts({(ladder.source, ladder.event_id) for ladder in ladders})
-        return _Around(
-            now=moment.now,
-            directory=await self._means.directories.get(moment.directory_version),
-            packs=await self._means.protocols.get(moment.pack_revision),
-            cases=CaseBook(case_states, self._means.case_memory),
-            accounts=accounts,
-            keys=await find_case_keys(self._means.keyring, {account.key_id for account in accounts.values()}),
+        return await look_around(
+            self._means,
+            follow_ups,
+            moment=await repository.read_moment(),
+            case_states=case_states,
+            events={(ladder.source, ladder.event_id) for ladder in ladders},
         )
 
-    def _climb(self, ladder: LadderRow, around: _Around, climbed: _Climbed) -> None:
-        account = around.accounts.get((ladder.source, ladder.event_id))
-        key = None if account is None else around.keys.get(account.key_id)
+    def _climb(self, ladder: LadderRow, around: Outlook, climbed: _Climbed) -> None:
+        account, key = around.find(ladder.source, ladder.event_id)
         if account is None or key is None:
             # Without the case's key nothing of it can be told.
             self._postpone(ladder, around, climbed, None)
@@ -142,7 +123,7 @@ class Climber:
             self._postpone(ladder, around, climbed, error)
 
     def _postpone(
-        self, ladder: LadderRow, around: _Around, climbed: _Climbed, error: Exception | None
+        self, ladder: LadderRow, around: Outlook, climbed: _Climbed, error: Exception | None
     ) -> None:
         climbed.moved[ladder.alert_id] = around.now + PATIENCE
         keys: dict[str, object] = _place(ladder)
@@ -151,7 +132,7 @@ class Climber:
         climbed.lines.append(Line("ladder.failed", "error", keys))
 
     def _climb_one(
-        self, ladder: LadderRow, around: _Around, climbed: _Climbed, *, account: Account, key: CaseKey
+        self, ladder: LadderRow, around: Outlook, climbed: _Climbed, *, account: Account, key: CaseKey
     ) -> None:
         case = around.cases.open(ladder.case_ref, key)
         climb = next_rung(
@@ -178,7 +159,7 @@ class Climber:
             climbed.exhausted.append(_exhausted_row(ladder, around.now))
         climbed.lines += _lines(ladder, climb, account)
 
-    def _matter(self, ladder: LadderRow, around: _Around, account: Account, key: CaseKey) -> Matter:
+    def _matter(self, ladder: LadderRow, around: Outlook, account: Account, key: CaseKey) -> Matter:
         """The event as it was decided: its values are those that somebody was shown then."""
         matter = Matter(
             origin=Origin(self._means.cluster_id, NO_RECORD, NO_RECORD),
@@ -206,7 +187,7 @@ def _row_key(ladder: LadderRow) -> RowKey:
     return RowKey(ladder.source, ladder.event_id, ladder.agency, ladder.cause, ladder.told_at)
 
 
-def _find_root_id(ladder: LadderRow, around: _Around, key: CaseKey) -> str | None:
+def _find_root_id(ladder: LadderRow, around: Outlook, key: CaseKey) -> str | None:
     """The original of the event's chain: its duties have their ids by it."""
     found = around.cases.open(ladder.case_ref, key).find_row(_row_key(ladder))
     return None if found is None else found[0].root.id

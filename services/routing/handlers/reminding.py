@@ -1,20 +1,18 @@
 """Duties that are due soon or overdue: who is reminded is decided here, once a step, whoever looks."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from schemas.duty import DutyStatus
-from services.routing.decision import Directory
 from services.routing.handlers.batch import Means
-from services.routing.handlers.case_keys import find_case_keys
-from services.routing.handlers.case_states import CaseBook
 from services.routing.handlers.climbing import NO_RECORD
 from services.routing.handlers.identities import Identities
 from services.routing.handlers.lines import write_lines
+from services.routing.handlers.looking import Outlook, look_around
 from services.routing.handlers.matter import Line, Matter
 from services.routing.handlers.reminder_messages import Told, compose_reminders
 from services.routing.reminders import ReminderStep, find_next, find_step
@@ -22,7 +20,6 @@ from services.routing.repository.batch import BatchRepository
 from services.routing.repository.follow_ups import FollowUpRepository
 from services.routing.repository.reminders import RemindedDuty, ReminderRepository
 from services.routing.repository.rows import Account, Origin
-from services.routing.rules import PackSet
 from services.runtime.database import Connection, transaction
 from services.runtime.kafka import is_passing_trouble
 from services.runtime.keyring import CaseKey
@@ -35,18 +32,6 @@ PAGE: Final = 100
 """How many duties in one transaction: their cases are locked meanwhile."""
 PATIENCE: Final = timedelta(minutes=1)
 """When a duty is looked at again whose case could not be opened."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Around:
-    """What the reminders of one page are decided by."""
-
-    now: datetime
-    directory: Directory
-    packs: PackSet
-    cases: CaseBook
-    accounts: Mapping[tuple[str, str], Account]
-    keys: Mapping[UUID, CaseKey | None]
 
 
 @dataclass(slots=True)
@@ -94,26 +79,21 @@ class Reminders:
 
     async def _prepare(
         self, connection: Connection, repository: ReminderRepository, found: Sequence[tuple[UUID, str]]
-    ) -> tuple[_Around, list[RemindedDuty]]:
+    ) -> tuple[Outlook, list[RemindedDuty]]:
         batch, follow_ups = BatchRepository(connection), FollowUpRepository(connection)
         states = await batch.lock_cases({case_ref for _, case_ref in found})
         duties = await repository.lock_due([duty_id for duty_id, _ in found])
-        moment = await batch.read_moment()
-        accounts = await follow_ups.find_accounts({(duty.source, duty.event_id) for duty in duties})
-        keys = await find_case_keys(self._means.keyring, {account.key_id for account in accounts.values()})
-        around = _Around(
-            now=moment.now,
-            directory=await self._means.directories.get(moment.directory_version),
-            packs=await self._means.protocols.get(moment.pack_revision),
-            cases=CaseBook(states, self._means.case_memory),
-            accounts=accounts,
-            keys=keys,
+        around = await look_around(
+            self._means,
+            follow_ups,
+            moment=await batch.read_moment(),
+            case_states=states,
+            events={(duty.source, duty.event_id) for duty in duties},
         )
         return around, duties
 
-    def _remind(self, duty: RemindedDuty, around: _Around, reminded: _Reminded) -> None:
-        account = around.accounts.get((duty.source, duty.event_id))
-        key = None if account is None else around.keys.get(account.key_id)
+    def _remind(self, duty: RemindedDuty, around: Outlook, reminded: _Reminded) -> None:
+        account, key = around.find(duty.source, duty.event_id)
         if duty.status != DutyStatus.OPEN or duty.due is None or account is None or key is None:
             # Closed or in doubt, or its case was destroyed: there is nothing to remind of.
             reminded.moved[duty.duty_id] = None
@@ -130,7 +110,7 @@ class Reminders:
         self,
         duty: RemindedDuty,
         due: datetime,
-        around: _Around,
+        around: Outlook,
         reminded: _Reminded,
         *,
         account: Account,
@@ -155,7 +135,7 @@ class Reminders:
         reminded.told += told
         reminded.lines.append(_line(duty, step, told, account))
 
-    def _matter(self, duty: RemindedDuty, around: _Around, account: Account, key: CaseKey) -> Matter:
+    def _matter(self, duty: RemindedDuty, around: Outlook, account: Account, key: CaseKey) -> Matter:
         return Matter(
             origin=Origin(self._means.cluster_id, NO_RECORD, NO_RECORD),
             now=around.now,
