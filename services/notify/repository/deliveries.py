@@ -208,8 +208,9 @@ RETURNING d.delivery_id, d.channel, d.target, d.attempts, d.earlier_attempts, d.
 
 # A result counts while its delivery is pending and nobody has begun a later attempt; that something was
 # delivered counts whatever else was concluded meanwhile. That an attempt missed counts once, for a result may
-# be written again: only while the attempt is known to be under way. Receipts tell of what counted, a line
-# each as in `receipts.pack`.
+# be written again: only while the attempt is known to be under way. In one UPDATE: PostgreSQL judges a row
+# anew that another transaction superseded meanwhile. Receipts tell of what counted, a line each as in
+# `receipts.pack`.
 _RECORD: Final = """
 WITH made AS (
     SELECT * FROM unnest(
@@ -227,26 +228,27 @@ WITH made AS (
     ON CONFLICT (delivery_id, number) DO NOTHING
 ), changed AS (
     UPDATE notify.delivery d
-    SET state = made.state, due_at = made.due_at, leased_by = NULL,
-        missed_attempts = d.missed_attempts + (made.has_missed AND d.leased_by IS NOT NULL)::integer
+    SET state = CASE
+            WHEN d.state = 'superseded' AND made.state <> 'delivered' THEN d.state ELSE made.state
+        END,
+        due_at = CASE WHEN d.state = 'superseded' THEN NULL ELSE made.due_at END,
+        leased_by = NULL,
+        missed_attempts = d.missed_attempts
+            + (made.has_missed AND (d.leased_by IS NOT NULL OR d.state = 'superseded'))::integer
     FROM made
     WHERE d.alert_id = made.alert_id AND d.delivery_id = made.delivery_id AND (
         (d.state = 'pending' AND d.attempts = made.number)
         OR (d.state <> 'delivered' AND made.state = 'delivered')
+        OR (d.state = 'superseded' AND d.due_at IS NOT NULL AND d.attempts = made.number)
     )
-    RETURNING d.delivery_id, made.receipt
-), missed AS (
-    UPDATE notify.delivery d
-    SET due_at = NULL, missed_attempts = d.missed_attempts + made.has_missed::integer
-    FROM made
-    WHERE d.alert_id = made.alert_id AND d.delivery_id = made.delivery_id AND made.state <> 'delivered'
-        AND d.state = 'superseded' AND d.due_at IS NOT NULL AND d.attempts = made.number
+    RETURNING d.delivery_id, d.state = made.state AS counts, made.receipt
 ), told AS (
     INSERT INTO notify.outbox (member, claimed_at, receipts)
-    SELECT $1, $2, string_agg(receipt, E'\\n') FROM changed WHERE receipt IS NOT NULL HAVING count(*) > 0
+    SELECT $1, $2, string_agg(receipt, E'\\n') FROM changed
+    WHERE counts AND receipt IS NOT NULL HAVING count(*) > 0
     RETURNING batch_id
 )
-SELECT changed.delivery_id, told.batch_id FROM changed LEFT JOIN told ON true
+SELECT changed.delivery_id, told.batch_id FROM changed LEFT JOIN told ON true WHERE changed.counts
 """
 
 # A lease that has ended is nobody's: whoever had it lets the delivery go, or is dead. Until then an attempt

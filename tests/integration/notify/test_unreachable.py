@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from schemas.alert import AlertRecord
@@ -150,6 +152,21 @@ async def test_unavailable_three_times_is_failed_and_what_is_under_way_is_not(
             await begin_again(pool, due)
     # What was begun again is under way, and counts as such.
     assert told == ([dues[0].record.alert_id] if is_told else [])
+
+
+async def test_a_miss_that_is_written_while_its_delivery_is_superseded_is_known(rig: Rig, pool: Pool) -> None:
+    """Else a cancel waits for the end of the lease, and is told where its alert never arrived."""
+    (due,) = await store(pool, alert_record(alert_id=uuid4()), lanes=LANES[:1])
+    missed = replace(unavailable(due, 1), has_missed=True)
+    connection = await asyncpg.connect(rig.database.admin)
+    async with connection.transaction():
+        await connection.execute("UPDATE notify.delivery SET state = 'superseded', leased_by = NULL")
+        recording = asyncio.create_task(record(pool, missed))
+        await rig.wait_for_row("SELECT 1 FROM pg_locks WHERE NOT granted")
+    await recording
+    await connection.close()
+    (row,) = await rig.query("SELECT state, due_at, missed_attempts FROM notify.delivery")
+    assert tuple(row.values()) == ("superseded", None, 1)
 
 
 async def test_what_is_late_already_is_not_told_again(pool: Pool) -> None:
