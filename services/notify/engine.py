@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from email.utils import parseaddr
 from functools import partial
 from typing import Final, NamedTuple
 
 from services.notify.bodies import Links
-from services.notify.channels.email import EmailChannel, open_email_channel
-from services.notify.channels.mail_lines import MailServer, build_mail_tls_context
+from services.notify.channels.email import EmailChannel
+from services.notify.channels.mailing import open_configured_email
 from services.notify.channels.posting import build_tls_context
 from services.notify.channels.webhook import WebhookChannel, open_webhook_channel
 from services.notify.contents import Contents
@@ -19,7 +18,6 @@ from services.notify.directory import Directory
 from services.notify.egress import Egress
 from services.notify.handlers.ports import Doubt, Outgoing
 from services.notify.leases import Leases
-from services.notify.letter import Sender
 from services.notify.postcard import PostcardForm
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.awaited import AwaitedRepository
@@ -111,7 +109,7 @@ async def open_engine(
             clock=clock,
             tls=build_tls_context(settings.notify_ca_file),
         ) as webhook,
-        _open_email(settings, clock=clock) as email,
+        open_configured_email(settings, clock=clock) as email,
     ):
         receipts = _gather_receipts(around)
         attempts = _build_attempts(settings, around, _Channels(webhook, email), receipts)
@@ -223,8 +221,8 @@ class _Works:
         self.dispatcher.close()
         await self.retries.give_back(self.dispatcher.release())
         await self.retries.give_back(await self.dispatcher.drain())
-        await self.suspensions.finish()
         await self.results.finish()
+        await self.suspensions.finish()
         await self.hand_over.tell_at_the_end()
         await self.receipts.finish()
 
@@ -244,7 +242,7 @@ def _build_works(
     hand_over = HandOver(
         outbox=OutboxRepository(around.pool), publish=publish, member=settings.member, clock=around.clock
     )
-    results = _gather_results(settings, around, hand_over)
+    results = _gather_results(settings, around, hand_over, attempts.suspensions)
     dispatcher = _build_dispatcher(settings, around, attempts, settle=results.add)
     return _Works(
         dispatcher=dispatcher,
@@ -316,11 +314,14 @@ def _gather_receipts(around: Surroundings) -> Gatherer[ReceiptBatch]:
     return Gatherer(publisher.publish, name="receipts", most=MOST_RECEIPT_BATCHES, moment=RECEIPT_SECONDS)
 
 
-def _gather_results(settings: NotifySettings, around: Surroundings, hand_over: HandOver) -> Gatherer[Result]:
+def _gather_results(
+    settings: NotifySettings, around: Surroundings, hand_over: HandOver, suspensions: Suspensions
+) -> Gatherer[Result]:
     recorder = Recorder(
         deliveries=DeliveryRepository(around.pool),
         publish=hand_over.publish,
         hand_over=hand_over,
+        see=suspensions.see_results,
         member=settings.member,
         clock=around.clock,
     )
@@ -369,30 +370,3 @@ async def _close_at_the_end(lifetime: Lifetime, dispatcher: Dispatcher) -> None:
 
 def _channels(email: EmailChannel | None) -> frozenset[Channel]:
     return frozenset(Channel) if email is not None else frozenset({Channel.WEBHOOK})
-
-
-@asynccontextmanager
-async def _open_email(settings: NotifySettings, *, clock: Clock) -> AsyncIterator[EmailChannel | None]:
-    if settings.notify_smtp is None:
-        log.warning("email.not_configured")
-        yield None
-        return
-    server = read_mail_server(settings, settings.notify_smtp)
-    async with open_email_channel(server, patience=settings.notify_timeout, clock=clock) as channel:
-        yield channel
-
-
-def read_mail_server(settings: NotifySettings, address: str) -> MailServer:
-    host, _, port = address.rpartition(":")
-    name, sender = parseaddr(settings.notify_mail_from)
-    return MailServer(
-        host=host.strip("[]"),
-        port=int(port),
-        tls=settings.notify_smtp_tls,
-        sender=Sender(name=name, address=sender, bounces_to=settings.notify_mail_bounces_to or sender),
-        context=build_mail_tls_context(settings.notify_smtp_ca_file),
-        user=settings.notify_smtp_user,
-        password=settings.notify_smtp_password,
-        most_messages=settings.notify_smtp_messages,
-        idle=settings.notify_smtp_idle,
-    )

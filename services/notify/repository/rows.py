@@ -53,6 +53,7 @@ class Result:
     alert_id: UUID
     revision: int
     delivery_id: UUID
+    lane: str
     number: int
     started_at: datetime
     duration_ms: int

@@ -10,7 +10,7 @@ from services.notify import receipts
 from services.notify.breaker import Resumed, Suspended, Suspension, SuspensionReason
 from services.notify.repository.outbox import insert_receipts
 from services.notify.repository.rows import ReceiptBatch
-from services.runtime.database import Pool, connection, transaction
+from services.runtime.database import Connection, Pool, connection, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,18 @@ class SuspensionRepository:
         async with transaction(self._pool) as acquired:
             rows = await acquired.fetch(_DELETE, endpoint_id)
             told = [receipts.endpoint_changed(Resumed(_read(row)), at=now) for row in rows]
-            released: int = await acquired.fetchval(_RELEASE, endpoint_id)
+            released = await _release(acquired, endpoint_id)
             return Ended(released, await insert_receipts(acquired, told, member=member, now=now))
+
+    async def release(self, endpoint_id: str) -> int:
+        """Whatever waits for this endpoint is due at once, but for what is under way; how much that was."""
+        async with connection(self._pool) as acquired:
+            return await _release(acquired, endpoint_id)
+
+
+async def _release(acquired: Connection, endpoint_id: str) -> int:
+    released: int = await acquired.fetchval(_RELEASE, endpoint_id)
+    return released
 
 
 def _read(row: asyncpg.Record) -> Suspension:

@@ -80,6 +80,7 @@ def _conclude(
         alert_id=due.record.alert_id,
         revision=due.record.revision,
         delivery_id=due.delivery_id,
+        lane=due.path.lane,
         number=due.number,
         started_at=started_at,
         duration_ms=_milliseconds(duration),

@@ -19,6 +19,8 @@ class Recorder:
     deliveries: DeliveryRepository
     publish: Callable[[ReceiptBatch | None], None]
     hand_over: HandOver
+    see: Callable[[Sequence[Result]], None]
+    """Told of results once they are written."""
     member: str
     clock: Clock
 
@@ -26,6 +28,7 @@ class Recorder:
         recorded = await self.deliveries.record(results, member=self.member, now=self.clock.now())
         self.publish(recorded.receipts)
         self.publish(recorded.unreachable)
+        self.see(results)
         if recorded.unreachable is not None:
             log.warning("alerts.unreachable", alert_count=len(recorded.unreachable.receipts))
         for result in results:

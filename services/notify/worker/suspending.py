@@ -1,14 +1,14 @@
 """Keeping suspensions: told at once, written down soon, and the same in every process."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, assert_never
 
 from services.notify.breaker import Breaker, BreakerPolicy, Change, Resumed, Suspended
-from services.notify.delivery import Attempt
-from services.notify.repository.rows import ReceiptBatch
+from services.notify.delivery import Attempt, DeliveryState
+from services.notify.repository.rows import ReceiptBatch, Result
 from services.notify.repository.suspensions import SuspensionRepository
 from services.notify.settings import NotifySettings
 from services.runtime.clock import Clock
@@ -41,6 +41,10 @@ class Suspensions:
     member: str
     clock: Clock
     _unwritten: list[Change] = field(default_factory=list)
+    _resumed_at: dict[str, datetime] = field(default_factory=dict)
+    """When this process learnt that an endpoint answers again."""
+    _overtaken: set[str] = field(default_factory=set)
+    """Endpoints that answer again, where an attempt from before has put a delivery off since."""
     _some: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -55,8 +59,17 @@ class Suspensions:
         if change is None:
             return
         _log(change)
+        if isinstance(change, Resumed):
+            self._resumed_at[endpoint_id] = now
         self._unwritten.append(change)
         self._some.set()
+
+    def see_results(self, results: Iterable[Result]) -> None:
+        """Once they are written: what was under way when its endpoint was resumed was not released then."""
+        for result in results:
+            if result.state is DeliveryState.PENDING and self._was_resumed_since(result):
+                self._overtaken.add(result.lane)
+                self._some.set()
 
     async def load(self) -> None:
         """At the start. Raises one of database.TRANSIENT_ERRORS."""
@@ -87,10 +100,17 @@ class Suspensions:
         except TimeoutError:
             return
 
+    def _was_resumed_since(self, result: Result) -> bool:
+        resumed_at = self._resumed_at.get(result.lane)
+        return resumed_at is not None and resumed_at >= result.started_at
+
     async def _write(self) -> None:
         while self._unwritten:
             self.publish(await self._write_change(self._unwritten[0]))
             self._unwritten.pop(0)
+        for endpoint_id in sorted(self._overtaken):
+            _log_released(endpoint_id, await self.repository.release(endpoint_id))
+            self._overtaken.discard(endpoint_id)
         self._some.clear()
 
     async def _write_change(self, change: Change) -> ReceiptBatch | None:
@@ -100,11 +120,7 @@ class Suspensions:
                 return await self.repository.record(change, member=self.member, now=now)
             case Resumed(suspension):
                 ended = await self.repository.end(suspension.endpoint_id, member=self.member, now=now)
-                log.info(
-                    "delivery.released",
-                    endpoint_id=suspension.endpoint_id,
-                    delivery_count=ended.released_count,
-                )
+                _log_released(suspension.endpoint_id, ended.released_count)
                 return ended.receipts
             case _:
                 assert_never(change)
@@ -112,8 +128,16 @@ class Suspensions:
     async def _follow(self) -> None:
         """A change of ours while we asked is newer than the answer."""
         found = await self.repository.list_all()
-        if not self._unwritten:
-            self.breaker.adopt(found)
+        if self._unwritten:
+            return
+        ended = self.breaker.suspended.keys() - {suspension.endpoint_id for suspension in found}
+        self.breaker.adopt(found)
+        now = self.clock.now()
+        for endpoint_id in ended:
+            # By another process, which could not release what was under way in this one.
+            self._resumed_at[endpoint_id] = now
+            self._overtaken.add(endpoint_id)
+            self._some.set()
 
 
 def _log(change: Change) -> None:
@@ -126,3 +150,8 @@ def _log(change: Change) -> None:
             log.info("endpoint.resumed", **about, reason=suspension.reason.value)
         case _:
             assert_never(change)
+
+
+def _log_released(endpoint_id: str, released_count: int) -> None:
+    if released_count:
+        log.info("delivery.released", endpoint_id=endpoint_id, delivery_count=released_count)

@@ -56,7 +56,7 @@ COORDINATOR = AgencyRecord(
 NOT_SOON = datetime(2126, 3, 4, 6, 55, tzinfo=UTC)
 """Nothing is late in a test that is not about that."""
 
-_SECONDS = 20.0
+_SECONDS = 45.0
 _PASSED_OVER = frozenset({"stored", "unreachable", "endpoint_suspended", "endpoint_resumed"})
 
 

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiohttp import web
 
 from schemas.directory import endpoint_id
 from schemas.receipt import EndpointResumed, EndpointSuspended
@@ -20,6 +21,7 @@ AT = datetime(2026, 3, 4, 6, 55, tzinfo=UTC)
 SUSPENDED = "SELECT agency, reason FROM notify.suspension"
 PENDING = "SELECT state FROM notify.delivery WHERE alert_id = $1"
 SPARED = "SELECT 1 FROM notify.attempt WHERE detail = 'suspended'"
+HELD = 4
 NEVER, SOON = timedelta(hours=1), timedelta(seconds=0.2)
 LATER = dict.fromkeys(SCHEDULES, Schedule((timedelta(seconds=0.05),) * 3, repeat=timedelta(hours=1)))
 
@@ -91,6 +93,34 @@ async def test_a_probe_that_is_taken_resumes_and_what_waited_goes_at_once(
         assert await rig.query(SUSPENDED) == []
     assert [line["delivery_count"] for line in logs if line["event"] == "delivery.released"] == [1]
     assert [line["event"] for line in logs if line["event"] == "endpoint.resumed"] == ["endpoint.resumed"]
+
+
+async def test_what_was_under_way_when_its_endpoint_resumed_does_not_wait_for_its_schedule(
+    rig: Rig, receivers: Receivers
+) -> None:
+    await rig.add_agency(AGENCY, receivers["one"])
+    first, held, tries = await rig.seal_alert(mandated=True), asyncio.Event(), 0
+
+    async def answer(request: web.Request) -> web.Response:
+        """Fails the first alert four times; the fourth, not before it is told to."""
+        nonlocal tries
+        if request.headers["webhook-id"] != f"{first.alert_id}_1":
+            return web.Response(status=204)
+        tries += 1
+        if tries == HELD:
+            await held.wait()
+        return web.Response(status=503 if tries <= HELD else 204)
+
+    receivers["one"].answer = answer
+    async with running_notify(rig, spare(rig, probe=NEVER), schedules=LATER):
+        await rig.publish_alerts(first)
+        await receivers["one"].wait_for(HELD)
+        await rig.send_alert(mandated=True)
+        await rig.wait_for_receipts("delivered")
+        await rig.wait_for_row("SELECT 1 FROM notify.suspension HAVING count(*) = 0")
+        held.set()
+        # After its fourth failure its schedule has it wait for an hour.
+        await rig.wait_for_receipts(*["delivered"] * 2)
 
 
 async def test_a_probe_is_made_also_of_what_no_law_orders(rig: Rig, receivers: Receivers) -> None:

@@ -235,6 +235,7 @@ def _result(due: Due, number: int, state: DeliveryState) -> Result:
         alert_id=due.record.alert_id,
         revision=1,
         delivery_id=due.delivery_id,
+        lane=due.path.lane,
         number=number,
         started_at=NOW,
         duration_ms=1,

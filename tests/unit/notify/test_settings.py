@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from schemas.vocabulary import Urgency
+from services.notify.channels.mailing import read_mail_server
 from services.notify.egress import Egress
-from services.notify.engine import read_mail_server
 from services.notify.letter import Sender
 from services.notify.schedule import SCHEDULES, parse_schedule
 from services.notify.settings import MailTls, NotifySettings
