@@ -21,6 +21,8 @@ from services.runtime.lifecycle import Lifetime
 
 BUSY_FROM: Final = 5
 """Records in one batch from which on the consumer rests: fewer come and go at once."""
+FULL_FROM: Final = 100
+"""Records in one batch from which on it does not: more would hardly be cheaper, and others wait already."""
 EVENTS_REST_SECONDS: Final = 0.025
 RECEIPTS_REST_SECONDS: Final = 0.25
 EVENTS_AT_ONCE: Final = 250
@@ -53,7 +55,7 @@ def subscribe_all(
     decided = subscribe(
         broker,
         settings,
-        resting(events, seconds=EVENTS_REST_SECONDS),
+        resting(events, seconds=EVENTS_REST_SECONDS, full_from=FULL_FROM),
         group=EVENTS_GROUP,
         topics=[CASE_EVENTS],
         lifetime=lifetime,
@@ -63,7 +65,7 @@ def subscribe_all(
     recorded = subscribe(
         broker,
         settings,
-        resting(receipts, seconds=RECEIPTS_REST_SECONDS),
+        resting(receipts, seconds=RECEIPTS_REST_SECONDS, full_from=RECEIPTS_AT_ONCE),
         group=RECEIPTS_GROUP,
         topics=[RECEIPTS],
         lifetime=lifetime,
@@ -73,7 +75,7 @@ def subscribe_all(
     return Subscriptions(events=decided, receipts=recorded)
 
 
-def resting(handler: BatchHandler, *, seconds: float) -> BatchHandler:
+def resting(handler: BatchHandler, *, seconds: float, full_from: int) -> BatchHandler:
     """Rests after a batch under load: what comes meanwhile shares the cost of the next one.
 
     Measured with 30 ms at 1,000 events a second: a fifth less CPU here, a third less in PostgreSQL.
@@ -81,7 +83,7 @@ def resting(handler: BatchHandler, *, seconds: float) -> BatchHandler:
 
     async def handle(records: Sequence[ReceivedRecord]) -> None:
         await handler(records)
-        if len(records) >= BUSY_FROM:
+        if BUSY_FROM <= len(records) < full_from:
             await asyncio.sleep(seconds)
 
     return handle

@@ -47,7 +47,7 @@ class Attempts:
             return None
         content = await self._read(due.record)
         # First of all: what it takes the place of is over, even if it cannot be told itself.
-        if isinstance(content, Mapping) and not await self.turns.may_go(due, content):
+        if not isinstance(content, ContentUnreadableError) and not await self.turns.may_go(due, content):
             return None
         if due.record.exercise and not await self._takes_exercises(due):
             return None
