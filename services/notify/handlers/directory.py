@@ -43,10 +43,12 @@ class DirectoryKeeper:
         read = [_parse(record.value or b"", topic=record.topic, offset=record.offset) for record in records]
         snapshots = [snapshot for snapshot in read if snapshot is not None]
         newest = max(snapshots, key=lambda snapshot: snapshot.version, default=None)
-        if newest is None or newest.version <= self.directory.view.version:
+        if newest is None or newest.version < self.directory.view.version:
             return
         # In force before it is stored: what was withdrawn must not live on while PostgreSQL is away.
-        await self._use(newest)
+        # Read again when it is back, it is in force already, and still to be stored.
+        if newest.version > self.directory.view.version:
+            await self._use(newest)
         await self.repository.replace(newest)
         await self._end_sessions()
 

@@ -225,6 +225,21 @@ async def test_nothing_is_lost_while_the_database_is_away(rig: Rig, receivers: R
     assert arrived == [f"{first.alert_id}_1", f"{second.alert_id}_1"]
 
 
+async def test_a_directory_that_came_while_the_database_was_away_is_stored_when_it_is_back(rig: Rig) -> None:
+    """Else a later start goes by an older one, and whom it took out could come back with an old session."""
+    await rig.add_agency(AGENCY)
+    async with running_notify(rig, rig.settings()) as notify:
+        async with rig.database_away():
+            await rig.add_agency("ag-new")
+
+            async def is_in_force() -> bool:
+                facts = (await notify.ask("GET", "/readyz")).body
+                return bool(facts["directory_version"] == rig.version)
+
+            await wait_until(is_in_force)
+        await rig.wait_for_row("SELECT 1 FROM notify.directory WHERE version = $1", rig.version)
+
+
 @asynccontextmanager
 async def routing(rig: Rig) -> AsyncIterator[None]:
     """A consumer of receipts in routing's group."""
