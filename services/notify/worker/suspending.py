@@ -105,13 +105,22 @@ class Suspensions:
         return resumed_at is not None and resumed_at >= result.started_at
 
     async def _write(self) -> None:
-        while self._unwritten:
-            self.publish(await self._write_change(self._unwritten[0]))
-            self._unwritten.pop(0)
-        for endpoint_id in sorted(self._overtaken):
-            _log_released(endpoint_id, await self.repository.release(endpoint_id))
-            self._overtaken.discard(endpoint_id)
+        while self._unwritten or self._overtaken:
+            if self._unwritten:
+                self.publish(await self._write_change(self._unwritten[0]))
+                self._unwritten.pop(0)
+            else:
+                await self._release(min(self._overtaken))
         self._some.clear()
+
+    async def _release(self, endpoint_id: str) -> None:
+        # Taken off before: what is put off while this is written is not in what it releases.
+        self._overtaken.discard(endpoint_id)
+        try:
+            _log_released(endpoint_id, await self.repository.release(endpoint_id))
+        except BaseException:
+            self._overtaken.add(endpoint_id)
+            raise
 
     async def _write_change(self, change: Change) -> ReceiptBatch | None:
         now = self.clock.now()
