@@ -126,15 +126,19 @@ class HttpClient:
         return answer
 
     async def _exchange_anew(self, origin: Origin, request: bytes) -> tuple[Connection, Answer]:
-        connection = None
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._seconds
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout_at(deadline):
                 connection = await self._dial(origin)
-                return connection, await connection.exchange(request)
         except _BROKEN as error:
-            if connection is None:
-                raise NotConnectedError from error
-            raise
+            raise NotConnectedError from error
+        # Not cancelled when the time is up: a status that has come by then counts.
+        end = loop.call_at(deadline, connection.give_up, TimeoutError())
+        try:
+            return connection, await connection.exchange(request)
+        finally:
+            end.cancel()
 
     def tidy(self) -> None:
         """Ends exchanges that have lasted too long, and connections that were not used for long."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.notify.channels.connection import BODY_SECONDS
 from services.notify.channels.posting import Origin, Target, open_http_client, read_target
 from services.notify.channels.webhook import WebhookChannel, open_webhook_channel
 from services.notify.delivery import Attempt, Outcome, Trouble
@@ -178,6 +179,17 @@ async def test_a_status_without_the_rest_of_its_body_counts_before_the_time_is_u
         asyncio.timeout(5),
     ):
         assert (await post(channel, f"http://127.0.0.1:{port}/")).outcome is Outcome.DELIVERED
+
+
+async def test_a_status_counts_also_where_the_time_ends_before_its_body_is_given_up(
+    webhook: WebhookChannel,
+) -> None:
+    """Over a new connection as over one that was used before: else the alert would be sent again."""
+    assert PATIENCE.total_seconds() < BODY_SECONDS
+    board = Switchboard([[b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"]])
+    async with listening(board) as port:
+        attempt = await post(webhook, f"http://127.0.0.1:{port}/")
+    assert (attempt.outcome, attempt.status_code) == (Outcome.DELIVERED, 200)
 
 
 async def test_a_receiver_that_answered_before_gets_no_more_time_than_others(webhook: WebhookChannel) -> None:
