@@ -15,6 +15,7 @@ from services.devstack.errors import StackError, StartError
 from services.devstack.orphans import OrphanGuard
 from services.devstack.restarts import Ended, Restart, next_restart
 from services.runtime.clock import Clock
+from services.runtime.lifecycle import end_tasks
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -114,8 +115,7 @@ class SupervisedProcess:
     async def stop(self, *, hurry: asyncio.Event | None = None) -> None:
         """Ends the program, step by step harsher; *hurry* shortens every wait. Safe to call at any time."""
         if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+            await end_tasks(self._keeper)
         process = self._process
         if process is None:
             return
@@ -164,8 +164,7 @@ class SupervisedProcess:
         try:
             return await process.wait()
         finally:
-            settling.cancel()
-            await asyncio.gather(settling, return_exceptions=True)
+            await end_tasks(settling)
 
     async def _settle(self, process: asyncio.subprocess.Process) -> None:
         try:

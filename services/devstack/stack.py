@@ -17,6 +17,7 @@ from services.devstack.process import SupervisedProcess
 from services.devstack.readiness import apply_directory, find_applied_version, wait_until_ready
 from services.devstack.state import Board, StackState
 from services.runtime.clock import Clock
+from services.runtime.lifecycle import end_tasks
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -136,6 +137,4 @@ async def _together(*works: Coroutine[object, object, None]) -> None:
     try:
         await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)

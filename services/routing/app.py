@@ -69,7 +69,7 @@ from services.runtime.kafka import (
     stop_on_cluster_change,
 )
 from services.runtime.keyring import Keyring
-from services.runtime.lifecycle import Lifetime, background, run
+from services.runtime.lifecycle import Lifetime, background, end_tasks, run
 from services.runtime.logs import configure, get_logger
 from services.runtime.stranded import StrandedWatch
 
@@ -348,6 +348,5 @@ async def _unless_stopped(lifetime: Lifetime, opening: Coroutine[Any, Any, None]
     stop.cancel()
     if work.done():
         return work.result()
-    work.cancel()
-    await asyncio.wait({work})
+    await end_tasks(work)
     return None

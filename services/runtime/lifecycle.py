@@ -18,6 +18,8 @@ from services.runtime.logs import get_logger
 log = get_logger()
 
 DRAIN_SECONDS: Final = 20.0
+ASK_AGAIN_SECONDS: Final = 1.0
+"""When a task that was asked to end is asked once more."""
 
 _COLLECT_AFTER: Final = 50_000
 """Objects made and not freed; the default is 700."""
@@ -92,9 +94,20 @@ async def background(lifetime: Lifetime, *works: Coroutine[Any, Any, None]) -> A
     try:
         yield
     finally:
-        for task in tasks:
+        await end_tasks(*tasks)
+
+
+async def end_tasks(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancels them until all have ended, and passes over what they raise.
+
+    Once may not be enough: aiokafka's clients swallow a cancellation that meets them while they are closed.
+    """
+    running = set(tasks)
+    while running:
+        for task in running:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, running = await asyncio.wait(running, timeout=ASK_AGAIN_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def unless_stopped(lifetime: Lifetime, work: Coroutine[Any, Any, T]) -> T | None:
@@ -108,8 +121,7 @@ async def unless_stopped(lifetime: Lifetime, work: Coroutine[Any, Any, T]) -> T 
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        working.cancel()
-        await asyncio.wait({working})
+        await end_tasks(working)
         return None
     finally:
         stopping.cancel()

@@ -10,7 +10,7 @@ from services.runtime.health import NotReadyError
 from services.runtime.kafka.admin import open_admin
 from services.runtime.kafka.waiting import KAFKA_ERRORS
 from services.runtime.kafka_access import KafkaAddress
-from services.runtime.lifecycle import ExitCode, Lifetime
+from services.runtime.lifecycle import ExitCode, Lifetime, end_tasks
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -78,8 +78,7 @@ async def open_cluster_watch(
     try:
         yield watch
     finally:
-        polling.cancel()
-        await asyncio.wait({polling})
+        await end_tasks(polling)
 
 
 async def stop_on_cluster_change(watch: ClusterWatch, lifetime: Lifetime) -> None:

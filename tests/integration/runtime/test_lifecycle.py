@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -205,3 +205,19 @@ async def test_what_fails_to_open_raises() -> None:
 
     with pytest.raises(ConnectionRefusedError):
         await unless_stopped(Lifetime(), open_it())
+
+
+async def test_work_that_loses_the_first_request_to_end_is_asked_again() -> None:
+    """As aiokafka's clients do when it meets them while they are closed: a stop would wait for ever."""
+    lost = asyncio.Event()
+
+    async def work() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        lost.set()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(60):
+        async with background(Lifetime(), work()):
+            await asyncio.sleep(0)
+    assert lost.is_set()
