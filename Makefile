@@ -43,7 +43,7 @@ test: $(INSTALLED) ## Run the tests that need nothing but this (ARGS="-k words" 
 # The jars come first: without them the tests would fail one by one, each for the same reason.
 test-kafka: $(INSTALLED) ## Run the integration and acceptance tests, and a short run of faults, on Apache Kafka
 	@$(BIN)/python -m services.devstack.apache
-	@TOCSIN_TEST_KAFKA=apache $(BIN)/pytest -m "(integration or acceptance or faults) and not system and not recovery" --timeout=300 $(WORKERS) $(ARGS)
+	@TOCSIN_TEST_KAFKA=apache $(BIN)/pytest -m "(integration or acceptance or faults) and not system and not recovery" $(WORKERS) $(ARGS)
 
 # As root where a package is missing; where one cannot be had the tests fail, and none is skipped.
 test-system: $(INSTALLED) ## Run the tests against programs from Debian, which are installed first (as root)

@@ -23,7 +23,7 @@ from tests.support.story import (
     found_by_police,
 )
 from tests.support.task_force import SERVICES, TaskForce, build_directory, build_endpoint
-from tests.support.waiting import eventually
+from tests.support.waiting import SECONDS, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -206,7 +206,7 @@ async def test_an_endpoint_is_added_once_its_receiver_refuses_what_it_must_and_g
 
     event = found_by_police(name="onboarded")
     await task_force.accept(event)
-    async with asyncio.timeout(30), receiver.changed:
+    async with asyncio.timeout(SECONDS), receiver.changed:
         await receiver.changed.wait_for(lambda: any("alert_id" in each.data for each in receiver.arrivals))
     assert receiver.arrivals[-1].is_verified
 

@@ -17,6 +17,7 @@ from services.devstack.restarts import ASKS_FOR_RESTART
 from tests.support.kafka_choice import DURABILITY, ON_APACHE
 from tests.support.processes import wait_until_gone
 from tests.support.stack import COMMAND, ROOT, RunningStack, running_stack, start_up
+from tests.support.waiting import SECONDS
 
 SERVICES = ("intake", "routing", "notify")
 READY_SECONDS = 8.0
@@ -26,7 +27,7 @@ JAVA_ENDED = 128 + signal.SIGTERM
 
 def get(url: str) -> tuple[int, dict[str, object]]:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=SECONDS)
     try:
         connection.request("GET", parts.path)
         response = connection.getresponse()
@@ -44,7 +45,7 @@ def is_ready(url: str) -> bool:
 
 
 def wait_until_all_ready(stack: RunningStack) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + SECONDS
     while not all(is_ready(stack.ready[name]) for name in SERVICES):
         assert time.monotonic() < deadline, "a service did not become ready again"
 

@@ -13,6 +13,7 @@ import pytest
 from examples.receiver import Inbox, build_server
 from services.notify.onboarding import Probe, ProbeResult, build_test
 from services.notify.signing import parse_secret, sign
+from tests.support.waiting import SECONDS
 
 OLD = "whsec_" + "T2xkIHNlY3JldCBvZiBhbiBlbmRwb2ludCwgMzIgYnl0"
 NEW = "whsec_" + "TmV3IHNlY3JldCBvZiBhbiBlbmRwb2ludCwgMzIgYnl0"
@@ -28,7 +29,7 @@ class Endpoint:
         self.alarms = alarms
 
     def post(self, body: bytes, headers: dict[str, str]) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
         try:
             connection.request("POST", "/tocsin", body, headers)
             return connection.getresponse().status
@@ -96,7 +97,7 @@ def test_a_heartbeat_raises_an_alarm_for_what_it_lists_and_did_not_come(endpoint
     for number, beat in enumerate([heartbeat("a_1"), heartbeat("a_1", "b_1")]):
         assert endpoint.post(beat, signed(beat, webhook_id=f"heartbeat_ep_{number}")) == 204
     # The alarm comes after the answer.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + SECONDS
     while not endpoint.alarms and time.monotonic() < deadline:
         time.sleep(0.01)
     assert endpoint.alarms == ["b_1 never came"]

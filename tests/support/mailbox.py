@@ -11,7 +11,7 @@ from typing import cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-_SECONDS = 20.0
+from tests.support.waiting import SECONDS
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Mailbox:
 
     async def wait_for(self, count: int) -> list[Mail]:
         """Returns when so many mails came. Raises TimeoutError."""
-        async with asyncio.timeout(_SECONDS), self.changed:
+        async with asyncio.timeout(SECONDS), self.changed:
             await self.changed.wait_for(lambda: len(self.mails) >= count)
         return list(self.mails)
 

@@ -30,8 +30,8 @@ from tests.support.mail_conformance import (
     SENDER,
     Arrived,
 )
+from tests.support.ports import free_port
 from tests.support.programs import find_program
-from tests.support.servers import free_port
 from tests.support.waiting import eventually
 
 BOUNCING: Final = f"gone@{DOMAIN}"

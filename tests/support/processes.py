@@ -11,8 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from services.devstack.process import Launch, StopStep
-
-_SECONDS = 20.0
+from tests.support.waiting import SECONDS
 
 
 @dataclass(kw_only=True)
@@ -65,7 +64,7 @@ FOREVER = "\nsignal.pause()\n"
 
 async def wait_for_word(script: Script, word: str, *, times: int = 1) -> None:
     """Until the program has written the word so often."""
-    async with asyncio.timeout(_SECONDS):
+    async with asyncio.timeout(SECONDS):
         while script.words().count(word) < times:  # noqa: ASYNC110 - another process has no event of ours
             await asyncio.sleep(0.01)
 
@@ -77,7 +76,7 @@ def wait_until_gone(pid: int) -> None:
     except ProcessLookupError:
         return
     try:
-        ended, _, _ = select.select([descriptor], [], [], _SECONDS)
+        ended, _, _ = select.select([descriptor], [], [], SECONDS)
     finally:
         os.close(descriptor)
     if not ended:

@@ -11,10 +11,9 @@ from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from services.runtime.crypto import new_webhook_secret
+from tests.support.waiting import SECONDS
 
 Answer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Receiver:
 
     async def wait_for(self, count: int) -> list[Arrival]:
         """Returns when so many requests came. Raises TimeoutError."""
-        async with asyncio.timeout(_SECONDS), self.changed:
+        async with asyncio.timeout(SECONDS), self.changed:
             await self.changed.wait_for(lambda: len(self.arrivals) >= count)
         return list(self.arrivals)
 

@@ -13,11 +13,9 @@ from typing import Any
 import orjson
 import psutil
 
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 from tests.support.task_force import TaskForce
-from tests.support.waiting import eventually
-
-_STOP_SECONDS = 30.0
+from tests.support.waiting import SECONDS, eventually
 
 
 @dataclass
@@ -74,7 +72,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+        await asyncio.wait_for(process.wait(), SECONDS)
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -28,16 +28,17 @@ from services.devstack.database import ADMIN, DATABASE, ROLES
 from services.devstack.kafka import Broker as KafkaBroker
 from services.devstack.migrations import migrate_all
 from services.devstack.orphans import build_guard
-from services.devstack.ports import find_port, is_free
+from services.devstack.ports import is_free
 from services.devstack.postgres import EmbeddedPostgres
 from services.devstack.postgres_config import PostgresSettings
 from services.devstack.process import Surroundings
 from services.devstack.programs import SHARED_CACHE, find_broker, find_postgres
-from services.runtime.clock import SystemClock, random_fraction
+from services.runtime.clock import SystemClock
 from services.runtime.kafka import KafkaSettings, apply_topics, build_specs
 from tests.support.containers import ContainerKafka, ContainerPostgres
 from tests.support.databases import Databases
 from tests.support.kafka_choice import IN_DOCKER, ON_APACHE
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
@@ -139,10 +140,6 @@ class Broker:
 
     async def start(self) -> None:
         await self.loop.finish(self.server.start())
-
-
-def free_port() -> int:
-    return find_port(preferred=None, taken=set(), chance=random_fraction)
 
 
 def build_surroundings() -> Surroundings:

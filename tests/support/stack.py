@@ -16,13 +16,18 @@ from typing import Any, TextIO, cast
 
 import orjson
 
+from services.devstack.apache.broker import node_names
+from services.devstack.build import CONTROLLER, PORTS
+from services.devstack.datadir import DataDirectory
 from tests.support.kafka_choice import CHOSEN, ON_APACHE
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "services.cli.main")
 
-_READY_SECONDS = 150.0 if ON_APACHE else 60.0
-_STOP_SECONDS = 40.0
+_READY_SECONDS = 150.0 if ON_APACHE else 90.0
+_STOP_SECONDS = 60.0
+MOST_BROKERS = 3
 
 
 @dataclass
@@ -116,6 +121,7 @@ def running_stack(
 ) -> Iterator[RunningStack]:
     """Runs `tocsin up --embedded` until the end of the block. Call `wait_until_ready` in it."""
     folder = data_dir or Path(tempfile.mkdtemp(prefix="tocsin-test-"))
+    _reserve_ports(DataDirectory(folder))
     stack = RunningStack(start_up(["--data-dir", str(folder), *options], environment=environment), folder)
     try:
         yield stack
@@ -123,6 +129,14 @@ def running_stack(
         _end(stack.process)
         if data_dir is None:
             shutil.rmtree(folder)
+
+
+def _reserve_ports(directory: DataDirectory) -> None:
+    """A stack takes the ports that it had: so two that start at once never choose the same."""
+    if not directory.ports_file.exists():
+        brokers = [name for node in node_names(MOST_BROKERS) for name in (node, CONTROLLER.format(node))]
+        directory.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.ports_file.write_bytes(orjson.dumps({name: free_port() for name in (*PORTS, *brokers)}))
 
 
 def start_up(

@@ -27,7 +27,7 @@ from tests.support.mailbox import Mail, Mailbox, open_mailbox
 from tests.support.receivers import Arrival, Receivers, open_receivers
 from tests.support.stack import RunningStack, running_stack
 from tests.support.story import CHILD_WELFARE, CaseEvent
-from tests.support.waiting import eventually
+from tests.support.waiting import SECONDS, eventually
 
 SERVICES = ("intake", "routing", "notify")
 POINTER = f"{CHILD_WELFARE}-pointer"
@@ -35,7 +35,6 @@ POINTER = f"{CHILD_WELFARE}-pointer"
 
 T = TypeVar("T")
 
-_SECONDS = 30.0
 _LINK = re.compile(r"/a/([0-9a-f-]{36})")
 
 
@@ -102,7 +101,7 @@ class TaskForce:
     async def insist(self, event: CaseEvent) -> int:
         """Sends an event until it is accepted, as a member system must; how often it was told 503."""
         refused = 0
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(SECONDS):
             while (status := await self._try_to_post(event)) != HTTPStatus.ACCEPTED:
                 assert status in {None, HTTPStatus.SERVICE_UNAVAILABLE}, status
                 refused += status is not None
@@ -134,7 +133,7 @@ class TaskForce:
         """All webhooks about an event, once so many came; each must verify."""
         receiver = self.receivers[agency]
         try:
-            async with asyncio.timeout(_SECONDS), receiver.changed:
+            async with asyncio.timeout(SECONDS), receiver.changed:
                 await receiver.changed.wait_for(lambda: len(self.heard(agency, event)) >= count)
         except TimeoutError:
             raise AssertionError(f"{agency} did not hear {count} times of {event['id']}") from None
@@ -148,7 +147,7 @@ class TaskForce:
     async def is_written_to(self, alert_id: str) -> Mail:
         """The e-mail about an alert, which must come."""
         mailbox, letters = self.mailbox, self._letters
-        async with asyncio.timeout(_SECONDS), mailbox.changed:
+        async with asyncio.timeout(SECONDS), mailbox.changed:
             await mailbox.changed.wait_for(lambda: letters.find(alert_id, mailbox.mails))
         return letters.find(alert_id, mailbox.mails)[0]
 
@@ -275,7 +274,7 @@ async def open_task_force(
     `changes` are agencies of the directory file, merged into the sample after the endpoints.
     """
     folder = make_folder()
-    timeout = aiohttp.ClientTimeout(total=_SECONDS)
+    timeout = aiohttp.ClientTimeout(total=SECONDS)
     async with (
         open_receivers() as receivers,
         open_mailbox() as mailbox,

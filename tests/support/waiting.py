@@ -6,7 +6,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SECONDS = 30.0
+SECONDS = 60.0
+"""For every fact: it costs nothing where the fact comes, and a machine may be slow."""
 _POLL_SECONDS = 0.03
 
 

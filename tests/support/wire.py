@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.support.waiting import SECONDS
+
 _CHUNK_BYTES = 65536
-_SECONDS = 30.0
 
 
 @dataclass
@@ -22,7 +23,7 @@ class Wire:
 
     async def wait_dead(self) -> None:
         """Returns when some client has said its last words and they are on their way."""
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(SECONDS):
             await self._dead.wait()
 
     def cut(self) -> None:

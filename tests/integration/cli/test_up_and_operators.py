@@ -13,7 +13,8 @@ from schemas.topics import TOPICS
 from services.cli.main import COMMANDS
 from services.devstack.topics import make_topics
 from tests.support.databases import execute
-from tests.support.servers import Broker, PostgresServer, free_port
+from tests.support.ports import free_port
+from tests.support.servers import Broker, PostgresServer
 from tests.support.stack import COMMAND, ROOT
 
 # Modules that take long to import and that no help text needs.

@@ -52,7 +52,7 @@ from services.runtime.settings import Durability
 from tests.support.certificates import make_certificates
 from tests.support.command import tocsin
 from tests.support.servers import Broker, LoopThread, build_nodes, build_surroundings
-from tests.support.waiting import eventually
+from tests.support.waiting import SECONDS, eventually
 
 pytestmark = pytest.mark.apache_only("they are about Apache Kafka itself")
 
@@ -263,7 +263,7 @@ async def test_every_client_of_ours_gets_in(demanding: KafkaAccess) -> None:
     broker = build_broker(settings)
     subscribe(broker, settings, keep, group="in", topics=[RECEIPTS], lifetime=Lifetime())
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(SECONDS),
         open_consumers(broker),
         open_publisher(settings) as publisher,
         open_cluster_watch(settings) as watch,

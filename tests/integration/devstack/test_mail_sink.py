@@ -8,7 +8,7 @@ from pathlib import Path
 import aiosmtplib
 
 from services.devstack.ports import LOOPBACK, wait_for_listener
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 from tests.support.stack import ROOT
 
 

@@ -18,6 +18,7 @@ from services.devstack.process import Launch, Program, StopStep, SupervisedProce
 from services.runtime.clock import SystemClock
 from services.runtime.logs import capture_logs
 from tests.support.processes import FOREVER, Script, SettlingScript, wait_for_word, wait_until_gone
+from tests.support.waiting import SECONDS
 
 LogLines = list[dict[str, Any]]
 
@@ -123,7 +124,7 @@ async def test_haste_does_not_wait_for_the_grace(diary: Path) -> None:
     async with supervised(script) as process:
         stopping = asyncio.create_task(process.stop(hurry=hurry))
         hurry.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             await stopping
 
 

@@ -22,6 +22,7 @@ from services.devstack.ports import wait_for_listener
 from services.devstack.state import StackState, find_state
 from services.runtime.logs import capture_logs
 from tests.support.processes import wait_until_gone
+from tests.support.waiting import SECONDS
 
 LogLines = list[dict[str, Any]]
 
@@ -110,7 +111,7 @@ def port_of(state: StackState, name: str) -> int:
 
 
 async def wait_for_new_pid(directory: DataDirectory, name: str, old: int) -> dict[str, int]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         while True:
             pids: dict[str, int] = json.loads(directory.pids_file.read_text())
             if pids[name] != old:

@@ -22,7 +22,9 @@ from services.runtime.keyring import Keyring
 from services.runtime.lifecycle import Lifetime
 from services.runtime.settings import Durability
 from tests.integration.intake.client import MemberSystem
-from tests.support.servers import Broker, free_port
+from tests.support.ports import free_port
+from tests.support.servers import Broker
+from tests.support.waiting import SECONDS
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Servers:
 
 
 async def wait_for(fact: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         while not await fact():  # noqa: ASYNC110 - it happens behind a server
             await asyncio.sleep(0.02)
 

@@ -20,6 +20,7 @@ from tests.integration.intake.client import Reply, is_problem
 from tests.integration.intake.events import build_event
 from tests.integration.intake.stack import RunningIntake, Servers, open_intake
 from tests.support.servers import Broker, LoopThread, build_postgres, build_surroundings
+from tests.support.waiting import SECONDS
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ async def test_a_broker_that_lost_its_log_makes_intake_start_anew(
     await broker.stop()
     assert (await send_in_time(intake, "e1")).status == 503
     await broker.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         await intake.lifetime.wait()
     assert intake.lifetime.exit_code is ExitCode.CLUSTER_CHANGED
     await intake.running

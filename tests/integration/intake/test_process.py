@@ -14,7 +14,8 @@ import pytest
 from tests.integration.intake.client import MemberSystem
 from tests.integration.intake.events import build_event
 from tests.integration.intake.stack import Servers, wait_for
-from tests.support.servers import Broker, free_port
+from tests.support.ports import free_port
+from tests.support.servers import Broker
 
 
 @asynccontextmanager

@@ -37,8 +37,10 @@ from services.runtime.keyring import Keyring
 from services.runtime.lifecycle import Lifetime
 from services.runtime.settings import Durability
 from tests.support.mailbox import Mailbox
+from tests.support.ports import free_port
 from tests.support.receivers import Receiver
-from tests.support.servers import Broker, Database, free_port
+from tests.support.servers import Broker, Database
+from tests.support.waiting import SECONDS
 from tests.unit.notify.records import alert_content, alert_record, duty_notice
 
 QUICK: Schedules = dict.fromkeys(
@@ -56,7 +58,6 @@ COORDINATOR = AgencyRecord(
 NOT_SOON = datetime(2126, 3, 4, 6, 55, tzinfo=UTC)
 """Nothing is late in a test that is not about that."""
 
-_SECONDS = 45.0
 _PASSED_OVER = frozenset({"stored", "unreachable", "endpoint_suspended", "endpoint_resumed"})
 
 
@@ -281,7 +282,7 @@ class Rig:
 
 
 async def wait_until(fact: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(_SECONDS):
+    async with asyncio.timeout(SECONDS):
         while not await fact():  # noqa: ASYNC110 - it happens behind a server
             await asyncio.sleep(0.02)
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from schemas.heartbeat import WebhookHeartbeat
 from tests.integration.notify.rig import Rig, running_notify, wait_until
 from tests.support.receivers import Arrival, Receiver, Receivers, status
+from tests.support.waiting import SECONDS
 
 AGENCY = "ag-kern-cw"
 KEY = "tca_0123456789abcdefghij"
@@ -22,7 +23,7 @@ def _is_one(arrival: Arrival) -> bool:
 
 
 async def heard(receiver: Receiver, count: int) -> list[WebhookHeartbeat]:
-    async with asyncio.timeout(20), receiver.changed:
+    async with asyncio.timeout(SECONDS), receiver.changed:
         await receiver.changed.wait_for(lambda: len(heartbeats(receiver)) >= count)
     return heartbeats(receiver)
 

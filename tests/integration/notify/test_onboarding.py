@@ -8,8 +8,8 @@ from aiohttp import web
 from schemas.receipt import EndpointAdded
 from services.runtime.crypto import hash_api_key
 from tests.integration.notify.rig import Reply, Rig, RunningNotify, running_notify
+from tests.support.ports import free_port
 from tests.support.receivers import Answer, Receiver, Receivers, status
-from tests.support.servers import free_port
 
 AGENCY = "ag-kern-cw"
 KEY = "tca_0123456789abcdefghij"

@@ -11,6 +11,7 @@ from services.notify.schedule import SCHEDULES
 from tests.integration.notify.rig import Rig, running_notify
 from tests.support.mailbox import Mailbox
 from tests.support.receivers import Answer, Gate, Receivers, status
+from tests.support.waiting import SECONDS
 
 AGENCY = "ag-kern-cw"
 DELIVERIES = "SELECT state, attempts FROM notify.delivery ORDER BY target"
@@ -273,7 +274,7 @@ async def test_a_body_that_never_ends_is_not_waited_for(rig: Rig, receivers: Rec
 
 
 async def _until_closed(url: str) -> None:
-    async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(SECONDS), aiohttp.ClientSession() as session:
         while True:
             try:
                 async with session.get(f"{url}/livez"):

@@ -24,7 +24,7 @@ from tests.support.peers import (
     say_smtp,
     talk_garbage,
 )
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 
 STATUSES: Mapping[Channel, Mapping[Outcome, tuple[int, ...]]] = {
     Channel.WEBHOOK: {

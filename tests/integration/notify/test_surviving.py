@@ -22,6 +22,7 @@ from tests.integration.notify.telling import ids, make, send, wait_for_states
 from tests.support.kafka_choice import ON_APACHE
 from tests.support.receivers import Gate, Receivers, status
 from tests.support.stack import ROOT
+from tests.support.waiting import SECONDS
 
 AGENCY = "ag-kern-cw"
 OUTBOX = "SELECT cluster_id FROM notify.outbox ORDER BY batch_id"
@@ -101,7 +102,7 @@ async def test_sigterm_ends_the_process_cleanly(rig: Rig, receivers: Receivers) 
     with notify_process(rig.settings()) as process:
         await receivers["one"].wait_for(1)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(SECONDS) == 0
     await rig.wait_for_receipts("delivered")
     assert len(receivers["one"].arrivals) == 1
 
@@ -119,7 +120,7 @@ async def test_sigterm_cuts_no_attempt_and_begins_none(rig: Rig, receivers: Rece
         await rig.wait_for_row("SELECT 1 FROM notify.delivery WHERE attempts = 0 AND leased_by IS NULL")
         assert process.poll() is None
         gate.open()
-        assert await asyncio.to_thread(process.wait, 20) == 0
+        assert await asyncio.to_thread(process.wait, SECONDS) == 0
     assert len(receivers["one"].arrivals) == 1
     rows = await rig.query("SELECT state, attempts FROM notify.delivery ORDER BY attempts")
     assert [tuple(row.values()) for row in rows] == [("pending", 0), ("delivered", 1)]
@@ -134,7 +135,7 @@ async def test_sigterm_waits_for_a_receiver_that_never_answers_no_longer_than_fo
     with notify_process(rig.settings(notify_timeout=timedelta(seconds=1))) as process:
         await receivers["one"].wait_for(1)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(SECONDS) == 0
     rows = await rig.query("SELECT state, attempts, leased_by FROM notify.delivery")
     assert [tuple(row.values()) for row in rows] == [("pending", 1, None)]
 

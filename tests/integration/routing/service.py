@@ -20,15 +20,14 @@ from services.runtime.crypto import hash_api_key
 from services.runtime.lifecycle import ExitCode, Lifetime
 from services.runtime.settings import Durability
 from tests.integration.routing.rig import Rig
-from tests.support.servers import free_port
+from tests.support.ports import free_port
+from tests.support.waiting import SECONDS
 
 OPERATOR_KEY = "tco_0123456789abcdef0123456789abcdef"
 
-_SECONDS = 30.0
-
 
 async def wait_for(fact: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(_SECONDS):
+    async with asyncio.timeout(SECONDS):
         while not await fact():  # noqa: ASYNC110 -- it happens behind a server
             await asyncio.sleep(0.02)
 
@@ -108,7 +107,7 @@ class RunningService(Service):
     running: "asyncio.Task[None]"
 
     async def wait_exit(self) -> ExitCode:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(SECONDS):
             await self.running
         return self.lifetime.exit_code
 

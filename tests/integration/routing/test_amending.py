@@ -17,6 +17,7 @@ from tests.integration.routing.rig import OPERATOR, READER, Rig, Routing, sample
 from tests.integration.routing.test_cases import CONSENT, VSP, corrected, of_type
 from tests.integration.routing.test_climbing import a_tip, climb_to, quick_routing, receive
 from tests.integration.routing.test_replay import FailingPublisher
+from tests.support.waiting import SECONDS
 
 GRANT = of_type("consent.granted", "grant", consent=CONSENT)
 REVOKE = of_type("consent.revoked", "revoke", consent={"consent_id": "cn-1"})
@@ -330,7 +331,7 @@ async def test_a_withdrawal_is_judged_by_what_holds_once_the_case_is_its_own(
         async with other.transaction():
             await other.execute("SELECT FROM routing.case_state FOR UPDATE")
             withdrawing = asyncio.create_task(routing.withdrawals.withdraw())
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SECONDS):
                 while not await rig.admin.fetchval(WAITING):
                     pass
             # Renewed while somebody else had the case.

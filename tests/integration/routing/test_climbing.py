@@ -21,6 +21,7 @@ from services.runtime.kafka import Publisher, PublishError, Record
 from tests.integration.routing.events import CORRELATION_ID, RECEIVED_AT, Json, build_event, lay_out
 from tests.integration.routing.rig import OPERATOR, PACKS, READER, Rig, Routing, sample_directory
 from tests.integration.routing.test_replay import FailingPublisher
+from tests.support.waiting import SECONDS
 
 SO, TFC, BPD = "ag-kern-so", "ag-kern-tfc", "ag-bpd"
 TIME = timedelta(seconds=0.25)
@@ -66,7 +67,7 @@ async def decide(rig: Rig, routing: Routing, *events: Json, first_offset: int = 
 
 async def climb_to(rig: Rig, routing: Routing, escalation: int) -> None:
     """Looks for what is due, as the service does for ever, until a rung was reached."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         while not await rungs(rig, escalation):
             await routing.climber.climb_due()
 
@@ -81,7 +82,7 @@ async def contents(rig: Rig) -> list[dict[str, Any]]:
 
 
 async def wait_until_due(rig: Rig) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         while not await rig.admin.fetchval("SELECT bool_and(due <= clock_timestamp()) FROM routing.ladder"):
             pass
 
@@ -194,7 +195,7 @@ async def test_after_an_outage_each_recipient_is_told_once(rig: Rig, routing: Ro
 
 async def test_two_processes_climb_each_rung_once(rig: Rig, routing: Routing) -> None:
     await decide(rig, routing, *[a_tip(f"e{n}", subject=f"case-{n % 3}") for n in range(9)])
-    async with quick_routing(rig) as other, asyncio.timeout(20):
+    async with quick_routing(rig) as other, asyncio.timeout(SECONDS):
         while len(await rungs(rig, 1)) < 9:
             await asyncio.gather(*(each.climber.climb_due() for each in (routing, other) for _ in range(2)))
 
@@ -241,7 +242,7 @@ async def test_a_late_acknowledgement_wakes_who_climbs(rig: Rig, routing: Routin
     climbing = asyncio.create_task(routing.climber.climb_for_ever())
     try:
         await receive(routing, Unacknowledged.model_validate(about(alert)))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             while not await rungs(rig, 1):
                 pass
     finally:

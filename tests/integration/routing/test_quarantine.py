@@ -15,6 +15,7 @@ from services.runtime.kafka import ReceivedRecord, Record
 from services.runtime.keyring import CaseKey
 from tests.integration.routing.events import build_event, garbage, lay_out, seal_event, spoil
 from tests.integration.routing.rig import PACKS, Rig, Routing, alerts_by_agency
+from tests.support.waiting import SECONDS
 
 Lines = list[dict[str, Any]]
 
@@ -157,7 +158,7 @@ async def test_a_refusal_that_no_coordinator_can_be_told_of_alarms(
 async def handle_until_stopped(routing: Routing, records: list[ReceivedRecord]) -> None:
     """Returns when the consumer is held; the process is then asked to end."""
     handling = asyncio.create_task(routing.events.handle(records))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         while not routing.brake.is_pulled:  # noqa: ASYNC110 -- the handler has no event of ours
             await asyncio.sleep(0.01)
     assert not handling.done()

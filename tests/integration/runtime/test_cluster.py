@@ -12,6 +12,7 @@ from services.runtime.lifecycle import ExitCode, Lifetime, background
 from services.runtime.logs import capture_logs
 from tests.integration.runtime.conftest import HandClock
 from tests.support.servers import Broker
+from tests.support.waiting import SECONDS
 
 
 @pytest.mark.embedded_only(
@@ -24,7 +25,10 @@ async def test_another_cluster_behind_the_address_ends_the_process_with_75(broke
             assert watch.cluster_id == before
             await watch.check()
             await broker.restart()
-            async with background(lifetime, stop_on_cluster_change(watch, lifetime)), asyncio.timeout(10):
+            async with (
+                background(lifetime, stop_on_cluster_change(watch, lifetime)),
+                asyncio.timeout(SECONDS),
+            ):
                 await lifetime.wait()
             with pytest.raises(NotReadyError):
                 await watch.check()
@@ -47,7 +51,7 @@ async def test_a_broker_that_went_silent_makes_the_process_not_ready(
 async def test_a_broker_that_stays_keeps_the_process(broker: Broker, clock: HandClock) -> None:
     async with open_cluster_watch(broker.bootstrap, clock=clock) as watch:
         clock.seconds += STALE_SECONDS + 0.1
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             while not await answers(watch.check):  # noqa: ASYNC110 -- what is asked is the fact
                 await asyncio.sleep(0.02)
         assert not watch.has_changed

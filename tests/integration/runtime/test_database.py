@@ -23,11 +23,12 @@ from services.runtime.database import (
 )
 from services.runtime.logs import capture_logs
 from tests.support.servers import Database, LoopThread
+from tests.support.waiting import SECONDS
 
 
 async def answers(pool: Pool) -> None:
     """Returns when the pool serves again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         while True:
             try:
                 await check_database(pool)

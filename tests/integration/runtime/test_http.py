@@ -12,9 +12,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from services.runtime.health import NotReadyError, Probes, health_routes
-from services.runtime.http import Address, open_server, serve
+from services.runtime.http import GRACEFUL_SECONDS, Address, open_server, serve
 from services.runtime.lifecycle import Lifetime
 from services.runtime.logs import capture_logs
+from tests.support.waiting import SECONDS
 
 
 async def fine() -> None:
@@ -94,7 +95,7 @@ async def test_a_request_in_hand_is_answered_before_the_server_ends(client: aioh
 
 async def test_a_client_that_stays_connected_does_not_hold_up_the_end(client: aiohttp.ClientSession) -> None:
     app = Starlette(routes=health_routes(Probes()))
-    async with asyncio.timeout(3), open_server(app, host="127.0.0.1", port=0) as address:
+    async with asyncio.timeout(GRACEFUL_SECONDS - 1), open_server(app, host="127.0.0.1", port=0) as address:
         answer = await client.get(f"{address.url}/livez")
         assert await answer.json() == {"live": True}
 
@@ -114,7 +115,7 @@ async def test_serving_ends_with_the_lifetime(client: aiohttp.ClientSession) -> 
     serving = asyncio.create_task(serve(Starlette(), host="127.0.0.1", port=0, lifetime=lifetime))
     with capture_logs({}):
         lifetime.stop(reason="SIGTERM")
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(SECONDS):
         await serving
 
 

@@ -39,8 +39,7 @@ from services.runtime.kafka import (
 from services.runtime.lifecycle import ExitCode, Lifetime
 from services.runtime.logs import capture_logs
 from tests.support.servers import Broker
-
-SECONDS = 15
+from tests.support.waiting import SECONDS
 
 
 class Inbox:
@@ -356,7 +355,7 @@ async def test_a_static_member_joins_consumes_and_commits(
     consumers = build_broker(static)
     ready = subscribe(consumers, static, inbox.handle, group="static", topics=[topic], lifetime=Lifetime())
     starting = asyncio.create_task(consumers.start())
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(SECONDS):
         while await reason_not_ready(ready) != "no partitions yet":  # noqa: ASYNC110 -- what is asked is the fact
             await asyncio.sleep(0.01)
     await starting

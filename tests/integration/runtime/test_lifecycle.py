@@ -14,6 +14,7 @@ import pytest
 
 from services.runtime.lifecycle import ExitCode, Lifetime, background, unless_stopped
 from services.runtime.logs import capture_logs
+from tests.support.waiting import SECONDS
 
 PRELUDE = """
 import asyncio
@@ -42,7 +43,7 @@ def process(body: str, *, drain_seconds: float = 5) -> Iterator[subprocess.Popen
 def end_of(running: subprocess.Popen[bytes]) -> tuple[int, list[dict[str, Any]]]:
     assert running.stderr is not None
     lines = [orjson.loads(line) for line in running.stderr.read().splitlines()]
-    return running.wait(timeout=20), lines
+    return running.wait(SECONDS), lines
 
 
 WAITING = """
@@ -217,7 +218,7 @@ async def test_work_that_loses_the_first_request_to_end_is_asked_again() -> None
         lost.set()
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(SECONDS):
         async with background(Lifetime(), work()):
             await asyncio.sleep(0)
     assert lost.is_set()

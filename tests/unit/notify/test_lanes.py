@@ -11,6 +11,7 @@ from services.notify.delivery import Channel, Outcome, Path
 from services.notify.repository.rows import Due
 from services.notify.worker.lane import Lane, LaneLimit
 from services.notify.worker.lanes import Dispatcher, Limits
+from tests.support.waiting import SECONDS
 from tests.unit.notify.records import alert_record
 
 NOW = datetime(2026, 3, 4, 6, 40, tzinfo=UTC)
@@ -214,7 +215,7 @@ async def test_catching_up_waits_for_lanes_that_move_and_counts_one_turn_of_each
     async with dispatching(receivers, total=20, each=10) as dispatcher:
         for _ in range(100):
             dispatcher.start(due("stuck"))
-        await asyncio.wait_for(dispatcher.catch_up(), 1)
+        await asyncio.wait_for(dispatcher.catch_up(), SECONDS)
         for _ in range(25):
             dispatcher.start(due("quick"))
         await settle()
@@ -223,7 +224,7 @@ async def test_catching_up_waits_for_lanes_that_move_and_counts_one_turn_of_each
         assert not catching_up.done()
         await receivers.answer("quick")
         await receivers.answer("quick")
-        await asyncio.wait_for(catching_up, 1)
+        await asyncio.wait_for(catching_up, SECONDS)
         assert receivers.lanes["stuck"] == 10
 
 

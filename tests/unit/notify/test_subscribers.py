@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from services.notify import subscribers
 from services.notify.subscribers import resting
 from services.runtime.kafka import ReceivedRecord
+from tests.support.waiting import SECONDS
 
 RECORD = ReceivedRecord("tocsin.alerts", 0, 0, None, None)
 
@@ -47,6 +48,6 @@ async def test_a_busy_consumer_rests_so_that_the_next_batch_carries_more() -> No
 
 async def test_a_receiver_that_takes_its_time_holds_nobody_up_for_long() -> None:
     dispatcher = Dispatcher()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         assert await seconds_for(100, dispatcher) >= subscribers.LONGEST_REST_SECONDS * 0.9
     assert dispatcher.asked_count == 1
