@@ -25,7 +25,7 @@ FULL_FROM: Final = 100
 """Records in one batch from which on it does not: more would hardly be cheaper, and others wait already."""
 EVENTS_REST_SECONDS: Final = 0.025
 RECEIPTS_REST_SECONDS: Final = 0.25
-EVENTS_AT_ONCE: Final = 250
+EVENTS_AT_ONCE: Final = 150
 """A batch that comes after an outage must not keep the loop, or memory, for longer."""
 RECEIPTS_AT_ONCE: Final = 1000
 
