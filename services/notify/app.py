@@ -17,6 +17,7 @@ from services.notify.handlers.alerts import AlertHandler
 from services.notify.handlers.desk import AgencyDesk
 from services.notify.handlers.directory import DirectoryKeeper
 from services.notify.handlers.duties import DutyDesk
+from services.notify.handlers.limiting import Counted, Limits
 from services.notify.handlers.onboarding import OnboardingDesk
 from services.notify.handlers.operations import OperatorDesk
 from services.notify.handlers.recovery import RecoveryDesk
@@ -31,9 +32,10 @@ from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.dead_letters import DeadLetterRepository
 from services.notify.repository.directory import DirectoryRepository
 from services.notify.repository.duties import DutyRepository
-from services.notify.repository.outbox import OutboxRepository
+from services.notify.repository.onboarding import OnboardingRepository
 from services.notify.repository.refusals import RefusalRepository
 from services.notify.repository.sessions import SessionRepository
+from services.notify.repository.throttle import ThrottleRepository
 from services.notify.schedule import Schedules
 from services.notify.settings import NotifySettings
 from services.notify.subscribers import Subscriptions, subscribe_all
@@ -271,12 +273,19 @@ def _build_operator_desk(settings: NotifySettings, around: Surroundings) -> Oper
 def _build_onboarding_desk(
     settings: NotifySettings, around: Surroundings, engine: Engine, outward: Outward
 ) -> OnboardingDesk:
+    deployment_key = load_key_file(settings.deployment_key_file)
     return OnboardingDesk(
         directory=around.directory,
         prober=outward.prober,
-        outbox=OutboxRepository(around.pool),
+        onboarding=OnboardingRepository(around.pool),
+        limits=Limits(
+            throttle=ThrottleRepository(around.pool),
+            keys=PeopleKeys(deployment_key),
+            clock=around.clock,
+            most={Counted.ENDPOINT: settings.notify_endpoint_tries},
+        ),
         publish=engine.publish,
-        cipher=Cipher(derive_key(load_key_file(settings.deployment_key_file), "directory")),
+        cipher=Cipher(derive_key(deployment_key, "directory")),
         member=settings.member,
         clock=around.clock,
         new_id=new_ordered_id,

@@ -205,18 +205,21 @@ class Directory:
             self.view = view
             self._replaced.notify_all()
 
-    async def wait_for_endpoint(self, agency: str, endpoint_id: str, *, seconds: float) -> bool:
-        """Whether it is in force within that time."""
+    async def wait_for_endpoint(
+        self, agency: str, endpoint_id: str, *, seconds: float
+    ) -> EndpointRecord | None:
+        """The endpoint as it is in force within that time."""
 
-        def is_there() -> bool:
-            return self.view.find_endpoint(agency, endpoint_id) is not None
+        def find() -> EndpointRecord | None:
+            found = self.view.find_active(agency)
+            endpoints = [] if found is None else found.endpoints
+            return next((each for each in endpoints if each.endpoint_id == endpoint_id), None)
 
         try:
             async with asyncio.timeout(seconds), self._replaced:
-                await self._replaced.wait_for(is_there)
+                return await self._replaced.wait_for(find)
         except TimeoutError:
-            return False
-        return True
+            return None
 
     async def wait_for(self, version: int, *, seconds: float) -> DirectoryView:
         """The view once it is at least this version. Raises DirectoryBehindError."""

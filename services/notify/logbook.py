@@ -182,6 +182,12 @@ CATALOGUE: Catalogue = MappingProxyType(
             "An endpoint that is to be added was tried: unsigned, wrongly signed, signed.",
             ("endpoint_id", "agency", "operator", "passed"),
         ),
+        "endpoint.limited": LogEntry(
+            "warning",
+            "An agency had endpoints tried too often; nothing more is tried until the while is over. If it "
+            "knows nothing of it, its key is in other hands.",
+            ("agency",),
+        ),
         "endpoint.suspended": LogEntry(
             "error",
             "An endpoint keeps failing, or answered 410. Only what a law orders is tried there, and now and "

@@ -65,6 +65,7 @@ class NotifySettings(ServiceSettings):
     notify_suspend_attempts: int = Field(default=10, ge=1)
     notify_suspend_ratio: float = Field(default=0.8, gt=0, le=1)
     notify_suspend_probe: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    notify_endpoint_tries: int = Field(default=10, ge=1)
     notify_heartbeat: timedelta = Field(default=timedelta(days=1), gt=timedelta(0))
     notify_pulse: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     notify_pulse_patience: timedelta = Field(default=timedelta(minutes=1), gt=timedelta(0))

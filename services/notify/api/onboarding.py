@@ -10,18 +10,26 @@ from schemas.credentials import WebhookSecret
 from schemas.directory import AgencyRecord, EndpointLimits, Url
 from schemas.vocabulary import AgencyId, EndpointContent
 from services.notify.api.documents import OF_AGENCY, OPERATED
-from services.notify.api.refusals import NO_SUCH_AGENCY, RefusedError, refuse_endpoint
+from services.notify.api.refusals import (
+    BEING_ADDED,
+    NO_SUCH_AGENCY,
+    RefusedError,
+    refuse_endpoint,
+    refuse_tries,
+)
 from services.notify.handlers.onboarding import (
+    Added,
     EndpointRefusedError,
     NewEndpoint,
     OnboardingDesk,
     ProbeFailedError,
+    TooOftenError,
+    UnderWayError,
 )
 from services.notify.onboarding import Probe, list_advice
 
 NO_STORE: Final = {"cache-control": "no-store"}
-BY_AGENCY: Final = "agency"
-_IN_FORCE, _ACCEPTED = 201, 202
+_IN_FORCE, _ACCEPTED, _TOO_MANY = 201, 202, 429
 
 Enter = Callable[[], OnboardingDesk]
 
@@ -64,7 +72,7 @@ def add_onboarding_routes(
 
     @app.post("/v1/endpoints", operation_id="addEndpoint", status_code=_IN_FORCE, **ADD)
     async def add_endpoint(agency: Agency, asked: EndpointRequest) -> Response:
-        return await _add(enter(), agency, asked, by=BY_AGENCY)
+        return await _answer(enter().add_own(agency, _read(asked)))
 
     @app.post(
         "/v1/operator/agencies/{agency}/endpoints",
@@ -76,19 +84,26 @@ def add_onboarding_routes(
         found = enter().find_agency(agency)
         if found is None:
             raise RefusedError(NO_SUCH_AGENCY)
-        return await _add(enter(), found, asked, by=operator)
+        return await _answer(enter().add(found, _read(asked), by=operator))
 
 
-async def _add(desk: OnboardingDesk, agency: AgencyRecord, asked: EndpointRequest, *, by: str) -> Response:
-    new = NewEndpoint(
+def _read(asked: EndpointRequest) -> NewEndpoint:
+    return NewEndpoint(
         url=asked.url,
         secret=asked.secret,
         content=asked.content,
         exercises=asked.exercises,
         limits=asked.limits,
     )
+
+
+async def _answer(adding: Awaitable[Added]) -> Response:
     try:
-        added = await desk.add(agency, new, by=by)
+        added = await adding
+    except TooOftenError as often:
+        raise RefusedError(refuse_tries(often.wait)) from None
+    except UnderWayError:
+        raise RefusedError(BEING_ADDED) from None
     except EndpointRefusedError as refused:
         raise RefusedError(refuse_endpoint([str(refused)])) from None
     except ProbeFailedError as failed:
@@ -122,15 +137,18 @@ ADD: Final[dict[str, Any]] = {
         **OF_AGENCY,
         202: {"description": "Added, and not yet in force.", "model": AddedEndpoint},
         400: OPERATED[422] | {"description": "The body is not JSON."},
+        409: OPERATED[422] | {"description": "Another request adds this address, or has just done so."},
         422: OPERATED[422]
         | {"description": "A probe failed or the body is invalid; `errors` says what to do."},
+        _TOO_MANY: OPERATED[422]
+        | {"description": "Your agency tried too often; ask again after `Retry-After`."},
     },
 }
 ADD_FOR: Final[dict[str, Any]] = {
     **ADD,
     "summary": "Add an endpoint of an agency",
     "responses": {
-        **ADD["responses"],
+        **{status: answer for status, answer in ADD["responses"].items() if status != _TOO_MANY},
         401: OPERATED[401],
         404: OPERATED[422] | {"description": "No active agency has this id."},
     },

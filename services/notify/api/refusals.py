@@ -1,6 +1,8 @@
 """What goes wrong with a request, as problem documents that name paths and never values."""
 
 from collections.abc import Iterable
+from datetime import timedelta
+from math import ceil
 from typing import Any, Final
 from uuid import UUID
 
@@ -105,6 +107,12 @@ NO_SUCH_CONTACT: Final = Problem(
 NO_SUCH_PERSON: Final = Problem(
     status=404, title="No such person", detail="Nobody who may sign in has this id."
 )
+BEING_ADDED: Final = Problem(
+    status=409,
+    title="Being added",
+    detail="Another request adds an endpoint at this address, or has just done so, with its own secret; of "
+    "this one nothing was kept. `GET /v1/endpoints` shows it once it is in force.",
+)
 AWAY: Final = Problem(
     status=503,
     title="Not available now",
@@ -121,6 +129,18 @@ def refuse_endpoint(advice: Iterable[str]) -> Problem:
         title="Not added",
         detail="Nothing changed. Mend what `errors` names and add it again.",
         errors=[FieldError("/url", message) for message in advice],
+    )
+
+
+def refuse_tries(wait: timedelta) -> Problem:
+    """Nothing was tried, and when it may be."""
+    seconds = max(1, ceil(wait.total_seconds()))
+    return Problem(
+        status=429,
+        title="Too many tries",
+        detail="Nothing was tried. Your agency may have an endpoint tried so often in a quarter of an hour: "
+        f"ask again in {seconds} s, or have the operator add it (`tocsin endpoint add`).",
+        retry_after=seconds,
     )
 
 

@@ -1,7 +1,7 @@
-"""How often somebody may try: by name and by address, each try counted before it is judged."""
+"""How often somebody may try: by name, address or agency, each try counted before it is judged."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -19,6 +19,8 @@ class Counted(StrEnum):
     NAME = "name"
     ADDRESS = "address"
     ENROLMENT_ADDRESS = "enrolment_address"
+    ENDPOINT = "endpoint"
+    """By agency. How often an endpoint may be tried is configuration."""
 
 
 MOST: Final[Mapping[Counted, int]] = {
@@ -37,13 +39,16 @@ class Limits:
     throttle: ThrottleRepository
     keys: PeopleKeys
     clock: Clock
+    most: Mapping[Counted, int] = field(default_factory=lambda: MOST)
 
     async def count(self, tried: Mapping[Counted, str]) -> timedelta | None:
         """How long to wait, or None: the try may be judged."""
         now = self.clock.now()
         by = {self.keys.digest_tries(counted, value): counted for counted, value in tried.items()}
         tallies = await self.throttle.count(list(by), now=now, until=now + WHILE)
-        waits = [tally.until - now for subject, tally in tallies.items() if tally.count > MOST[by[subject]]]
+        waits = [
+            tally.until - now for subject, tally in tallies.items() if tally.count > self.most[by[subject]]
+        ]
         return max(waits, default=None)
 
     async def forgive(self, tried: Mapping[Counted, str]) -> None:

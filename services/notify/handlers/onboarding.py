@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -16,9 +17,10 @@ from schemas.directory import (
 from schemas.vocabulary import EndpointContent
 from services.notify import receipts
 from services.notify.directory import Directory
+from services.notify.handlers.limiting import Counted, Limits
 from services.notify.handlers.ports import Outgoing
 from services.notify.onboarding import Probe, ProbeResult, build_test
-from services.notify.repository.outbox import OutboxRepository
+from services.notify.repository.onboarding import OnboardingRepository
 from services.runtime.clock import Clock
 from services.runtime.crypto import Cipher
 from services.runtime.logs import get_logger
@@ -26,9 +28,12 @@ from services.runtime.logs import get_logger
 log = get_logger()
 
 MOST_AT_ONCE: Final = 4
+BY_AGENCY: Final = "agency"
 MOST_ENDPOINTS: Final = 10
 """Of an agency; more are for the directory file."""
 IN_FORCE_SECONDS: Final = 3.0
+TRYING: Final = timedelta(minutes=1)
+"""Longer than any probe takes: a process that died in between keeps nobody waiting longer."""
 
 
 class EndpointRefusedError(Exception):
@@ -63,6 +68,18 @@ class ProbeFailedError(Exception):
         self.results = results
 
 
+class UnderWayError(Exception):
+    """Another request adds an endpoint at this address, or has just done so."""
+
+
+class TooOftenError(Exception):
+    """Not tried: ask again after this while."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__("too often")
+        self.wait = wait
+
+
 class Prober(Protocol):
     """What reaches the receiver."""
 
@@ -77,7 +94,8 @@ class OnboardingDesk:
 
     directory: Directory
     prober: Prober
-    outbox: OutboxRepository
+    onboarding: OnboardingRepository
+    limits: Limits
     publish: Outgoing
     cipher: Cipher = field(repr=False)
     member: str
@@ -88,21 +106,46 @@ class OnboardingDesk:
     def find_agency(self, agency: str) -> AgencyRecord | None:
         return self.directory.view.find_active(agency)
 
+    async def add_own(self, agency: AgencyRecord, asked: NewEndpoint) -> Added:
+        """By the agency itself, which may try so often and no more. Raises as `add`, and TooOftenError."""
+        wait = await self.limits.count({Counted.ENDPOINT: agency.id})
+        if wait is not None:
+            log.warning("endpoint.limited", agency=agency.id)
+            raise TooOftenError(wait)
+        return await self.add(agency, asked, by=BY_AGENCY)
+
     async def add(self, agency: AgencyRecord, asked: NewEndpoint, *, by: str) -> Added:
-        """Raises EndpointRefusedError or ProbeFailedError."""
+        """Raises EndpointRefusedError, ProbeFailedError or UnderWayError."""
         name = endpoint_id(agency=agency.id, url=asked.url)
         _check(agency, name)
+        request = self.new_id()
         async with self._room:
+            now = self.clock.now()
+            if not await self.onboarding.claim(name, request=request, now=now, until=now + TRYING):
+                raise UnderWayError
             results = await self._try(agency.id, name, asked)
         has_passed = all(result.has_passed for result in results)
         log.info("endpoint.tested", agency=agency.id, endpoint_id=name, operator=by, passed=has_passed)
         if not has_passed:
+            await self.onboarding.release(name, request=request)
             raise ProbeFailedError(results)
         record = self._seal(agency.id, name, asked)
-        receipt = receipts.endpoint_added(agency.id, record, at=self.clock.now(), by=by)
-        self.publish(await self.outbox.insert([receipt], member=self.member, now=self.clock.now()))
-        in_force = await self.directory.wait_for_endpoint(agency.id, name, seconds=IN_FORCE_SECONDS)
-        return Added(name, results, in_force)
+        await self._tell(agency.id, record, request=request, by=by)
+        found = await self.directory.wait_for_endpoint(agency.id, name, seconds=IN_FORCE_SECONDS)
+        if found is not None and found.secret_sealed != record.secret_sealed:
+            # Routing had taken over another's before, and the directory here did not have it yet.
+            raise UnderWayError
+        return Added(name, results, in_force=found is not None)
+
+    async def _tell(self, agency: str, record: EndpointRecord, *, request: UUID, by: str) -> None:
+        now = self.clock.now()
+        receipt = receipts.endpoint_added(agency, record, at=now, by=by)
+        batch = await self.onboarding.tell(
+            record.endpoint_id, receipt, request=request, member=self.member, now=now
+        )
+        if batch is None:
+            raise UnderWayError
+        self.publish(batch)
 
     async def _try(self, agency: str, name: str, asked: NewEndpoint) -> list[ProbeResult]:
         webhook_id = f"test_{self.new_id()}"

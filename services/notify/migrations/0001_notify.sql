@@ -198,6 +198,15 @@ CREATE TABLE notify.outbox (
     next_offsets bigint[]
 );
 
+-- Endpoints that are being added, each by one request: held until then while it is tried, and by its receipt until routing has
+-- taken that over. Two requests with a secret each would otherwise both be told that theirs is in force.
+CREATE TABLE notify.onboarding (
+    endpoint_id text PRIMARY KEY,
+    request_id uuid NOT NULL,
+    held_until timestamptz NOT NULL,
+    batch_id bigint
+);
+
 -- What operators looked at and did: deliveries, never what they say, and who may sign in. `detail` is what was asked for.
 CREATE TABLE notify.read (
     at timestamptz NOT NULL,
@@ -284,12 +293,13 @@ GRANT SELECT, INSERT ON
 GRANT SELECT, INSERT, DELETE ON notify.suspension TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     notify.person, notify.enrolment, notify.session, notify.throttle TO tocsin_notify;
-GRANT SELECT, INSERT, UPDATE, DELETE ON notify.awaited, notify.outbox TO tocsin_notify;
+GRANT SELECT, INSERT, UPDATE, DELETE ON notify.awaited, notify.outbox, notify.onboarding TO tocsin_notify;
 
 -- migrate:down
 DROP TABLE notify.alert_read, notify.throttle, notify.session, notify.enrolment, notify.person;
 DROP TABLE notify.unreadable;
 DROP TABLE notify.read;
+DROP TABLE notify.onboarding;
 DROP TABLE notify.outbox;
 DROP TABLE notify.evidence;
 DROP TABLE notify.duty;

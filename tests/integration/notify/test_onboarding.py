@@ -1,5 +1,6 @@
 """Adding an endpoint: only a receiver that refuses what it must, and then told to routing."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from schemas.receipt import EndpointAdded
 from services.runtime.crypto import hash_api_key
 from tests.integration.notify.rig import Reply, Rig, RunningNotify, running_notify
 from tests.support.ports import free_port
-from tests.support.receivers import Answer, Receiver, Receivers, status
+from tests.support.receivers import Answer, Gate, Receiver, Receivers, status
 
 AGENCY = "ag-kern-cw"
 KEY = "tca_0123456789abcdefghij"
@@ -125,3 +126,89 @@ async def test_an_endpoint_that_is_there_is_not_added_again(rig: Rig, receivers:
         refused = await add(notify, receivers["one"])
     assert "rotate its secret instead" in messages(refused)
     assert receivers["one"].arrivals == []
+
+
+async def test_an_agency_may_try_so_often_and_each_of_them_counts(
+    rig: Rig, receivers: Receivers, logs: list[dict[str, Any]]
+) -> None:
+    receivers["one"].answer = status(401)
+    await rig.add_agency(AGENCY, key=KEY)
+    await rig.add_agency("ag-kern-so", key=f"{KEY}2")
+    limited = rig.settings(notify_endpoint_tries=2, notify_operator_keys=hash_api_key(OPERATOR))
+    async with running_notify(rig, limited) as notify:
+        tried = [await add(notify, receivers["one"]) for _ in range(2)]
+        beyond = [await add(notify, receivers[name]) for name in ("one", "two")]
+        path = f"/v1/operator/agencies/{AGENCY}/endpoints"
+        by_operator = await notify.ask("POST", path, key=OPERATOR, json=asked(receivers["one"]))
+        by_another = await notify.ask("POST", "/v1/endpoints", key=f"{KEY}2", json=asked(receivers["one"]))
+        await rig.query("UPDATE notify.throttle SET ends_at = now()")
+        later = await add(notify, receivers["one"])
+    assert [reply.status for reply in (*tried, *beyond)] == [422, 422, 429, 429]
+    assert len(receivers["one"].arrivals) == 3 * len([*tried, by_operator, by_another, later])
+    assert receivers["two"].arrivals == []
+    assert beyond[0].headers["content-type"] == "application/problem+json"
+    assert 0 < int(beyond[0].headers["retry-after"]) <= 15 * 60
+    assert beyond[0].body["status"] == 429
+    assert [reply.status for reply in (by_operator, by_another, later)] == [422, 422, 422]
+    assert [line["agency"] for line in logs if line["event"] == "endpoint.limited"] == [AGENCY] * 2
+
+
+async def test_of_two_who_add_one_address_at_once_one_is_told_that_it_is_not_its_secret(
+    rig: Rig, receivers: Receivers
+) -> None:
+    receiver, gate = receivers["one"], Gate()
+    receiver.answer = gate.answer
+    await rig.add_agency(AGENCY, key=KEY)
+    async with running_notify(rig, rig.settings()) as notify:
+        first = asyncio.create_task(add(notify, receiver))
+        await receiver.wait_for(3)
+        second = await add(notify, receiver, secret=receivers["another secret"].secret)
+        gate.open()
+        # It takes what is unsigned: it did not pass, and the next may try at once.
+        assert (await first).status == 422
+        receiver.answer = None
+        passed = await add(notify, receiver)
+        third = await add(notify, receiver, secret=receivers["another secret"].secret)
+        told = [each for each in await rig.read_receipts() if isinstance(each, EndpointAdded)]
+    assert (second.status, second.body["title"]) == (409, "Being added")
+    # Until routing has taken over the first receipt, it would pass over another.
+    assert (passed.status, third.status) == (202, 409)
+    assert len(told) == 1
+
+
+async def test_who_is_added_has_its_own_secret_in_force_and_not_anothers(
+    rig: Rig, receivers: Receivers
+) -> None:
+    own, other = receivers["own"], receivers["other"]
+    await rig.add_agency(AGENCY, key=KEY)
+    async with running_notify(rig, rig.settings()) as notify:
+        adding = asyncio.create_task(add(notify, own))
+        await rig.wait_for_row("SELECT 1 FROM notify.onboarding WHERE batch_id IS NOT NULL")
+        await rig.wait_for_receipts("endpoint_added")
+        [told] = [each for each in await rig.read_receipts() if isinstance(each, EndpointAdded)]
+        rig.agencies[AGENCY].endpoints.append(told.endpoint)
+        await rig.publish_directory()
+        added = await adding
+        adding = asyncio.create_task(add(notify, other))
+        await rig.wait_for_row("SELECT 1 FROM notify.onboarding WHERE batch_id IS NOT NULL OFFSET 1")
+        await rig.add_agency(AGENCY, own, other, key=KEY)
+        late = await adding
+    assert (added.status, added.body["in_force"]) == (201, True)
+    assert late.status == 409
+
+
+async def test_a_request_that_died_holds_an_address_for_a_minute_at_most(
+    rig: Rig, receivers: Receivers
+) -> None:
+    receiver, gate = receivers["one"], Gate()
+    receiver.answer = gate.answer
+    await rig.add_agency(AGENCY, key=KEY)
+    async with running_notify(rig, rig.settings()) as notify:
+        adding = asyncio.create_task(add(notify, receiver))
+        await receiver.wait_for(3)
+        adding.cancel()
+        receiver.answer = None
+        held = await add(notify, receiver)
+        await rig.query("UPDATE notify.onboarding SET held_until = held_until - interval '1 minute'")
+        free = await add(notify, receiver)
+    assert (held.status, free.status) == (409, 202)

@@ -40,8 +40,10 @@ def test_every_answer_is_listed(document: dict[str, Any]) -> None:
         "GET /v1/operator/deliveries": {"200", "401", "404", "422", "503"},
         "GET /v1/operator/deliveries/{delivery_id}": {"200", "401", "404", "422", "503"},
         "POST /v1/operator/deliveries/redrive": {"200", "400", "401", "404", "422", "503"},
-        "POST /v1/endpoints": {"201", "202", "400", "401", "422", "503"},
-        "POST /v1/operator/agencies/{agency}/endpoints": {"201", "202", "400", "401", "404", "422", "503"},
+        "POST /v1/endpoints": {"201", "202", "400", "401", "409", "422", "429", "503"},
+        "POST /v1/operator/agencies/{agency}/endpoints": {
+            *("201", "202", "400", "401", "404", "409", "422", "503")
+        },
         "GET /v1/pulse": {"200", "503"},
         "GET /a/{alert_id}": {"200", "404", "503"},
     }
