@@ -49,6 +49,7 @@ Fact: TypeAlias = AlertReceipt | Evidence | EndpointSuspended | EndpointResumed 
 NoFact: TypeAlias = Literal[ReceiptKind.DECIDED, ReceiptKind.PULSE]
 
 _OWN: Final = (KIND_HEADER, ReceiptKind.DECIDED.value.encode())
+_ADDED: Final = (KIND_HEADER, ReceiptKind.ENDPOINT_ADDED.value.encode())
 _HASTENS: Final = frozenset({ReceiptKind.UNREACHABLE, ReceiptKind.REFUSED})
 _MILLISECONDS: Final = 1000
 
@@ -66,7 +67,6 @@ class Facts:
         """Alerts that nobody can take, or will."""
         self.troubles: list[Trouble] = []
         self.evidence: list[EvidenceRow] = []
-        self.endpoints: list[EndpointAdded] = []
         self.unreadable: list[ReceivedRecord] = []
         self.counts: Counter[ReceiptKind] = Counter()
         self.stopped_at: ReceivedRecord | None = None
@@ -95,7 +95,6 @@ class Facts:
     def _take_fact(self, receipt: Fact) -> None:
         self.counts[receipt.kind] += 1
         if receipt.kind is ReceiptKind.ENDPOINT_ADDED:
-            self.endpoints.append(receipt)
             return
         if receipt.kind is ReceiptKind.EVIDENCE:
             self.evidence.append(_evidence_row(receipt))
@@ -163,12 +162,13 @@ class ReceiptBatches:
         """Raises transient errors (read the batch again), GapError, or ConsumerStoppedError."""
         started_at = self._clock.monotonic()
         facts = Facts(self._window)
+        # Before the position moves: read again after a crash, it changes nothing more. And outside of our
+        # transaction: nothing in the database waits while Kafka takes the directory.
+        await self._enroller.enrol(find_added(records))
         async with transaction(self._pool) as connection:
             repository = BatchRepository(connection)
             placed = await place_batch(repository, records, cluster_id=self._cluster_id, topic=RECEIPTS.name)
             facts.take_all(placed.due)
-            # Before the position moves: read again after a crash, it changes nothing more.
-            await self._enroller.enrol(facts.endpoints)
             told = await self._write(repository, FollowUpRepository(connection), facts)
         self._window = facts.window
         await self._consequences.tell(told)
@@ -205,6 +205,12 @@ class ReceiptBatches:
             duration_ms=round((self._clock.monotonic() - started_at) * _MILLISECONDS),
             **counts,
         )
+
+
+def find_added(records: Sequence[ReceivedRecord]) -> list[EndpointAdded]:
+    """Endpoints that are to be in the directory."""
+    told = (read_receipt(record) for record in records if _ADDED in record.headers)
+    return [receipt for receipt in told if isinstance(receipt, EndpointAdded)]
 
 
 def read_receipt(record: ReceivedRecord) -> Fact | NoFact | None:

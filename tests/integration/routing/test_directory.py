@@ -1,5 +1,7 @@
 """Applying a directory: versions, what is kept of it, and what the other services are told."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +24,7 @@ from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung
 from services.routing.handlers.enrolling import Enroller, UnknownEndpointError
 from services.routing.handlers.snapshots import derive_directory_key
 from services.runtime.crypto import hash_api_key, load_key_file, new_api_key, new_webhook_secret, open_sealed
-from services.runtime.kafka import Record, read_topic_to_end
+from services.runtime.kafka import Publisher, Record, read_topic_to_end
 from tests.integration.routing.events import build_event, lay_out
 from tests.integration.routing.rig import OPERATOR, Rig, Routing, alerts_by_agency, sample_directory
 
@@ -107,6 +109,39 @@ async def test_an_endpoint_that_passed_its_probes_is_added_once_however_often_it
     # Told again, after a crash before the position moved or a broker that forgot.
     await tell(routing, passed(), offset=3)
     assert await rig.count("directory") == 3
+
+
+class HeldPublisher:
+    """Kafka, which takes its time."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self.asked, self.released = asyncio.Event(), asyncio.Event()
+
+    async def publish(self, records: Sequence[Record]) -> list[tuple[int, int]]:
+        self.asked.set()
+        await self.released.wait()
+        return await self._publisher.publish(records)
+
+
+async def test_a_kafka_that_is_slow_holds_no_transaction_and_a_kill_meanwhile_loses_nothing(
+    rig: Rig, routing: Routing
+) -> None:
+    await routing.desk.apply(one_agency(), operator=OPERATOR)
+    held = HeldPublisher(rig.publisher)
+    async with rig.open_routing(publisher=held) as dying:  # type: ignore[arg-type]
+        telling = asyncio.create_task(tell(dying, passed()))
+        await held.asked.wait()
+        transactions = await rig.admin.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE xact_start IS NOT NULL"
+            " AND usename = 'tocsin_routing' AND datname = current_database()"
+        )
+        telling.cancel()
+    assert (transactions, await endpoints(rig), await rig.count("directory")) == (0, [], 3)
+
+    await tell(routing, passed())
+    assert (await endpoints(rig), await rig.count("directory")) == ([passed().endpoint.url], 3)
+    assert await rig.position(topic=RECEIPTS.name) == 1
 
 
 async def test_a_file_that_does_not_name_an_added_endpoint_leaves_it_and_one_that_does_takes_it_over(
