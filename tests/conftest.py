@@ -1,6 +1,10 @@
-"""What holds for every test: the folder it lies in is its marker, and it runs on the broker it is about."""
+"""What holds for every test: its folder is its marker, it runs on the broker it is about, and it ends."""
 
+import asyncio
+import functools
+import inspect
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,8 @@ from tests.support.kafka_choice import CHOSEN, ON_APACHE
 
 TESTS = Path(__file__).parent
 
+ENDS_BEFORE = 0.8
+"""Of a test's patience: the alarm is for what does not end by itself."""
 OTHER_BROKER = "embedded_only" if ON_APACHE else "apache_only"
 _LEFT_OUT = "left_out"
 
@@ -23,6 +29,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _left_out.update(reason for item in items if (reason := _why_left_out(item)) is not None)
     config.hook.pytest_deselected(items=[item for item in items if _why_left_out(item) is not None])
     items[:] = [item for item in items if _why_left_out(item) is None]
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.obj = _ending(item.obj, seconds=ENDS_BEFORE * _find_patience(item))
+
+
+def _ending(test: Callable[..., Awaitable[None]], *, seconds: float) -> Callable[..., Awaitable[None]]:
+    """The test, cancelled when it takes too long: what it opened is closed, and the tests after it go on.
+
+    The alarm of pytest-timeout is raised in whatever runs just then. If that is a task of the service under
+    test, the task ends, and the test waits on for ever.
+    """
+
+    @functools.wraps(test)
+    async def ends(*args: object, **kwargs: object) -> None:
+        async with asyncio.timeout(seconds):
+            await test(*args, **kwargs)
+
+    return ends
+
+
+def _find_patience(item: pytest.Item) -> float:
+    """Seconds: what its marker says, or what holds for all."""
+    marker = item.get_closest_marker("timeout")
+    asked: object = item.config.getoption("timeout") or item.config.getini("timeout")
+    return float(marker.args[0] if marker is not None else str(asked))
 
 
 def _why_left_out(item: pytest.Item) -> str | None:
