@@ -1,9 +1,8 @@
 """The composition root: builds intake from its settings, and ends it in order."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from schemas.topics import TOPICS
 from services.intake import logbook
@@ -34,7 +33,7 @@ from services.runtime.kafka import (
     stop_on_cluster_change,
 )
 from services.runtime.keyring import Keyring
-from services.runtime.lifecycle import Lifetime, background, end_tasks, run
+from services.runtime.lifecycle import Lifetime, background, run, unless_stopped
 from services.runtime.logs import configure, get_logger
 
 log = get_logger()
@@ -76,7 +75,7 @@ async def run_intake(settings: IntakeSettings, lifetime: Lifetime) -> None:
             durability=settings.durability,
         )
         opening = resources.enter_async_context(open_intake(settings, lifetime=lifetime, probes=probes))
-        api.intake = await _unless_stopped(lifetime, opening)
+        api.intake = await unless_stopped(lifetime, opening)
         await lifetime.wait()
 
 
@@ -156,15 +155,3 @@ def _add_probes(
 async def _check_connected(api: IntakeApi) -> None:
     if api.intake is None:
         raise NotReadyError("waiting for PostgreSQL and Kafka")
-
-
-async def _unless_stopped(lifetime: Lifetime, opening: Coroutine[Any, Any, Intake]) -> Intake | None:
-    """What was opened; None if the process is to stop before that."""
-    work = asyncio.ensure_future(opening)
-    stop = asyncio.ensure_future(lifetime.wait())
-    await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if work.done():
-        return work.result()
-    await end_tasks(work)
-    return None

@@ -1,9 +1,8 @@
 """The composition root: builds notify from its settings, and ends it in order."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from schemas.topics import RECEIPTS, TOPICS
@@ -57,7 +56,7 @@ from services.runtime.kafka import (
     stop_on_cluster_change,
 )
 from services.runtime.keyring import Keyring
-from services.runtime.lifecycle import Lifetime, background, end_tasks, run
+from services.runtime.lifecycle import Lifetime, background, run, unless_stopped
 from services.runtime.logs import configure, get_logger
 
 log = get_logger()
@@ -113,7 +112,7 @@ async def run_notify(
                 schedules=schedules,
             )
         )
-        if (desks := await _unless_stopped(lifetime, opening)) is not None:
+        if (desks := await unless_stopped(lifetime, opening)) is not None:
             door.desk, door.operators, door.recovery, door.onboarding, door.judge_pulse, door.reception = (
                 desks
             )
@@ -322,15 +321,3 @@ def _add_probes(
 async def _check_connected(door: Door) -> None:
     if door.desk is None:
         raise NotReadyError("waiting for PostgreSQL and Kafka")
-
-
-async def _unless_stopped(lifetime: Lifetime, opening: Coroutine[Any, Any, Desks]) -> Desks | None:
-    """What was opened; None if the process is to stop before that."""
-    work = asyncio.ensure_future(opening)
-    stop = asyncio.ensure_future(lifetime.wait())
-    await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if work.done():
-        return work.result()
-    await end_tasks(work)
-    return None

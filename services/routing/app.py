@@ -1,10 +1,9 @@
 """The composition root: builds routing from its settings, and ends it in order."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from schemas.topics import CASE_EVENTS, DIRECTORY, RECEIPTS, TOPICS
 from services.routing import logbook
@@ -69,7 +68,7 @@ from services.runtime.kafka import (
     stop_on_cluster_change,
 )
 from services.runtime.keyring import Keyring
-from services.runtime.lifecycle import Lifetime, background, end_tasks, run
+from services.runtime.lifecycle import Lifetime, background, run, unless_stopped
 from services.runtime.logs import configure, get_logger
 from services.runtime.stranded import StrandedWatch
 
@@ -113,7 +112,7 @@ async def run_routing(settings: RoutingSettings, lifetime: Lifetime) -> None:
         opening = resources.enter_async_context(
             open_routing(settings, seeds, api=api, probes=probes, lifetime=lifetime)
         )
-        await _unless_stopped(lifetime, opening)
+        await unless_stopped(lifetime, opening)
         await lifetime.wait()
 
 
@@ -338,15 +337,3 @@ def _add_probes(probes: Probes, parts: Parts) -> None:
 async def _check_connected(api: RoutingApi) -> None:
     if api.desk is None:
         raise NotReadyError("waiting for PostgreSQL and Kafka")
-
-
-async def _unless_stopped(lifetime: Lifetime, opening: Coroutine[Any, Any, None]) -> None:
-    """Waits for the opening, but gives it up if the process is to stop before."""
-    work = asyncio.ensure_future(opening)
-    stop = asyncio.ensure_future(lifetime.wait())
-    await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if work.done():
-        return work.result()
-    await end_tasks(work)
-    return None
