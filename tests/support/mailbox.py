@@ -52,8 +52,18 @@ class Mailbox:
     credentials: tuple[str, str] | None = None
     """Who may send where only those may who signed in: to another's domain."""
     own_domain: str | None = None
-    session_count: int = 0
+    sessions: list[SMTP] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @property
+    def session_count(self) -> int:
+        return len(self.sessions)
+
+    def end_sessions(self) -> None:
+        """As a server does with what rests for too long."""
+        for session in self.sessions:
+            if session.transport is not None:
+                session.transport.close()
 
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth_data: object
@@ -119,17 +129,16 @@ class Mailbox:
 
 @asynccontextmanager
 async def open_mailbox(
-    *, tls: ssl.SSLContext | None = None, implicit: bool = False, idle_seconds: float = 300.0
+    *, tls: ssl.SSLContext | None = None, implicit: bool = False
 ) -> AsyncIterator[Mailbox]:
     """Listens on a free loopback port while the block runs; offers STARTTLS if it has a certificate.
 
-    `implicit` encrypts from the first byte instead. A client that says nothing for long is left.
+    `implicit` encrypts from the first byte instead.
     """
     mailbox, loop = Mailbox(), asyncio.get_running_loop()
 
     def meet() -> SMTP:
-        mailbox.session_count += 1
-        return SMTP(
+        session = SMTP(
             mailbox,
             loop=loop,
             hostname="mail.example",
@@ -137,8 +146,9 @@ async def open_mailbox(
             authenticator=mailbox.authenticate,
             # It knows of STARTTLS alone as encryption.
             auth_require_tls=not implicit,
-            timeout=idle_seconds,
         )
+        mailbox.sessions.append(session)
+        return session
 
     server = await loop.create_server(meet, "127.0.0.1", 0, ssl=tls if implicit else None)
     mailbox.port = server.sockets[0].getsockname()[1]

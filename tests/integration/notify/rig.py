@@ -1,7 +1,8 @@
 """Notify on real servers: what routing would publish goes in, what routing would read comes out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,8 @@ QUICK: Schedules = dict.fromkeys(
     SCHEDULES, Schedule((timedelta(milliseconds=50),) * 3, repeat=timedelta(milliseconds=100))
 )
 """For tests of what a retry does, not of when."""
+ONE_ATTEMPT: Schedules = dict.fromkeys(SCHEDULES, Schedule((), repeat=timedelta(hours=1)))
+"""For tests that look at the first one, however slow this machine is."""
 
 COORDINATOR = AgencyRecord(
     id="ag-tfc",
@@ -279,6 +282,11 @@ class Rig:
             keyring = Keyring(pool, Kek.load(self.secrets / "kek.json"))
             key = (await keyring.ensure_keys([case_ref]))[case_ref]
         return key.key_id, key.secret
+
+
+def kinds(receipts: Iterable[Receipt]) -> Counter[str]:
+    """How many there are of each."""
+    return Counter(receipt.kind.value for receipt in receipts)
 
 
 async def wait_until(fact: Callable[[], Awaitable[bool]]) -> None:

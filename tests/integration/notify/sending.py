@@ -1,4 +1,4 @@
-"""One attempt over a channel, with patience for half a second and leave to dial this machine."""
+"""One attempt over a channel, with leave to dial this machine."""
 
 import ipaddress
 import ssl
@@ -18,7 +18,9 @@ from services.notify.settings import MailTls
 from services.notify.signing import parse_secret
 from services.runtime.clock import SystemClock
 
-PATIENCE = timedelta(seconds=0.5)
+PATIENCE = timedelta(minutes=1)
+HASTE = timedelta(seconds=0.5)
+"""For whoever never answers."""
 LOOPBACK = Egress((ipaddress.ip_network("127.0.0.0/8"),), allow_http=True)
 LETTER = Letter(
     to="duty@cw.example",
@@ -34,14 +36,26 @@ async def post(channel: WebhookChannel, url: str) -> Attempt:
     return await channel.send(url, [KEY], webhook_id="a_1", body=b"{}")
 
 
-async def post_once(url: str, *, egress: Egress = LOOPBACK, tls: ssl.SSLContext | None = None) -> Attempt:
+async def post_once(
+    url: str,
+    *,
+    egress: Egress = LOOPBACK,
+    tls: ssl.SSLContext | None = None,
+    patience: timedelta = PATIENCE,
+) -> Attempt:
     """Over a channel of its own."""
-    async with open_webhook_channel(egress, patience=PATIENCE, clock=SystemClock(), tls=tls) as channel:
+    async with open_webhook_channel(egress, patience=patience, clock=SystemClock(), tls=tls) as channel:
         return await post(channel, url)
 
 
-async def mail(port: int, *, tls: MailTls = MailTls.OFF, trusting: ssl.SSLContext | None = None) -> Attempt:
-    async with email_to(mail_server(port, tls=tls, trusting=trusting)) as channel:
+async def mail(
+    port: int,
+    *,
+    tls: MailTls = MailTls.OFF,
+    trusting: ssl.SSLContext | None = None,
+    patience: timedelta = PATIENCE,
+) -> Attempt:
+    async with email_to(mail_server(port, tls=tls, trusting=trusting), patience=patience) as channel:
         return await channel.send(LETTER)
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.notify.schedule import SCHEDULES
 from services.notify.settings import MailTls
-from tests.integration.notify.rig import Rig, running_notify
+from tests.integration.notify.rig import ONE_ATTEMPT, Rig, running_notify
 from tests.support.certificates import make_certificates
 from tests.support.mailbox import Mailbox, open_mailbox
 from tests.support.peers import Peer, listening, say_http, say_nothing, talk_garbage
@@ -19,9 +18,9 @@ AGENCY = "ag-kern-cw"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 WORSE = b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n"
 GIGABYTES = 10
-ATTEMPT = (
-    "SELECT outcome, status_code, enhanced_code, detail, duration_ms FROM notify.attempt ORDER BY number"
-)
+PATIENT, HASTY = "PT15S", "PT0.3S"
+NEVER_DONE = {"trickles", "never"}
+ATTEMPT = "SELECT outcome, status_code, enhanced_code, detail FROM notify.attempt ORDER BY number"
 STATE = "SELECT state, attempts FROM notify.delivery"
 
 
@@ -126,17 +125,20 @@ async def test_one_attempt_at_a_bad_receiver(
     rig: Rig,
     request: pytest.FixtureRequest,
 ) -> None:
-    scheme = "https" if request.node.callspec.id == "no TLS" else "http"
+    case = request.node.callspec.id
+    scheme = "https" if case == "no TLS" else "http"
     async with listening(peer) as port:
         await rig.add_agency(AGENCY, Receiver(f"{scheme}://127.0.0.1:{port}/"))
-        settings = rig.settings(notify_timeout="PT0.3S")
-        async with running_notify(rig, settings, schedules=SCHEDULES):
+        settings = rig.settings(notify_timeout=HASTY if case in NEVER_DONE else PATIENT)
+        async with running_notify(rig, settings, schedules=ONE_ATTEMPT):
             await rig.send_alert()
             row = await rig.wait_for_row(ATTEMPT)
     found = (row["outcome"], row["status_code"], (row["detail"] or "").removeprefix("services.") or None)
     assert found == (outcome, status, detail)
-    assert row["duration_ms"] < 2000
-    assert await rig.query(STATE) == [{"state": state, "attempts": 1}]
+    (delivery,) = await rig.query(STATE)
+    assert delivery["state"] == state
+    # What waits for so long that it could not be made in time is claimed once more.
+    assert delivery["attempts"] == 1 or case in NEVER_DONE
 
 
 async def test_ten_gigabytes_are_not_read(rig: Rig) -> None:
@@ -249,18 +251,18 @@ async def test_a_mail_server_that_answers_550_makes_a_dead_letter(rig: Rig, mail
 
 
 @pytest.mark.parametrize(
-    ("peer", "trouble"),
+    ("peer", "trouble", "patience"),
     [
-        pytest.param(say_nothing, "TimeoutError", id="never answers"),
-        pytest.param(talk_garbage, "SMTPResponseException", id="garbage for a greeting"),
+        pytest.param(say_nothing, "TimeoutError", HASTY, id="never answers"),
+        pytest.param(talk_garbage, "SMTPResponseException", PATIENT, id="garbage for a greeting"),
     ],
 )
 async def test_a_mail_server_that_cannot_be_talked_to_is_tried_again(
-    peer: Peer, trouble: str, rig: Rig
+    peer: Peer, trouble: str, patience: str, rig: Rig
 ) -> None:
     await rig.add_agency(AGENCY, email="duty@cw.example")
     async with listening(peer) as port:
-        settings = rig.settings(notify_smtp=f"127.0.0.1:{port}", notify_timeout="PT0.3S")
+        settings = rig.settings(notify_smtp=f"127.0.0.1:{port}", notify_timeout=patience)
         async with running_notify(rig, settings):
             await rig.send_alert()
             row = await rig.wait_for_row(f"{ATTEMPT} OFFSET 1")

@@ -62,6 +62,7 @@ async def test_a_connection_that_rests_too_long_is_left_with_a_farewell() -> Non
 async def leave_by(mailbox: Mailbox, channel: EmailChannel) -> None:
     """The server ends what rests."""
     (line,) = channel.lines._idle
+    mailbox.end_sessions()
 
     async def is_over() -> bool:
         return not line.is_open
@@ -70,7 +71,7 @@ async def leave_by(mailbox: Mailbox, channel: EmailChannel) -> None:
 
 
 async def test_a_server_that_ends_what_rests_costs_no_attempt() -> None:
-    async with open_mailbox(idle_seconds=0.05) as mailbox, email_to(mail_server(mailbox.port)) as channel:
+    async with open_mailbox() as mailbox, email_to(mail_server(mailbox.port)) as channel:
         assert (await channel.send(LETTER)).outcome is Outcome.DELIVERED
         await leave_by(mailbox, channel)
         assert (await channel.send(LETTER)).outcome is Outcome.DELIVERED

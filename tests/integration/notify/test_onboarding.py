@@ -38,7 +38,8 @@ async def test_a_receiver_that_refuses_what_it_must_is_added_by_its_agency_or_an
         added = await add(notify, receivers["one"], content="disclosed", exercises=True)
         path = f"/v1/operator/agencies/{AGENCY}/endpoints"
         by_operator = await notify.ask("POST", path, key=OPERATOR, json=asked(receivers["two"]))
-        told = [each for each in await rig.read_receipts() if isinstance(each, EndpointAdded)]
+        receipts = await rig.wait_for_receipts("endpoint_added", "endpoint_added")
+        told = [each for each in receipts if isinstance(each, EndpointAdded)]
     # Nobody here applies it to the directory: that is routing's.
     assert (added.status, added.body["in_force"]) == (202, False)
     assert [(probe["probe"], probe["status_code"], probe["reason"]) for probe in added.body["probes"]] == [

@@ -1,12 +1,15 @@
 """What routing decided anew: amended, stopped, updated, cancelled, and no longer allowed by now."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from schemas.alert import Command
 from schemas.vocabulary import AlertKind, EndpointContent, Group
+from services.devstack.datadir import write_atomically
+from services.runtime.shifted_clock import INSTALL
 from tests.integration.notify.rig import Rig, running_notify, wait_until
 from tests.integration.notify.telling import (
     AGENCY,
@@ -20,6 +23,7 @@ from tests.integration.notify.telling import (
     send,
     wait_for_states,
 )
+from tests.support.databases import execute
 from tests.support.mailbox import Mailbox
 from tests.support.receivers import Answer, Gate, Receivers, hang_up, status
 
@@ -375,13 +379,19 @@ async def test_a_group_whose_time_is_over_is_sent_and_shown_to_nobody(rig: Rig, 
     assert own["disclosed"] == {}
 
 
-async def test_what_ends_between_two_attempts_is_not_in_the_second(rig: Rig, receivers: Receivers) -> None:
+async def test_what_ends_between_two_attempts_is_not_in_the_second(
+    rig: Rig, receivers: Receivers, tmp_path: Path
+) -> None:
     receivers["one"].answer = status(503)
     await rig.add_agency(AGENCY, receivers["one"], key=KEY)
-    async with running_notify(rig, rig.settings()):
-        end = datetime.now(UTC) + timedelta(seconds=1.5)
-        await send(rig, disclosed=NAME, until={Group.NAME: end})
-        while receivers["one"].arrivals[-1:] == [] or receivers["one"].arrivals[-1].data["disclosed"]:
+    clock = tmp_path / "clock"
+    clock.write_text("0")
+    await execute(rig.database.admin, INSTALL)
+    async with running_notify(rig, rig.settings(test_clock_file=clock)):
+        await send(rig, disclosed=NAME, until={Group.NAME: datetime.now(UTC) + timedelta(hours=1)})
+        await receivers["one"].wait_for(1)
+        write_atomically(clock, str(timedelta(hours=2).total_seconds()))
+        while receivers["one"].arrivals[-1].data["disclosed"]:
             await receivers["one"].wait_for(len(receivers["one"].arrivals) + 1)
     shown = [bool(arrival.data["disclosed"]) for arrival in receivers["one"].arrivals]
     assert shown == sorted(shown, reverse=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from services.notify.channels.posting import build_tls_context
 from services.notify.delivery import Attempt, Channel, Outcome, Trouble
 from services.notify.egress import Egress
 from services.notify.settings import MailTls
-from tests.integration.notify.sending import mail, post_once
+from tests.integration.notify.sending import HASTE, PATIENCE, mail, post_once
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.mailbox import open_mailbox
 from tests.support.peers import (
@@ -112,20 +113,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     )
 
 
-async def post_to(peer: Peer) -> Attempt:
+async def post_to(peer: Peer, *, patience: timedelta = PATIENCE) -> Attempt:
     async with listening(peer) as port:
-        return await post_once(f"http://127.0.0.1:{port}/")
+        return await post_once(f"http://127.0.0.1:{port}/", patience=patience)
 
 
-async def mail_to(peer: Peer) -> Attempt:
+async def mail_to(peer: Peer, *, patience: timedelta = PATIENCE) -> Attempt:
     async with listening(peer) as port:
-        return await mail(port)
+        return await mail(port, patience=patience)
 
 
-async def post_to_a_tls_server_that(behaves: Peer) -> Attempt:
+async def post_to_a_tls_server_that(behaves: Peer, *, patience: timedelta = PATIENCE) -> Attempt:
     """No word of the request is sent before TLS stands."""
     async with listening(behaves) as port:
-        return await post_once(f"https://localhost:{port}/")
+        return await post_once(f"https://localhost:{port}/", patience=patience)
 
 
 async def post_over_tls(certificates: Certificates, *, authority: Path | None) -> Attempt:
@@ -169,10 +170,14 @@ MEETINGS: list[tuple[str, Trouble, Meeting]] = [
     ("webhook-inside", Trouble.FORBIDDEN, lambda _: post_once("https://127.0.0.1/", egress=Egress())),
     ("webhook-in-clear", Trouble.FORBIDDEN, lambda _: post_once("http://8.8.8.8/", egress=Egress())),
     ("webhook-speaks-unasked", Trouble.UNANSWERED, lambda _: post_to(greet_endlessly)),
-    ("webhook-silent", Trouble.UNANSWERED, lambda _: post_to(say_nothing)),
-    ("webhook-silent-at-tls", Trouble.UNREACHED, lambda _: post_to_a_tls_server_that(say_nothing)),
+    ("webhook-silent", Trouble.UNANSWERED, lambda _: post_to(say_nothing, patience=HASTE)),
+    (
+        "webhook-silent-at-tls",
+        Trouble.UNREACHED,
+        lambda _: post_to_a_tls_server_that(say_nothing, patience=HASTE),
+    ),
     ("webhook-hangs-up-at-tls", Trouble.UNREACHED, lambda _: post_to_a_tls_server_that(hang_up)),
-    ("email-silent", Trouble.UNANSWERED, lambda _: mail_to(say_nothing)),
+    ("email-silent", Trouble.UNANSWERED, lambda _: mail_to(say_nothing, patience=HASTE)),
     ("webhook-hangs-up", Trouble.UNANSWERED, lambda _: post_to(hang_up)),
     ("email-hangs-up", Trouble.UNREACHED, lambda _: mail_to(hang_up)),
     ("webhook-garbage", Trouble.GARBLED, lambda _: post_to(say_http(b"\x00\xff garbage \r\n\r\n"))),

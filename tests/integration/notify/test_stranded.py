@@ -15,7 +15,7 @@ from services.notify.repository.stranded import StrandedRepository
 from services.notify.schedule import SCHEDULES
 from services.notify.worker.stranding import Stranding
 from services.runtime.database import Pool, open_pool
-from tests.integration.notify.rig import NOT_SOON, Rig, running_notify
+from tests.integration.notify.rig import NOT_SOON, Rig, running_notify, wait_until
 from tests.support.receivers import Receivers
 from tests.unit.notify.records import alert_record
 
@@ -92,8 +92,12 @@ async def test_readiness_tells_of_it_and_the_log_alarms(
         await store_pending(pool)
     await rig.query("DELETE FROM notify.alert")
     async with running_notify(rig, rig.settings()) as notify:
-        facts = (await notify.ask("GET", "/readyz")).body
-    assert facts["without_next_step"] == {"deliveries_without_alert": 1}
+
+        async def is_told() -> bool:
+            facts = (await notify.ask("GET", "/readyz")).body
+            return bool(facts["without_next_step"] == {"deliveries_without_alert": 1})
+
+        await wait_until(is_told)
     (line,) = [line for line in logs if line["event"] == "work.stranded"]
     assert (line["level"], line["kind"], line["found_count"]) == (
         "error",

@@ -171,7 +171,7 @@ async def test_a_receipt_is_forgotten_once_routing_has_committed_past_it_and_not
     async with running_notify(rig, rig.settings()):
         await rig.send_alert()
         await rig.wait_for_receipts("delivered")
-        assert len(await rig.query(OUTBOX)) == 1
+        assert await rig.query(OUTBOX) != []
         async with routing(rig):
 
             async def is_empty() -> bool:

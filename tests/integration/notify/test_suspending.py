@@ -13,7 +13,7 @@ from services.notify.repository.suspensions import SuspensionRepository
 from services.notify.schedule import SCHEDULES, Schedule
 from services.notify.settings import NotifySettings
 from services.runtime.database import open_pool
-from tests.integration.notify.rig import Rig, running_notify
+from tests.integration.notify.rig import Rig, running_notify, wait_until
 from tests.support.receivers import Receivers, status
 
 AGENCY = "ag-kern-cw"
@@ -45,9 +45,13 @@ async def test_an_endpoint_that_keeps_failing_is_suspended_and_everybody_can_see
     async with running_notify(rig, spare(rig, probe=NEVER)) as notify:
         await suspend(rig, receivers)
         assert await rig.query(SUSPENDED) == [{"agency": AGENCY, "reason": "failing"}]
-        facts = (await notify.ask("GET", "/readyz")).body
         (line,) = [line for line in logs if line["event"] == "endpoint.suspended"]
-        assert facts["suspended_endpoints"] == [line["endpoint_id"]]
+
+        async def is_shown() -> bool:
+            facts = (await notify.ask("GET", "/readyz")).body
+            return bool(facts["suspended_endpoints"] == [line["endpoint_id"]])
+
+        await wait_until(is_shown)
         assert (line["level"], line["agency"], line["reason"]) == ("error", AGENCY, "failing")
 
 
@@ -131,7 +135,7 @@ async def test_a_probe_is_made_also_of_what_no_law_orders(rig: Rig, receivers: R
         await rig.wait_for_row(SPARED)
         receivers["one"].answer = None
         await rig.wait_for_receipts("delivered")
-        assert await rig.query(SUSPENDED) == []
+        await rig.wait_for_row("SELECT 1 FROM notify.suspension HAVING count(*) = 0")
 
 
 async def test_410_suspends_at_once(rig: Rig, receivers: Receivers) -> None:
