@@ -122,8 +122,9 @@ class Rig:
         publisher: Publisher | None = None,
         cluster_id: str = CLUSTER,
         realert: Realert = NEVER_AGAIN,
+        shifted: bool = False,
     ) -> AsyncIterator[Routing]:
-        async with open_pool(self.database.url("routing"), size=4) as pool:
+        async with open_pool(self.database.url("routing"), size=4, shifted=shifted) as pool:
             yield await self._build(pool, packs, publisher or self.publisher, cluster_id, realert)
 
     async def _build(

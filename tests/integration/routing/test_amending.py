@@ -15,7 +15,7 @@ from services.runtime.kafka import PublishError
 from tests.integration.routing.events import CORRELATION_ID, RECEIVED_AT, Json, build_event, lay_out
 from tests.integration.routing.rig import OPERATOR, READER, Rig, Routing, sample_directory
 from tests.integration.routing.test_cases import CONSENT, VSP, corrected, of_type
-from tests.integration.routing.test_climbing import a_tip, climb_to, quick_routing, receive
+from tests.integration.routing.test_climbing import a_tip, climb_to, hourly_routing, receive
 from tests.integration.routing.test_replay import FailingPublisher
 from tests.support.waiting import SECONDS
 
@@ -213,7 +213,7 @@ async def test_a_rung_on_its_way_is_amended_by_what_it_showed_itself(rig: Rig) -
     consent = {**CONSENT, "recipients": ["LEA_LEAD"]}
     event = of_type("immigration.lea_declaration_requested", "e1", name={"full": "Marigold"})
     event["source"] = "urn:tocsin:agency:ag-kern-ils:cms"
-    async with quick_routing(rig) as routing:
+    async with hourly_routing(rig) as routing:
         log = Log(rig, routing)
         await log.add(of_type("consent.granted", "grant", consent=consent), event)
         await climb_to(rig, routing, 1)
@@ -242,7 +242,7 @@ async def test_an_alert_that_a_correction_replaces_does_not_arrive_behind_it(
 async def test_what_a_backup_is_being_told_of_a_replaced_alert_does_not_arrive_behind_it_either(
     rig: Rig,
 ) -> None:
-    async with quick_routing(rig) as routing:
+    async with hourly_routing(rig) as routing:
         log = Log(rig, routing)
         await log.add(build_event("e1"))
         await climb_to(rig, routing, 1)
@@ -364,7 +364,7 @@ async def test_the_ledger_explains_both_revisions(rig: Rig, routing: Routing) ->
 
 async def test_a_tip_climbs_on_without_the_agency_that_came_into_conflict(rig: Rig) -> None:
     declared = of_type("case.conflict_declared", "e2", details={"conflict_agencies": ["ag-kern-so"]})
-    async with quick_routing(rig) as routing:
+    async with hourly_routing(rig) as routing:
         log = Log(rig, routing)
         await log.add(a_tip("e1"), declared)
 

@@ -13,27 +13,37 @@ from schemas.alert import AlertRecord
 from schemas.pack import Urgencies
 from schemas.receipt import Acknowledged, Delivered, Refused, Unacknowledged, Unreachable
 from schemas.topics import RECEIPTS
-from services.routing.escalation import Realert
+from services.routing.escalation import NEVER_AGAIN, Realert
 from services.routing.handlers.explaining import Question
 from services.routing.handlers.signatures import Signed
 from services.routing.rules import PackSet, PackVersion
 from services.runtime.kafka import Publisher, PublishError, Record
+from services.runtime.shifted_clock import INSTALL
 from tests.integration.routing.events import CORRELATION_ID, RECEIVED_AT, Json, build_event, lay_out
 from tests.integration.routing.rig import OPERATOR, PACKS, READER, Rig, Routing, sample_directory
 from tests.integration.routing.test_replay import FailingPublisher
+from tests.support.databases import execute
 from tests.support.waiting import SECONDS
 
 SO, TFC, BPD = "ag-kern-so", "ag-kern-tfc", "ag-bpd"
-TIME = timedelta(seconds=0.25)
-QUICK = Urgencies(immediate=TIME, urgent=TIME, priority=TIME, routine=TIME)
-"""So that a ladder is up in seconds, and hours in an outage of seconds."""
+TIME, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+HOURLY = Urgencies(immediate=TIME, urgent=TIME, priority=TIME, routine=TIME)
+"""Beside which it is nothing how long this machine takes: the tests move the clock."""
 
 Lines = list[dict[str, Any]]
 
 
-def quick_packs() -> PackSet:
+TO_DUE = """
+UPDATE shifted_clock.shift SET length = greatest(length, (
+    SELECT max(due) - clock_timestamp() + interval '1 second' FROM routing.ladder
+))
+"""
+PASS = "UPDATE shifted_clock.shift SET length = length + $1"
+
+
+def hourly_packs() -> PackSet:
     return PackSet(
-        [PackVersion(version.pack.model_copy(update={"urgencies": QUICK})) for version in PACKS.versions]
+        [PackVersion(version.pack.model_copy(update={"urgencies": HOURLY})) for version in PACKS.versions]
     )
 
 
@@ -50,14 +60,19 @@ def a_tip(event_id: str = "e1", **changes: object) -> Json:
 
 
 @asynccontextmanager
-async def quick_routing(rig: Rig, *, publisher: Publisher | None = None) -> AsyncIterator[Routing]:
-    async with rig.open_routing(packs=quick_packs(), publisher=publisher) as routing:
+async def hourly_routing(
+    rig: Rig, *, publisher: Publisher | None = None, realert: Realert = NEVER_AGAIN
+) -> AsyncIterator[Routing]:
+    await execute(rig.database.admin, INSTALL)
+    async with rig.open_routing(
+        packs=hourly_packs(), publisher=publisher, realert=realert, shifted=True
+    ) as routing:
         yield routing
 
 
 @pytest.fixture
 async def routing(rig: Rig) -> AsyncIterator[Routing]:
-    async with quick_routing(rig) as opened:
+    async with hourly_routing(rig) as opened:
         yield opened
 
 
@@ -66,9 +81,10 @@ async def decide(rig: Rig, routing: Routing, *events: Json, first_offset: int = 
 
 
 async def climb_to(rig: Rig, routing: Routing, escalation: int) -> None:
-    """Looks for what is due, as the service does for ever, until a rung was reached."""
+    """Looks whenever something is due, as the service does for ever, until a rung was reached."""
     async with asyncio.timeout(SECONDS):
         while not await rungs(rig, escalation):
+            await pass_until_due(rig)
             await routing.climber.climb_due()
 
 
@@ -81,10 +97,9 @@ async def contents(rig: Rig) -> list[dict[str, Any]]:
     return [dict(await rig.open_content(alert)) for alert in await rig.published_alerts()]
 
 
-async def wait_until_due(rig: Rig) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not await rig.admin.fetchval("SELECT bool_and(due <= clock_timestamp()) FROM routing.ladder"):
-            pass
+async def pass_until_due(rig: Rig) -> None:
+    """The clock goes on to where all ladders are due, and not beyond."""
+    await rig.admin.execute(TO_DUE)
 
 
 async def receive(
@@ -175,7 +190,7 @@ async def test_the_backups_acknowledgement_stops_it_too_and_the_coordinators_doe
     await receive(routing, Acknowledged.model_validate(about(coordinator)))
     await climb_to(rig, routing, 3)
     await receive(routing, Acknowledged.model_validate(about(backup)), offset=1)
-    await wait_until_due(rig)
+    await pass_until_due(rig)
     await routing.climber.climb_due()
 
     assert await rungs(rig, 4) == []
@@ -184,7 +199,7 @@ async def test_the_backups_acknowledgement_stops_it_too_and_the_coordinators_doe
 
 async def test_after_an_outage_each_recipient_is_told_once(rig: Rig, routing: Routing) -> None:
     await decide(rig, routing, a_tip())
-    await rig.admin.execute("SELECT pg_sleep(1.3)")
+    await rig.admin.execute(PASS, 5.2 * TIME)
 
     assert await routing.climber.climb_due() == 1
 
@@ -195,7 +210,8 @@ async def test_after_an_outage_each_recipient_is_told_once(rig: Rig, routing: Ro
 
 async def test_two_processes_climb_each_rung_once(rig: Rig, routing: Routing) -> None:
     await decide(rig, routing, *[a_tip(f"e{n}", subject=f"case-{n % 3}") for n in range(9)])
-    async with quick_routing(rig) as other, asyncio.timeout(SECONDS):
+    await pass_until_due(rig)
+    async with hourly_routing(rig) as other, asyncio.timeout(SECONDS):
         while len(await rungs(rig, 1)) < 9:
             await asyncio.gather(*(each.climber.climb_due() for each in (routing, other) for _ in range(2)))
 
@@ -206,8 +222,8 @@ async def test_a_crash_between_commit_and_publish_leaves_the_rung_to_be_handed_o
     rig: Rig, routing: Routing
 ) -> None:
     await decide(rig, routing, a_tip())
-    await wait_until_due(rig)
-    async with quick_routing(rig, publisher=FailingPublisher()) as dying:  # type: ignore[arg-type]
+    await pass_until_due(rig)
+    async with hourly_routing(rig, publisher=FailingPublisher()) as dying:  # type: ignore[arg-type]
         with pytest.raises(PublishError):
             await dying.climber.climb_due()
     assert len(await rig.published_alerts()) == 1
@@ -225,7 +241,7 @@ async def test_what_nobody_takes_up_to_the_last_rung_alarms_and_is_written_down(
 ) -> None:
     await decide(rig, routing, a_tip())
     alert = await alert_of(rig, SO)
-    await rig.admin.execute("SELECT pg_sleep(3.5)")
+    await rig.admin.execute(PASS, 14 * TIME)
 
     await routing.climber.climb_due()
 
@@ -241,6 +257,7 @@ async def test_a_late_acknowledgement_wakes_who_climbs(rig: Rig, routing: Routin
     alert = await alert_of(rig, SO)
     climbing = asyncio.create_task(routing.climber.climb_for_ever())
     try:
+        await pass_until_due(rig)
         await receive(routing, Unacknowledged.model_validate(about(alert)))
         async with asyncio.timeout(SECONDS):
             while not await rungs(rig, 1):
@@ -419,9 +436,9 @@ async def test_what_a_person_refuses_goes_to_the_next_at_once_and_may_still_be_t
 
 
 async def test_what_nobody_took_is_told_again(rig: Rig) -> None:
-    async with rig.open_routing(packs=quick_packs(), realert=Realert(TIME, 1)) as routing:
+    async with hourly_routing(rig, realert=Realert(TIME, 1)) as routing:
         await decide(rig, routing, a_tip())
-        await rig.admin.execute("SELECT pg_sleep(3.0)")
+        await rig.admin.execute(PASS, 12 * TIME + MINUTE)
         await climb_to(rig, routing, 13)
 
     again = await alert_of(rig, SO, 13)
