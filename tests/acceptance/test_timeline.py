@@ -172,7 +172,8 @@ async def test_an_agency_behind_a_firewall_pulls_what_the_webhook_said(
         alerts = [alert for alert in pulled["alerts"] if alert["event_id"] == evening.report["id"]]
         assert alerts == [evening.heard[agency].data]
         behind = await task_force.ask_notify("GET", f"/v1/alerts?after={pulled['next']}", agency=agency)
-        assert behind.json() == {"alerts": [], "next": pulled["next"]}
+        # Of another's events there may be something new.
+        assert evening.report["id"] not in {alert["event_id"] for alert in behind.json()["alerts"]}
 
 
 async def test_one_alert_can_be_read_again_and_is_nobody_elses(

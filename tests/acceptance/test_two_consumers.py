@@ -1,8 +1,9 @@
 """Two routing processes on the same partitions: every event is decided by exactly one of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 import orjson
 import pytest
@@ -12,7 +13,7 @@ from services.notify.subscribers import ALERTS_GROUP
 from services.routing.subscribers import EVENTS_GROUP
 from tests.support.kafka_choice import ON_APACHE
 from tests.support.ledger import has_read_all, read_ledger
-from tests.support.second_service import SecondService, second_service
+from tests.support.second_service import second_service
 from tests.support.story import ADVOCATE, POLICE, CaseEvent, adult_found_by_police
 from tests.support.task_force import TaskForce
 from tests.support.waiting import eventually
@@ -31,13 +32,16 @@ async def test_two_consumers_of_the_same_partitions_decide_each_event_once(
     events = [adult_found_by_police(name="contested") for _ in range(EVENTS)]
     async with second_service(harsh_task_force, "routing", member="routing-1") as second:
         batches = iter([events[start : start + BATCH] for start in range(0, EVENTS, BATCH)])
-        # While the first stands still the second decides, so that either has some whoever is the faster.
-        harsh_task_force.freeze("routing")
-        try:
+        # While one stands still the other decides, so that either has some whoever is the faster.
+        with harsh_task_force.standing_still("routing"):
             await send(harsh_task_force, islice(batches, FIRST_BATCHES))
-            await eventually(has_decided(second), what="the second has decided something")
-        finally:
-            harsh_task_force.thaw("routing")
+            await eventually(has_decided(second.logged), what="the second has decided something")
+        before = count_decided(harsh_task_force.logged("batch.decided"))
+        with second.standing_still():
+            await send(harsh_task_force, islice(batches, FIRST_BATCHES))
+            await eventually(
+                has_decided(harsh_task_force.logged, more_than=before), what="the first has decided something"
+            )
         await asyncio.gather(*(send(harsh_task_force, batches) for _ in range(SENDERS)))
         for event in events:
             await harsh_task_force.hears(ADVOCATE, event)
@@ -58,11 +62,17 @@ async def test_two_consumers_of_the_same_partitions_decide_each_event_once(
         assert ledger[event["id"]] == {ADVOCATE: arrival.webhook_id.removesuffix("_1")}
 
 
-def has_decided(service: SecondService) -> Callable[[], Awaitable[bool | None]]:
-    async def find() -> bool | None:
-        return any(line["record_count"] for line in service.logged("batch.decided")) or None
+def has_decided(
+    logged: Callable[[str], list[dict[str, Any]]], *, more_than: int = 0
+) -> Callable[[], Awaitable[bool]]:
+    async def find() -> bool:
+        return count_decided(logged("batch.decided")) > more_than
 
     return find
+
+
+def count_decided(lines: Sequence[Mapping[str, Any]]) -> int:
+    return sum(int(line["record_count"]) for line in lines)
 
 
 async def send(task_force: TaskForce, batches: Iterator[Sequence[CaseEvent]]) -> None:

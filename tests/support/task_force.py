@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -225,6 +225,14 @@ class TaskForce:
     def freeze(self, name: str) -> None:
         """Its process goes on to exist, and does nothing."""
         os.kill(self.stack.pids[name], signal.SIGSTOP)
+
+    @contextmanager
+    def standing_still(self, name: str) -> Iterator[None]:
+        self.freeze(name)
+        try:
+            yield
+        finally:
+            self.thaw(name)
 
     def ask_to_end(self, name: str) -> int:
         """SIGTERM, as an operator who restarts it; the pid it had. The supervisor starts it again."""
