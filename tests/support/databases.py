@@ -8,7 +8,7 @@ import asyncpg
 
 _SERIAL = count(1)
 
-_GONE_MS = 10_000
+_GONE_MS = 60_000
 
 _END_OTHERS = """
 SELECT bool_and(pg_terminate_backend(pid, $1)) FROM pg_stat_activity

@@ -3,16 +3,21 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
 async def listening(peer: Peer, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A raw server that does what it is told; its port."""
+    """A raw server that does what it is told; its port.
+
+    Nothing of it is left after the block: the collector would complain of an open connection in another test.
+    """
+    met: list[tuple[asyncio.Task[None] | None, asyncio.StreamWriter]] = []
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        met.append((asyncio.current_task(), writer))
         try:
             await peer(reader, writer)
         except (ConnectionError, asyncio.CancelledError):
@@ -25,6 +30,16 @@ async def listening(peer: Peer, *, tls: ssl.SSLContext | None = None) -> AsyncIt
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        await asyncio.gather(*(_leave(task, writer) for task, writer in met))
+
+
+async def _leave(task: "asyncio.Task[None] | None", writer: asyncio.StreamWriter) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.wait({task})
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:

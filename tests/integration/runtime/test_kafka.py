@@ -404,7 +404,7 @@ async def test_without_a_broker_publishing_fails_in_time_and_works_again_when_it
     broker: Broker, settings: KafkaSettings
 ) -> None:
     async with open_publisher(settings, ack_seconds=0.5) as publisher:
-        await publisher.publish(records_for(RECEIPTS, 1))
+        await publish_when_back(publisher, RECEIPTS)
         await broker.stop()
         with pytest.raises(PublishError):
             await publisher.publish(records_for(RECEIPTS, 3))
