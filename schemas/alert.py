@@ -33,6 +33,17 @@ class AlertForm(StrEnum):
     DUTY_NOTICE = "duty_notice"
 
 
+class RungTo(StrEnum):
+    """Whom a rung tells, and so what it can stand for."""
+
+    AGENCY = "agency"
+    """The alert's own agency once more: its backup, or all of it after the last rung."""
+    ALTERNATE = "alternate"
+    """Another agency, in its place."""
+    COORDINATOR = "coordinator"
+    """Who coordinates: nothing of the case, and no responsibility for it."""
+
+
 class AlertRecord(WireModel):
     """One alert on `tocsin.alerts`. Key: the case reference.
 
@@ -56,7 +67,9 @@ class AlertRecord(WireModel):
     """False: by agreement alone. Whoever has none when it is sent gets nothing of it, and an endpoint that is
     suspended may be spared it for a while."""
     rung_of: UUID | None = None
-    """The alert that nobody acknowledged, of what its agency's backup is told."""
+    """The alert that nobody acknowledged, of what is told because of that."""
+    rung_to: RungTo | None = None
+    """With `rung_of`."""
     decided_at: AwareDatetime
     directory_version: int
     correlation_id: str

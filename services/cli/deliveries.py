@@ -32,8 +32,8 @@ _EPILOG = (
     "  [cyan]tocsin deliveries redrive --endpoint ep_0123456789abcdef --since 24h --dry-run[/cyan]  how many "
     "would be tried again\n\n"
     "Shown is where a delivery stands, never what it says. A redriven one begins its schedule anew; one that "
-    "somebody acknowledged, or that a later revision replaced, is left alone. Every redrive is logged with "
-    "its operator.\n\n"
+    "somebody acknowledged, that a later revision replaced, or that a later rung of its ladder overtook, is "
+    "left alone. Every redrive is logged with its operator.\n\n"
     "Exit code: 0 done, 1 refused, 2 the command could not be carried out."
 )
 
@@ -99,6 +99,8 @@ def show(
         print(json.dumps(found))
         return
     print(_render(found["delivery"]))
+    if (later := found["delivery"]["overtaken_by"]) is not None:
+        print(f"  overtaken: alert {later}, a later rung of its ladder, reached the agency; not tried again")
     for attempt in found["attempts"]:
         how = _tell_how(attempt) or ""
         print(f"  {attempt['number']:>4}  {attempt['started_at']}  {attempt['outcome']}  {how}".rstrip())

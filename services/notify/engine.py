@@ -23,6 +23,7 @@ from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.awaited import AwaitedRepository
 from services.notify.repository.deliveries import DeliveryRepository
 from services.notify.repository.heartbeats import HeartbeatRepository
+from services.notify.repository.ladders import LadderRepository
 from services.notify.repository.outbox import OutboxRepository
 from services.notify.repository.rows import ReceiptBatch, Result
 from services.notify.repository.stranded import StrandedRepository
@@ -155,6 +156,7 @@ def _build_attempts(
         turns=Turns(
             alerts=AlertRepository(around.pool),
             deliveries=DeliveryRepository(around.pool),
+            ladders=LadderRepository(around.pool),
             contents=around.contents,
             clock=around.clock,
             new_id=new_ordered_id,

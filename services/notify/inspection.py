@@ -47,6 +47,9 @@ class DeliveryEntry(WireModel):
     status_code: int | None
     enhanced_code: str | None
     detail: str | None
+    overtaken_by: UUID | None = Field(
+        description="The alert of a later rung that reached the agency: this is tried no more."
+    )
 
 
 class OwnEndpoint(WireModel):

@@ -117,6 +117,13 @@ CATALOGUE: Catalogue = MappingProxyType(
             "(`wait`), or its alert never arrived there and there is nothing to cancel (`silence`).",
             (*_DELIVERY, "turn"),
         ),
+        "delivery.spared": LogEntry(
+            "info",
+            "Another alert of its ladder makes it needless, and it is tried no more: a later one reached "
+            "the agency (`superseded`), somebody took the alert over (`acknowledged`), or the agency has a "
+            "conflict of interest (`declined`).",
+            (*_DELIVERY, "state"),
+        ),
         "delivery.refused": LogEntry(
             "error",
             "A dead letter: asking again cannot help. Somebody must look.",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from schemas.alert import RungTo
 from schemas.vocabulary import IDENTIFYING_GROUPS, AgencyId, CountyFips, Group, Role
 from schemas.vocabulary import Rung as ContactRung
 from services.routing.case_state import EventRecord, KeptDuty, SentRow, Share, row_key
@@ -201,6 +202,15 @@ class Rungs:
             by_agreement=by_agreement,
         )
         return Rung(planned, tuple(part.told for part in parts), tuple(part.share for part in parts))
+
+
+def find_addressee(rung: PlannedAlert) -> RungTo:
+    """Whom a rung tells. A row to the coordinator is told again to its backup, as every other."""
+    if rung.escalation == ALTERNATE_RUNG:
+        return RungTo.ALTERNATE
+    if rung.escalation == BACKUP_RUNG or rung.role is not Role.TF_COORDINATOR:
+        return RungTo.AGENCY
+    return RungTo.COORDINATOR
 
 
 def _has_backup(member: Member) -> bool:

@@ -15,7 +15,8 @@ SLACK_SECONDS = 60.0
 SOON_SECONDS = 30.0
 """From a decision until notify has what follows from it, with the broker away and back between them."""
 
-ALTERNATE = 3
+BACKUP, ALTERNATE, LAST = 1, 3, 12
+COORDINATOR = "TF_COORDINATOR"
 
 
 def judge_case(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> Iterator[str]:
@@ -31,19 +32,22 @@ def judge_case(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> I
 def find_lost(case: Case, tellings: Sequence[Telling], evidence: Evidence) -> Iterator[str]:
     """What had to come and did not, by webhook or by e-mail."""
     for row in required_rows(case, tellings):
-        same = [one for one in tellings if one.agency == row.agency and row.matches(one.told)]
-        if not same:
+        same = [one for one in tellings if _is_told(row, one.told)]
+        ids = {one.alert_id for one in same}
+        responsible = ids | {one.alert_id for one in tellings if _stands_in(row, one.row)}
+        is_taken = not responsible.isdisjoint(evidence.acknowledged_alerts)
+        if not same and not is_taken:
             yield f"lost: {row.agency}, {row.kind} {sorted(row.rules)} of {row.event} ({case.story.name})"
-            continue
-        if not case.story.withdrawals and all(one.told != row for one in same):
+        shown = [one.told for one in same if not one.told.escalation] or [one.told for one in same]
+        is_less = bool(shown) and all(replace(told, escalation=0) != row for told in shown)
+        if is_less and not case.story.withdrawals:
             yield f"lost: {row.agency} saw less of {row.event} than it may ({case.story.name})"
-        alert_id = same[0].alert_id
-        if alert_id in evidence.acknowledged_alerts:
+        if is_taken or not same:
             continue  # Somebody is responsible: the other paths are ended.
-        if _is_to_be_pointed(row, case, tellings, evidence) and alert_id not in evidence.pointed_to:
+        if _is_to_be_pointed(row, case, tellings, evidence) and ids.isdisjoint(evidence.pointed_to):
             yield f"lost: {POINTER} was not pointed to {row.event}"
-        if row.kind != "cancel" and alert_id not in evidence.written_about:
-            yield f"lost: no e-mail to {row.agency} about {row.event} ({alert_id})"
+        if row.kind != "cancel" and ids.isdisjoint(evidence.written_about):
+            yield f"lost: no e-mail to {row.agency} about {row.event} ({sorted(ids)})"
 
 
 def _is_to_be_pointed(row: Row, case: Case, tellings: Sequence[Telling], evidence: Evidence) -> bool:
@@ -77,7 +81,8 @@ def required_rows(case: Case, tellings: Sequence[Telling]) -> Iterator[Row]:
         )
         is_drill = row.agency == UNDRILLED and story.is_exercise(row.event)
         is_cancel_of_nothing = row.kind == "cancel" and not any(
-            one.row.is_climbing and not story.is_ambiguous(_own(one.row.event, case))
+            (one.row.is_climbing or one.row.escalation == BACKUP)
+            and not story.is_ambiguous(_own(one.row.event, case))
             for one in _taken_back(row, case, tellings)
         )
         is_excused = in_conflict or is_drill or is_cancel_of_nothing or story.is_followed(row)
@@ -153,6 +158,22 @@ def find_not_climbing(case: Case, tellings: Sequence[Telling], evidence: Evidenc
 
 def climbing_rows(case: Case) -> Iterator[Row]:
     return (rename_row(row, case.name) for row in case.story.rows if row.is_climbing)
+
+
+def _is_told(row: Row, told: Row) -> bool:
+    """Whether it is this row, or was told to the same agency again because nobody acknowledged it.
+
+    A later rung that arrived overtakes what is still tried of those before it. To coordinators others than a
+    backup's say nothing of the case, and so stand for no alert.
+    """
+    is_again = told.escalation in {0, BACKUP} or (told.escalation > LAST and told.role != COORDINATOR)
+    return told.agency == row.agency and is_again and row.matches(replace(told, escalation=0))
+
+
+def _stands_in(row: Row, other: Row) -> bool:
+    """Whether it was told to another agency, which may take responsibility in place of the row's."""
+    is_of_it = other.event == row.event and other.kind == row.kind and other.rules <= row.rules
+    return is_of_it and other.escalation == ALTERNATE
 
 
 def _is_alone(row: Row, case: Case) -> bool:

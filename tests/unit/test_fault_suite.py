@@ -152,7 +152,8 @@ def change(heard: Sequence[Heard], index: int, **data: object) -> list[Heard]:
 def test_an_alert_that_nobody_heard_is_lost() -> None:
     evidence = tell_well("K-05-fires")
     for one in [one for one in evidence.heard if one.data.get("escalation") == 0]:
-        assert "lost: " in wrongs(evidence, heard=[other for other in evidence.heard if other is not one])
+        agencies = [other for other in evidence.heard if other is not one and other.agency != one.agency]
+        assert "lost: " in wrongs(evidence, heard=agencies)
 
 
 def test_a_pointer_an_e_mail_and_a_group_may_be_lost_as_well() -> None:
@@ -161,6 +162,38 @@ def test_a_pointer_an_e_mail_and_a_group_may_be_lost_as_well() -> None:
     assert f"lost: {POINTER}" in wrongs(evidence, heard=only_whole)
     assert "lost: no e-mail" in wrongs(evidence, letters=[])
     assert "saw less" in wrongs(evidence, heard=change(evidence.heard, 0, disclosed={}))
+
+
+def test_an_alert_that_a_rung_of_it_overtook_is_not_lost() -> None:
+    """As long as that arrived, by every kind of path, and shows as much."""
+    evidence = tell_well("missing-child-climbs")
+    first = evidence.heard[0]
+    [rung] = [one for one in evidence.heard if one.agency == first.agency and one.data.get("escalation") == 1]
+    climbed = [one for one in evidence.heard if one.alert_id != first.alert_id]
+    letters = [letter for letter in evidence.letters if letter.alert_id != first.alert_id]
+    assert wrongs(evidence, heard=climbed, letters=letters) == ""
+    others = [one for one in climbed if one is not rung]
+    assert f"lost: {first.agency}" in wrongs(evidence, heard=others, letters=letters)
+    unwritten = [letter for letter in letters if letter.alert_id != rung.alert_id]
+    assert "lost: no e-mail" in wrongs(evidence, heard=climbed, letters=unwritten)
+    assert "saw less" in wrongs(
+        evidence, heard=change(climbed, climbed.index(rung), disclosed={}), letters=letters
+    )
+
+
+def test_what_another_agency_took_over_need_not_arrive_any_more() -> None:
+    evidence = tell_well("missing-child-climbs")
+    first = evidence.heard[0]
+    others = [one for one in evidence.heard if one.agency != first.agency]
+    [row] = {
+        rename_row(row, "f0")
+        for row in evidence.cases[0].story.allowed
+        if (row.event, row.escalation) == (first.data["event_id"].removeprefix("f0-"), 3)
+    }
+    alternate = hear(row, at=2000.0, alert_id="alternate")
+    person = Acknowledged(row.agency, row.event, "alternate", 2001.0)
+    assert f"lost: {first.agency}" in wrongs(evidence, heard=[*others, alternate])
+    assert f"lost: {first.agency}" not in wrongs(evidence, heard=[*others, alternate], acknowledged=[person])
 
 
 def test_a_cancel_of_what_came_is_lost() -> None:

@@ -120,7 +120,14 @@ class AlertHandler:
         for plan in fresh:
             for delivery in plan.deliveries:
                 if delivery.is_leased and delivery.delivery_id not in ended:
-                    due = Due(delivery.delivery_id, plan.record, delivery.path, 1, lease_until)
+                    due = Due(
+                        delivery.delivery_id,
+                        plan.record,
+                        delivery.path,
+                        1,
+                        lease_until,
+                        is_on_ladder=plan.record.rung_of is not None,
+                    )
                     self.deliveries.start(due)
         return never_begun
 

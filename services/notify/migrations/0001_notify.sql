@@ -33,6 +33,7 @@ CREATE TABLE notify.alert (
     exercise boolean NOT NULL,
     mandated boolean NOT NULL DEFAULT true,
     rung_of uuid,
+    rung_to text CHECK ((rung_of IS NULL) = (rung_to IS NULL)),
     decided_at timestamptz NOT NULL,
     directory_version integer NOT NULL,
     correlation_id text NOT NULL,

@@ -117,7 +117,7 @@ class AlertRepository:
         return None if row is None else read_record(row)
 
     async def list_rungs(self, alert_ids: Sequence[UUID]) -> list[UUID]:
-        """What backups were told because nobody acknowledged these."""
+        """What the agencies of these were told once more because nobody acknowledged them."""
         async with connection(self._pool) as acquired:
             rows = await acquired.fetch(_SELECT_RUNGS, alert_ids)
         return [plain_uuid(row["alert_id"]) for row in rows]
@@ -151,6 +151,7 @@ def _columns(alerts: Sequence[PlannedAlert]) -> tuple[list[object], ...]:
         [record.sealed for record in records],
         [record.mandated for record in records],
         [record.rung_of for record in records],
+        [record.rung_to for record in records],
     )
 
 
@@ -202,10 +203,10 @@ WITH batch AS (
     SELECT * FROM unnest(
         $5::uuid[], $6::integer[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[],
         $12::text[], $13::text[], $14::timestamptz[], $15::boolean[], $16::timestamptz[], $17::integer[],
-        $18::text[], $19::uuid[], $20::bytea[], $21::boolean[], $22::uuid[]
+        $18::text[], $19::uuid[], $20::bytea[], $21::boolean[], $22::uuid[], $23::text[]
     ) AS batch (
         alert_id, revision, place, command, form, agency, contact, case_ref, urgency, acknowledge_by,
-        exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated, rung_of
+        exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated, rung_of, rung_to
     )
 ), counted AS (
     SELECT agency, max(place) AS added FROM batch GROUP BY agency
@@ -217,12 +218,13 @@ WITH batch AS (
 ), fresh AS (
     INSERT INTO notify.alert (
         alert_id, revision, feed_position, command, form, agency, contact, case_ref, urgency, acknowledge_by,
-        exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated, rung_of, stored_at
+        exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated, rung_of, rung_to,
+        stored_at
     )
     SELECT
         alert_id, revision, last_position - added + place, command, form, agency, contact, case_ref, urgency,
         acknowledge_by, exercise, decided_at, directory_version, correlation_id, key_id, sealed, mandated,
-        rung_of, $1
+        rung_of, rung_to, $1
     FROM batch JOIN advanced USING (agency) JOIN counted USING (agency)
     ON CONFLICT (alert_id, revision) DO NOTHING
     RETURNING alert_id, revision, command, form, acknowledge_by
@@ -238,7 +240,7 @@ WITH batch AS (
         p.delivery_id, p.alert_id, p.revision, p.channel, p.target, p.lane, 'pending',
         p.is_leased::integer, CASE WHEN p.is_leased THEN $2 ELSE $1 END, CASE WHEN p.is_leased THEN $3 END
     FROM unnest(
-        $23::uuid[], $24::uuid[], $25::integer[], $26::text[], $27::text[], $28::text[], $29::boolean[]
+        $24::uuid[], $25::uuid[], $26::integer[], $27::text[], $28::text[], $29::text[], $30::boolean[]
     ) AS p (delivery_id, alert_id, revision, channel, target, lane, is_leased)
     JOIN fresh USING (alert_id, revision)
 ), told AS (
@@ -260,11 +262,11 @@ WITH newer AS (
 ), passed AS (
     INSERT INTO notify.alert (
         alert_id, revision, command, form, agency, contact, case_ref, urgency, acknowledge_by, exercise,
-        mandated, rung_of, decided_at, directory_version, correlation_id, key_id, sealed, stored_at
+        mandated, rung_of, rung_to, decided_at, directory_version, correlation_id, key_id, sealed, stored_at
     )
     SELECT
         alert_id, earlier, 'passed_over', form, agency, contact, case_ref, urgency, acknowledge_by, exercise,
-        mandated, rung_of, decided_at, directory_version, correlation_id, key_id, '', stored_at
+        mandated, rung_of, rung_to, decided_at, directory_version, correlation_id, key_id, '', stored_at
     FROM newer CROSS JOIN generate_series(1, revision - 1) AS earlier
     ON CONFLICT (alert_id, revision) DO NOTHING
     RETURNING alert_id, revision
@@ -343,4 +345,6 @@ ORDER BY a.revision DESC
 LIMIT 1
 """  # noqa: S608 -- columns of ours
 
-_SELECT_RUNGS: Final = "SELECT DISTINCT alert_id FROM notify.alert WHERE rung_of = ANY ($1::uuid[])"
+_SELECT_RUNGS: Final = """
+SELECT DISTINCT alert_id FROM notify.alert WHERE rung_of = ANY ($1::uuid[]) AND rung_to = 'agency'
+"""

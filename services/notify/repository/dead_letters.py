@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from services.notify.inspection import AttemptEntry, Criteria, DeliveryEntry, ReconciledAlert, Standing
+from services.notify.repository.ladders import OVERTAKEN_BY
 from services.notify.repository.rows import plain_uuid
 from services.runtime.database import Pool, connection
 
@@ -81,15 +82,19 @@ def _read_entry(row: asyncpg.Record) -> DeliveryEntry:
     values = dict(row)
     for name in ("delivery_id", "alert_id"):
         values[name] = plain_uuid(values[name])
+    if values["overtaken_by"] is not None:
+        values["overtaken_by"] = plain_uuid(values["overtaken_by"])
     return DeliveryEntry(**values)
 
 
 _RECORD_READ: Final = "INSERT INTO notify.read (at, operator, what, detail) VALUES ($1, $2, $3, $4)"
 
-_COLUMNS: Final = """
+_COLUMNS: Final = f"""
     d.delivery_id, d.alert_id, d.revision, a.agency, d.channel, d.target AS endpoint_id, d.state, a.urgency,
     a.exercise, a.decided_at, a.acknowledge_by, d.attempts, d.due_at, last.started_at AS attempted_at,
-    last.outcome, last.status_code, last.enhanced_code, last.detail
+    last.outcome, last.status_code, last.enhanced_code, last.detail,
+    CASE WHEN d.state NOT IN ('delivered', 'acknowledged', 'declined') THEN ({OVERTAKEN_BY}) END
+        AS overtaken_by
 """
 _FROM: Final = """
 FROM notify.delivery d
@@ -104,7 +109,7 @@ _CRITERIA: Final = """
     AND ($3::timestamptz IS NULL OR a.decided_at >= $3) AND ($4::timestamptz IS NULL OR a.decided_at < $4)
 """
 _STATES: Final = {
-    Standing.DEAD: "d.state IN ('refused', 'exhausted')",
+    Standing.DEAD: f"d.state IN ('refused', 'exhausted') AND NOT EXISTS ({OVERTAKEN_BY})",
     Standing.PENDING: "d.state = 'pending'",
 }
 _LIST: Final = {
@@ -132,15 +137,16 @@ FROM notify.attempt WHERE delivery_id = $1 ORDER BY number
 """
 
 # An alert that a person answered, that was stopped, or that a later revision replaced is not sent again; what
-# an update or a cancel took the place of is no dead letter any more.
-_STILL_WANTED: Final = """
+# an update or a cancel took the place of is no dead letter any more, nor is what a later rung overtook.
+_STILL_WANTED: Final = f"""
     d.state IN ('refused', 'exhausted')
     AND NOT EXISTS (SELECT FROM notify.acknowledgement k WHERE k.alert_id = d.alert_id)
     AND NOT EXISTS (SELECT FROM notify.refusal k WHERE k.alert_id = d.alert_id)
     AND NOT EXISTS (
         SELECT FROM notify.alert newer WHERE newer.alert_id = d.alert_id AND newer.revision > d.revision
     )
-"""
+    AND NOT EXISTS ({OVERTAKEN_BY})
+"""  # noqa: S608 -- text of ours
 _REDRIVABLE: Final = f"""
 SELECT d.delivery_id
 FROM notify.delivery d JOIN notify.alert a USING (alert_id, revision)

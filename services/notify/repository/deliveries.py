@@ -119,10 +119,10 @@ class DeliveryRepository:
         async with connection(self._pool) as acquired:
             await acquired.execute(_PUT_OFF, due.record.alert_id, due.delivery_id, due.number, until)
 
-    async def end_in_silence(self, due: Due) -> None:
+    async def end_in_silence(self, due: Due, *, state: DeliveryState = DeliveryState.SUPERSEDED) -> None:
         """Nothing is to be told on its path, now or later; the attempt that was counted for it is not."""
         async with connection(self._pool) as acquired:
-            await acquired.execute(_END_IN_SILENCE, due.record.alert_id, due.delivery_id, due.number)
+            await acquired.execute(_END_IN_SILENCE, due.record.alert_id, due.delivery_id, due.number, state)
 
     async def give_back_unanswered(self, leases: Sequence[datetime], *, member: str, now: datetime) -> int:
         """Ends what statements took that never learnt it, known by the instants until which they took it."""
@@ -203,7 +203,10 @@ SET attempts = d.attempts + 1, due_at = $2, leased_by = $3
 FROM chosen, notify.alert a
 WHERE d.alert_id = chosen.alert_id AND d.delivery_id = chosen.delivery_id
     AND a.alert_id = d.alert_id AND a.revision = d.revision
-RETURNING d.delivery_id, d.channel, d.target, d.attempts, d.earlier_attempts, d.due_at, {RECORD_COLUMNS}
+RETURNING d.delivery_id, d.channel, d.target, d.attempts, d.earlier_attempts, d.due_at, {RECORD_COLUMNS},
+    a.rung_of IS NOT NULL OR EXISTS (
+        SELECT FROM notify.alert rung WHERE rung.rung_of = a.alert_id
+    ) AS is_on_ladder
 """  # noqa: S608 -- columns of ours
 
 # A result counts while its delivery is pending and nobody has begun a later attempt; that something was
@@ -296,7 +299,7 @@ WHERE alert_id = $1 AND delivery_id = $2 AND state = 'pending' AND attempts = $3
 """
 
 _END_IN_SILENCE: Final = """
-UPDATE notify.delivery SET state = 'superseded', attempts = attempts - 1, due_at = NULL, leased_by = NULL
+UPDATE notify.delivery SET state = $4, attempts = attempts - 1, due_at = NULL, leased_by = NULL
 WHERE alert_id = $1 AND delivery_id = $2 AND state = 'pending' AND attempts = $3
 """
 

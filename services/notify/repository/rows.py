@@ -44,6 +44,8 @@ class Due:
     """Attempts before it was redriven, which its schedule does not count."""
     is_claimed: bool = False
     """Taken from PostgreSQL, and so perhaps an alert that another process reads."""
+    is_on_ladder: bool = False
+    """A rung, or an alert of which one was told: another of them may make it needless."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,4 +131,5 @@ def read_due(row: asyncpg.Record) -> Due:
         lease_until=row["due_at"],
         earlier=row["earlier_attempts"],
         is_claimed=True,
+        is_on_ladder=row["is_on_ladder"],
     )

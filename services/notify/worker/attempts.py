@@ -43,7 +43,7 @@ class Attempts:
 
     async def attempt(self, due: Due) -> Attempt | None:
         """None if it is not its turn, or over: then its delivery says what comes of it."""
-        if not await self.claims.holds(due):
+        if not await self._may_begin(due):
             return None
         content = await self._read(due.record)
         # First of all: what it takes the place of is over, even if it cannot be told itself.
@@ -60,6 +60,9 @@ class Attempts:
                 return await self._attempt_email(due)
             case _:
                 assert_never(due.path.channel)
+
+    async def _may_begin(self, due: Due) -> bool:
+        return await self.claims.holds(due) and (not due.is_on_ladder or await self.turns.is_needed(due))
 
     async def _takes_exercises(self, due: Due) -> bool:
         """Asked anew too: where exercises are no longer accepted, one that waits ends in silence."""

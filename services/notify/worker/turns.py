@@ -9,8 +9,10 @@ from uuid import UUID
 from schemas.vocabulary import Rung
 from services.notify.bodies import Content
 from services.notify.contents import Contents, ContentUnreadableError
+from services.notify.ladder import find_ending
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.deliveries import DeliveryRepository
+from services.notify.repository.ladders import LadderRepository
 from services.notify.repository.rows import Due
 from services.notify.succession import Turn, find_replaced, is_cancel, judge_turn
 from services.runtime.clock import Clock
@@ -27,6 +29,7 @@ class Turns:
 
     alerts: AlertRepository
     deliveries: DeliveryRepository
+    ladders: LadderRepository
     contents: Contents
     clock: Clock
     new_id: Callable[[], UUID]
@@ -54,6 +57,18 @@ class Turns:
         if turn is not Turn.GO:
             log.info("delivery.held", **_name(due), turn=turn.value)
         return turn is Turn.GO
+
+    async def is_needed(self, due: Due) -> bool:
+        """Whether its alert must still be told here. If not, its delivery is ended, and that is all.
+
+        Asked before each attempt at a rung, and each but the first at an alert that has one: whatever ended
+        it, and whenever, is seen then.
+        """
+        ending = find_ending(await self.ladders.get_facts(due))
+        if ending is not None:
+            await self.deliveries.end_in_silence(due, state=ending)
+            log.info("delivery.spared", **_name(due), state=ending.value)
+        return ending is None
 
     async def withhold(self, due: Due) -> None:
         """An exercise that its path does not want: no dead letter, for nothing is wrong with it."""

@@ -16,7 +16,7 @@ from services.routing.handlers.contents import (
 )
 from services.routing.handlers.detail import AlertDetail
 from services.routing.handlers.identities import DUTY_NOTICE, REVIEW, Identities, decision_cause
-from services.routing.handlers.matter import Matter, Told
+from services.routing.handlers.matter import LadderPlace, Matter, Told
 from services.routing.handlers.messages import build_alert_message
 from services.routing.reminders import find_first
 from services.routing.repository.rows import AlertRow, DutyRow, OutboxRow
@@ -35,7 +35,7 @@ class Composer:
         self._duty_ids: dict[tuple[str, str | None, str], UUID] = {}
 
     def compose_alert(
-        self, alert: PlannedAlert, *, cause: str | None = None, rung_of: UUID | None = None
+        self, alert: PlannedAlert, *, cause: str | None = None, place: LadderPlace | None = None
     ) -> Told:
         """No message for an external body: whoever holds the duty is told what to send there."""
         alert_id = self._alert_id(alert.agency, cause=cause or decision_cause(alert.cause))
@@ -51,11 +51,13 @@ class Composer:
             content,
             mandated=alert.mandated,
             in_earnest=alert.in_earnest,
-            rung_of=rung_of,
+            place=place,
         )
         return Told(row, detail, message)
 
-    def compose_amendment(self, alert: PlannedAlert, last: AlertRow) -> Told:
+    def compose_amendment(
+        self, alert: PlannedAlert, last: AlertRow, *, place: LadderPlace | None = None
+    ) -> Told:
         """The alert in its next revision, for as far as nobody has it yet."""
         duty_ids = self.duty_ids(alert.duties)
         row = _next_revision(self._matter, last, Command.AMEND)._replace(rules=" ".join(alert.rules))
@@ -68,6 +70,7 @@ class Composer:
             command=Command.AMEND,
             mandated=alert.mandated,
             in_earnest=alert.in_earnest,
+            place=place,
         )
         return Told(row, detail, message)
 

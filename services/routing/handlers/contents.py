@@ -16,7 +16,7 @@ from schemas.alert import AlertForm, Command
 from schemas.receipt import EventStatus, ReceiptKind
 from schemas.vocabulary import AlertKind, Reason, Role, Rung, Urgency
 from services.routing.decision import PlannedAlert, PlannedDuty, PlannedNotice
-from services.routing.handlers.matter import Matter
+from services.routing.handlers.matter import LadderPlace, Matter
 from services.routing.repository.rows import AlertRow, DecisionRow, EarlierDecision
 
 FIRST_REVISION: Final = 1
@@ -117,7 +117,7 @@ def write_alert_record(
     sealed: bytes,
     mandated: bool,
     in_earnest: bool,
-    rung_of: UUID | None = None,
+    place: LadderPlace | None = None,
 ) -> bytes:
     """An AlertRecord."""
     return orjson.dumps(
@@ -133,7 +133,7 @@ def write_alert_record(
             "acknowledge_by": row.acknowledge_by,
             "exercise": row.exercise and not in_earnest,
             "mandated": mandated,
-            **({} if rung_of is None else {"rung_of": str(rung_of)}),
+            **({} if place is None else {"rung_of": str(place.alert_id), "rung_to": place.to}),
             "decided_at": row.decided_at,
             "directory_version": matter.directory_version,
             "correlation_id": matter.correlation_id,

@@ -36,11 +36,14 @@ class Identities:
         """The alert of a row that stands in a case's state."""
         cause = decision_cause(row.cause)
         if row.parent is not None:
-            parent = self.alert_id(
-                source=row.source, event_id=row.event_id, agency=row.parent, cause=DECISION
-            )
-            cause = rung_cause(parent, ALTERNATE_RUNG)
+            cause = rung_cause(self.ladder_alert_id(row), ALTERNATE_RUNG)
         return self.alert_id(source=row.source, event_id=row.event_id, agency=row.agency, cause=cause)
+
+    def ladder_alert_id(self, row: RowKey) -> UUID:
+        """The alert whose ladder a rung of this row stands on: for an alternate's, that of its parent."""
+        if row.parent is None:
+            return self.row_alert_id(row)
+        return self.alert_id(source=row.source, event_id=row.event_id, agency=row.parent, cause=DECISION)
 
     def alert_id_of_record(self, origin: Origin, *, agency: str, cause: str) -> UUID:
         """For a record that is refused without being the one decision of its (source, id)."""

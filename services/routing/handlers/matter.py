@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from schemas.alert import RungTo
 from schemas.vocabulary import Group
 from services.routing.handlers.detail import AlertDetail
 from services.routing.repository.rows import (
@@ -53,6 +54,13 @@ class Told(NamedTuple):
     row: AlertRow
     detail: AlertDetail
     message: OutboxRow | None
+
+
+class LadderPlace(NamedTuple):
+    """Of what is told because nobody acknowledged an alert: that alert, and whom it tells."""
+
+    alert_id: UUID
+    to: RungTo
 
 
 class Line(NamedTuple):

@@ -12,7 +12,7 @@ from schemas.receipt import KIND_HEADER, ReceiptKind
 from schemas.sealed import alert_seal_context
 from schemas.topics import ALERTS, RECEIPTS
 from services.routing.handlers.contents import FIRST_REVISION, write_alert_record
-from services.routing.handlers.matter import Matter
+from services.routing.handlers.matter import LadderPlace, Matter
 from services.routing.repository.rows import AlertRow, Origin, OutboxMessage, OutboxRow
 from services.runtime.kafka import Record
 
@@ -43,7 +43,7 @@ def build_alert_message(
     command: Command = Command.DELIVER,
     mandated: bool = True,
     in_earnest: bool = False,
-    rung_of: UUID | None = None,
+    place: LadderPlace | None = None,
 ) -> OutboxRow:
     """An alert, a duty notice or a review, as notify reads it."""
     context = alert_seal_context(alert_id=str(row.alert_id), agency=row.agency, revision=row.revision)
@@ -55,7 +55,7 @@ def build_alert_message(
         sealed=sealed,
         mandated=mandated,
         in_earnest=in_earnest,
-        rung_of=rung_of,
+        place=place,
     )
     return OutboxRow(
         message_id=row.alert_id,

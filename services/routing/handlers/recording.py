@@ -7,7 +7,7 @@ from uuid import UUID
 from schemas.vocabulary import Group
 from services.routing.case_state import Share
 from services.routing.corrections import CLIMBING
-from services.routing.decision import Decision
+from services.routing.decision import Decision, PlannedAlert
 from services.routing.handlers.composing import Composer
 from services.routing.handlers.contents import list_duties
 from services.routing.handlers.detail import (
@@ -18,10 +18,10 @@ from services.routing.handlers.detail import (
     seal_values,
 )
 from services.routing.handlers.identities import Identities, rung_cause
-from services.routing.handlers.matter import Judged, Matter, Told
+from services.routing.handlers.matter import Judged, LadderPlace, Matter, Told
 from services.routing.handlers.status import build_decided, build_reused, render_errors, seal_duties
 from services.routing.repository.rows import AlertRow, DecisionRow, EarlierDecision, LadderRow, OutboxRow
-from services.routing.rungs import BACKUP_RUNG, Rung
+from services.routing.rungs import Rung, find_addressee
 
 _NO_GROUPS: Final[frozenset[Group]] = frozenset()
 
@@ -95,9 +95,16 @@ class Recorder:
 
     def record_amendment(self, matter: Matter, last: AlertRow, told: Rung) -> Judged:
         """An alert that is on its way, in the revision that takes its place."""
-        amended = Composer(self._identities, matter).compose_amendment(told.row, last)
+        place = self._find_place(told.row)
+        amended = Composer(self._identities, matter).compose_amendment(told.row, last, place=place)
         row = amended.row._replace(detail=_seal_told(matter, amended, told.shares))
         return Judged(alerts=(row,), messages=_messages([amended]))
+
+    def _find_place(self, row: PlannedAlert) -> LadderPlace | None:
+        """Of an alert that is told anew, if it is a rung."""
+        if not row.escalation or row.replaces is None:
+            return None
+        return LadderPlace(self._identities.ladder_alert_id(row.replaces), find_addressee(row))
 
     def record_stop(self, matter: Matter, last: AlertRow) -> Judged:
         """An alert that is on its way and must not arrive."""
@@ -112,11 +119,10 @@ def _tell(composer: Composer, decision: Decision, *, cause: str | None = None) -
 
 
 def _tell_rung(composer: Composer, matter: Matter, rung: Rung, parent: UUID) -> Told:
-    escalation = rung.row.escalation
     told = composer.compose_alert(
         rung.row,
-        cause=rung_cause(parent, escalation),
-        rung_of=parent if escalation == BACKUP_RUNG else None,
+        cause=rung_cause(parent, rung.row.escalation),
+        place=LadderPlace(parent, find_addressee(rung.row)),
     )
     row = told.row._replace(detail=_seal_told(matter, told, rung.shares))
     return told._replace(row=row)

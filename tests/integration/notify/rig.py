@@ -14,7 +14,7 @@ import aiohttp
 import asyncpg
 from pydantic import SecretStr
 
-from schemas.alert import AlertForm, AlertRecord, Command
+from schemas.alert import AlertForm, AlertRecord, Command, RungTo
 from schemas.directory import (
     AgencyRecord,
     Contact,
@@ -78,6 +78,8 @@ class Given(TypedDict, total=False):
     exercise: bool
     contact: Rung
     rung_of: UUID
+    rung_to: RungTo
+    decided_at: datetime
 
 
 @dataclass

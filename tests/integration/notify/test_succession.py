@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from schemas.alert import AlertRecord, Command
+from schemas.alert import AlertRecord, Command, RungTo
 from schemas.vocabulary import AgencyStatus, AlertKind, Rung
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.dead_letters import DeadLetterRepository
@@ -20,6 +20,7 @@ from tests.integration.notify.telling import AGENCY, KEY, ids, make, send, wait_
 from tests.support.mailbox import Mailbox
 from tests.support.receivers import Gate, Receivers, status
 
+BACKUP = {"rung_to": RungTo.AGENCY, "contact": Rung.BACKUP, "escalation": 1}
 SINCE = "2026-03-01T00:00:00Z"
 WAITED = "SELECT 1 FROM notify.delivery WHERE alert_id = $1 AND due_at < now() + interval '33 seconds'"
 
@@ -137,7 +138,7 @@ async def test_a_cancel_is_told_where_only_a_rung_of_its_alert_arrived(
         alert = await send(rig)
         await wait_for_states(rig, alert.alert_id, delivered=1, refused=1)
         receivers["one"].answer = None
-        rung = await send(rig, rung_of=alert.alert_id, contact=Rung.BACKUP, escalation=1)
+        rung = await send(rig, rung_of=alert.alert_id, **BACKUP)
         await wait_for_states(rig, rung.alert_id, delivered=2)
         cancel = await send(rig, kind=AlertKind.CANCEL, replaces=alert.alert_id)
         await wait_for_states(rig, cancel.alert_id, delivered=3)
@@ -151,7 +152,7 @@ async def test_nothing_of_a_rung_follows_an_update_of_its_alert(rig: Rig, receiv
     await rig.add_agency(AGENCY, receivers["one"], key=KEY)
     async with running_notify(rig, rig.settings()):
         alert = await send(rig)
-        rung = await send(rig, rung_of=alert.alert_id, contact=Rung.BACKUP, escalation=1)
+        rung = await send(rig, rung_of=alert.alert_id, **BACKUP)
         await receivers["one"].wait_for(2)
         update = await send(rig, kind=AlertKind.UPDATE, replaces=alert.alert_id)
         await wait_for_states(rig, rung.alert_id, superseded=1)

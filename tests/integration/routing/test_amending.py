@@ -215,13 +215,17 @@ async def test_a_rung_on_its_way_is_amended_by_what_it_showed_itself(rig: Rig) -
     event["source"] = "urn:tocsin:agency:ag-kern-ils:cms"
     async with hourly_routing(rig) as routing:
         log = Log(rig, routing)
-        await log.add(of_type("consent.granted", "grant", consent=consent), event)
+        later = {**consent, "consent_id": "cn-2", "to": "2100-06-01T00:00:00Z"}
+        grants = [of_type("consent.granted", each["consent_id"], consent=each) for each in (consent, later)]
+        await log.add(*grants, event)
         await climb_to(rig, routing, 1)
         backup = await first_of(rig, "ag-kern-so", "e1", escalation=1)
 
-        await log.add(REVOKE)
+        await log.add(of_type("consent.revoked", "revoke-2", consent={"consent_id": "cn-2"}))
 
-    assert backup.alert_id in {alert.alert_id for alert in await later_revisions(rig)}
+    [amended] = [alert for alert in await later_revisions(rig) if alert.alert_id == backup.alert_id]
+    assert amended.command is Command.AMEND
+    assert (amended.rung_of, amended.rung_to) == (backup.rung_of, "agency")
 
 
 async def test_an_alert_that_a_correction_replaces_does_not_arrive_behind_it(

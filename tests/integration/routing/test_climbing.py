@@ -167,7 +167,8 @@ async def test_the_backup_sees_the_values_of_the_original_and_the_coordinator_no
     told = (await rig.published_alerts())[:3]
     assert [alert.contact for alert in told] == ["primary", "backup", "primary"]
     # What takes back the alert is told to the backup as well.
-    assert [alert.rung_of for alert in told] == [None, told[0].alert_id, None]
+    assert [alert.rung_of for alert in told] == [None, told[0].alert_id, told[0].alert_id]
+    assert [alert.rung_to for alert in told] == [None, "agency", "coordinator"]
 
 
 async def test_an_acknowledgement_stops_the_ladder(rig: Rig, routing: Routing) -> None:

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from schemas.alert import RungTo
 from schemas.vocabulary import Group, Rung
 from services.routing.case_state import EventKey, RowKey
 from services.routing.decide import refuse_reused_id
 from services.routing.escalation import Realert
 from services.routing.history import remember_reuse
+from services.routing.rungs import find_addressee
 from tests.unit.routing.building import (
     ADULT,
     CHILD,
@@ -186,6 +188,38 @@ class TestRungs:
         story.tell("victim.potential_identified", **ADULT, **NAME)
         story.revoke()
         assert ladder(story, VSP, "e3", rungs=4) == [(VSP, 1), (TFC, 2), (TFC, 4)]
+
+
+class TestAddressee:
+    def test_the_agency_the_coordinator_and_the_alternate_are_told_apart(self) -> None:
+        story = Story()
+        tip(story)
+        told: dict[int, RungTo] = {}
+        for _ in range(4):
+            story.wait(minutes=15)
+            told |= {row.escalation: find_addressee(row) for row in story.climb(SO).rows}
+        assert told == {
+            1: RungTo.AGENCY,
+            2: RungTo.COORDINATOR,
+            3: RungTo.ALTERNATE,
+            4: RungTo.COORDINATOR,
+        }
+
+    def test_once_more_after_the_last_rung_the_agency_and_the_coordinator(self) -> None:
+        story, again = Story(), Realert(every=timedelta(hours=1), most=2)
+        tip(story)
+        story.wait(hours=3)
+        story.climb(SO, realert=again)
+        story.wait(hours=1)
+        climb = story.climb(SO, realert=again)
+        told = {row.agency: find_addressee(row) for row in climb.rows}
+        assert told == {SO: RungTo.AGENCY, TFC: RungTo.COORDINATOR}
+
+    def test_a_row_to_the_coordinator_is_told_to_its_own_backup(self) -> None:
+        story = Story(directory=build_directory({VSP: {"status": "offboarded"}}))
+        story.tell("suspect.released", suspect_status={"custody": "free"})
+        story.wait(hours=1)
+        assert [find_addressee(row) for row in story.climb(TFC).rows] == [RungTo.AGENCY]
 
 
 class TestAcknowledgement:

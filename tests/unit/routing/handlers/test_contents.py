@@ -134,7 +134,7 @@ def test_an_alert_record() -> None:
 
     assert not record.mandated
     assert (record.sealed, record.key_id, record.directory_version) == (b"\xff\xfe", UUID(int=9), 3)
-    assert set(AlertRecord.model_fields) - {"rung_of"} == record.model_fields_set
+    assert set(AlertRecord.model_fields) - {"rung_of", "rung_to"} == record.model_fields_set
 
 
 def test_a_decided_receipt_carries_the_emitters_duties_sealed() -> None:

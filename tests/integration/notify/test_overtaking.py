@@ -1,0 +1,176 @@
+"""Once a later rung arrived, or somebody took the alert over, what is still tried of its ladder ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from schemas.alert import AlertRecord, RungTo
+from schemas.vocabulary import AlertKind, Rung
+from services.runtime.crypto import hash_api_key
+from tests.integration.notify.rig import COORDINATOR, Reply, Rig, RunningNotify, running_notify
+from tests.integration.notify.telling import AGENCY, KEY, ids, send, states, wait_for_states
+from tests.support.mailbox import Mailbox
+from tests.support.receivers import Receiver, Receivers, status
+
+OTHER, OTHER_KEY = "ag-bpd", "tca_key_of_the_police"
+TFC, TFC_KEY = COORDINATOR.id, "tca_key_of_the_coordinator"
+OPERATOR = "an operator's key"
+PATH = "/v1/operator/deliveries"
+SECONDS = 20.0
+PERSON = {"person": "J. Ortiz", "role": "duty supervisor"}
+
+
+@pytest.fixture
+def down(receivers: Receivers) -> Receiver:
+    """The agency's system, which takes nothing."""
+    receivers["down"].answer = status(503)
+    return receivers["down"]
+
+
+@asynccontextmanager
+async def running(rig: Rig, mailbox: Mailbox) -> AsyncIterator[RunningNotify]:
+    settings = rig.settings(mailbox=mailbox, notify_operator_keys=hash_api_key(OPERATOR))
+    async with running_notify(rig, settings) as notify:
+        yield notify
+
+
+async def send_rung(rig: Rig, of: AlertRecord, number: int, to: RungTo, **given: object) -> AlertRecord:
+    contact = Rung.BACKUP if number == 1 else Rung.PRIMARY
+    decided_at = of.decided_at + timedelta(minutes=15) * number
+    facts = {"rung_of": of.alert_id, "rung_to": to, "contact": contact, "decided_at": decided_at, **given}
+    return await send(rig, escalation=number, **facts)
+
+
+async def say(notify: RunningNotify, what: str, alert: AlertRecord, *, key: str, **more: str) -> Reply:
+    return await notify.ask("POST", f"/v1/alerts/{alert.alert_id}/{what}", key=key, json={**PERSON, **more})
+
+
+async def wait_for_another_try(receiver: Receiver, alert: AlertRecord) -> None:
+    """Twice: what was claimed before a fact may begin after it."""
+    wanted = ids(receiver).count(f"{alert.alert_id}_1") + 2
+    async with asyncio.timeout(SECONDS):
+        while ids(receiver).count(f"{alert.alert_id}_1") < wanted:
+            await receiver.wait_for(len(receiver.arrivals) + 1)
+
+
+async def test_a_rung_that_arrived_by_any_path_ends_what_is_tried_of_those_before_it(
+    rig: Rig, down: Receiver, mailbox: Mailbox
+) -> None:
+    await rig.add_agency(AGENCY, down, backup="watch@cw.example")
+    async with running(rig, mailbox):
+        alert = await send(rig)
+        await wait_for_another_try(down, alert)
+        rung = await send_rung(rig, alert, 1, RungTo.AGENCY)
+        await wait_for_states(rig, alert.alert_id, superseded=1)
+        # The later one is tried on: whoever reads the system learns of the alert by it.
+        await wait_for_states(rig, rung.alert_id, delivered=1, pending=1)
+        await wait_for_another_try(down, rung)
+        # Its system may have kept what it answered 503 for, and hears of the end.
+        down.answer = None
+        cancel = await send(rig, kind=AlertKind.CANCEL, replaces=alert.alert_id)
+        await wait_for_states(rig, cancel.alert_id, delivered=2)
+    assert ids(down)[-1] == f"{cancel.alert_id}_1"
+
+
+async def test_a_rung_to_another_agency_ends_nothing_until_that_takes_the_alert_over(
+    rig: Rig, receivers: Receivers, down: Receiver, mailbox: Mailbox
+) -> None:
+    await rig.add_agency(AGENCY, down)
+    await rig.add_agency(OTHER, receivers["other"], key=OTHER_KEY)
+    async with running(rig, mailbox) as notify:
+        alert = await send(rig)
+        alternate = await send_rung(rig, alert, 3, RungTo.ALTERNATE, agency=OTHER)
+        await wait_for_states(rig, alternate.alert_id, delivered=1)
+        await wait_for_another_try(down, alert)
+        assert await states(rig, alert.alert_id) == {"pending": 1}
+        assert (await say(notify, "acknowledge", alternate, key=OTHER_KEY)).status == 200
+        await wait_for_states(rig, alert.alert_id, acknowledged=1)
+
+
+async def test_an_alert_that_is_acknowledged_late_ends_its_rungs(
+    rig: Rig, receivers: Receivers, down: Receiver, mailbox: Mailbox
+) -> None:
+    receivers["tfc"].answer = status(503)
+    await rig.add_agency(AGENCY, down, key=KEY)
+    await rig.add_agency(TFC, receivers["tfc"])
+    async with running(rig, mailbox) as notify:
+        alert = await send(rig)
+        backup = await send_rung(rig, alert, 1, RungTo.AGENCY)
+        coordinator = await send_rung(rig, alert, 2, RungTo.COORDINATOR, agency=TFC)
+        await receivers["tfc"].wait_for(1)
+        assert (await say(notify, "acknowledge", alert, key=KEY)).status == 200
+        await wait_for_states(rig, backup.alert_id, acknowledged=1)
+        await wait_for_states(rig, coordinator.alert_id, acknowledged=1)
+
+
+async def test_what_a_coordinator_has_spares_its_earlier_rungs_and_no_agency_anything(
+    rig: Rig, receivers: Receivers, down: Receiver, mailbox: Mailbox
+) -> None:
+    receivers["tfc"].answer = status(503)
+    await rig.add_agency(AGENCY, down, email="duty@cw.example")
+    await rig.add_agency(TFC, receivers["tfc"])
+    mailbox.answers_by_recipient["duty@cw.example"] = "450 4.2.1 busy"
+    async with running(rig, mailbox) as notify:
+        alert = await send(rig)
+        first = await send_rung(rig, alert, 2, RungTo.COORDINATOR, agency=TFC)
+        await receivers["tfc"].wait_for(1)
+        await rig.add_agency(TFC, receivers["tfc"], email="desk@tfc.example", key=TFC_KEY)
+        await notify.wait_ready(rig.version)
+        later = await send_rung(rig, alert, 4, RungTo.COORDINATOR, agency=TFC)
+        await wait_for_states(rig, first.alert_id, superseded=1)
+        assert (await say(notify, "acknowledge", later, key=TFC_KEY)).status == 200
+        # Nor does the coordinators' word for what the agency's own people would see.
+        mailbox.answers_by_recipient.clear()
+        own = await send_rung(rig, alert, 5, RungTo.COORDINATOR)
+        await wait_for_states(rig, own.alert_id, delivered=1, pending=1)
+        await wait_for_another_try(down, alert)
+    assert (await states(rig, alert.alert_id))["pending"] == 1
+
+
+async def test_what_was_overtaken_is_no_dead_letter_and_says_by_what(
+    rig: Rig, down: Receiver, mailbox: Mailbox
+) -> None:
+    down.answer = status(422)
+    await rig.add_agency(AGENCY, down, backup="watch@cw.example")
+    async with running(rig, mailbox) as notify:
+        alert = await send(rig)
+        await wait_for_states(rig, alert.alert_id, refused=1)
+        [dead] = await list_dead(notify)
+        rung = await send_rung(rig, alert, 1, RungTo.AGENCY)
+        await wait_for_states(rig, rung.alert_id, delivered=1, refused=1)
+        assert [entry["alert_id"] for entry in await list_dead(notify)] == [str(rung.alert_id)]
+        body = {"delivery_ids": [dead["delivery_id"]]}
+        redriven = await notify.ask("POST", f"{PATH}/redrive", key=OPERATOR, json=body)
+        assert redriven.body["count"] == 0
+        shown = await notify.ask("GET", f"{PATH}/{dead['delivery_id']}", key=OPERATOR)
+    assert (dead["overtaken_by"], shown.body["delivery"]["overtaken_by"]) == (None, str(rung.alert_id))
+
+
+@pytest.mark.parametrize(("reason", "ending"), [("conflict_of_interest", "declined"), ("no_capacity", None)])
+async def test_who_refuses_for_a_conflict_of_interest_is_told_no_other_rung(
+    rig: Rig, down: Receiver, mailbox: Mailbox, reason: str, ending: str | None
+) -> None:
+    await rig.add_agency(AGENCY, down, key=KEY)
+    async with running(rig, mailbox) as notify:
+        alert = await send(rig)
+        rung = await send_rung(rig, alert, 1, RungTo.AGENCY)
+        await wait_for_another_try(down, rung)
+        assert (await say(notify, "refuse", alert, key=KEY, reason=reason)).status == 200
+        if ending is None:
+            await wait_for_another_try(down, rung)
+        await wait_for_states(rig, rung.alert_id, **{ending or "pending": 1})
+        # One that was decided at the same moment is not even begun.
+        last = await send_rung(rig, alert, 13, RungTo.AGENCY)
+        await wait_for_states(rig, last.alert_id, **{ending or "pending": 1})
+    assert (f"{last.alert_id}_1" in ids(down)) is (ending is None)
+
+
+async def list_dead(notify: RunningNotify) -> list[dict[str, Any]]:
+    found = (await notify.ask("GET", f"{PATH}?standing=dead", key=OPERATOR)).body
+    assert found["total"] == len(found["deliveries"])
+    dead: list[dict[str, Any]] = found["deliveries"]
+    return dead
