@@ -9,7 +9,7 @@ from schemas.topics import CASE_EVENTS, DIRECTORY, RECEIPTS, TOPICS
 from services.routing import logbook
 from services.routing.api import Desk, RoutingApi, build_app
 from services.routing.escalation import Realert
-from services.routing.handlers.acknowledging import Acknowledgements
+from services.routing.handlers.answering import Answers
 from services.routing.handlers.attesting import Attestor
 from services.routing.handlers.batch import CaseEventBatches, Means
 from services.routing.handlers.case_states import CaseMemory
@@ -248,7 +248,7 @@ def _build_receipts(
         means.pool,
         enroller=enroller,
         consequences=Consequences(
-            acknowledgements=Acknowledgements(means.keyring, means.case_memory),
+            answers=Answers(means.keyring, means.case_memory),
             hastening=Hastening(identities),
             notices=Notices(
                 directories=means.directories,

@@ -155,7 +155,8 @@ class EventRecord:
     """A chain of an event and its corrections in its latest state (DOMAIN 6.0.1 points 15 and 16).
 
     `ids` are all its events, the original first and the latest last. `grants` is the consent that the latest
-    one grants. `rows` are those that stand; `duties` the mandated ones of the latest evaluation.
+    one grants. `rows` are those that stand; `duties` the mandated ones of the latest evaluation. `declined`
+    are agencies of which somebody refused what they were told of it for a conflict of interest.
     """
 
     source: str
@@ -172,6 +173,7 @@ class EventRecord:
     grants: str | None = None
     rows: tuple[SentRow, ...] = ()
     duties: tuple[KeptDuty, ...] = ()
+    declined: frozenset[AgencyId] = frozenset()
 
     @property
     def root(self) -> EventKey:

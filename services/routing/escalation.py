@@ -73,7 +73,7 @@ def next_rung(
     if row.climbed >= times.last:
         return Climb((), case)
     rungs = Rungs(record, row, find_circumstances(record, case, directory, now), packs)
-    if failed == row.climbed:
+    if failed == row.climbed or (failed is not None and _has_left_backup(record, row)):
         row = _hasten(row, find_next_to_tell(row, rungs, times.last_rung), times, now=now)
     begun = row.at - row.ahead
     reached = times.find_reached(now - begun)
@@ -128,6 +128,11 @@ def _plan(rungs: Rungs, number: int, times: Times) -> Iterator[Rung]:
     yield from rungs.plan_again(number) if number > times.last_rung else rungs.plan(number)
 
 
+def _has_left_backup(record: EventRecord, row: SentRow) -> bool:
+    """Whether it stands on the backup of an agency that has a conflict: nobody there is waited for."""
+    return row.climbed == BACKUP_RUNG and row.agency in record.declined
+
+
 def find_next_to_tell(row: SentRow, rungs: Rungs, last: int) -> int | None:
     """The first rung that tells anybody whom the present one did not; None when there is none."""
     present = {(row.agency, row.contact)}
@@ -148,10 +153,13 @@ def _hasten(row: SentRow, number: int | None, times: Times, *, now: datetime) ->
 def find_circumstances(
     record: EventRecord, case: CaseState, directory: Directory, now: datetime
 ) -> Circumstances:
-    """The facts of the original; consents, conflicts and the directory of now (point 24)."""
+    """The facts of the original; consents, conflicts and the directory of now (point 24).
+
+    Who refused for a conflict of interest is judged as in conflict: told nothing more of it.
+    """
     return Circumstances(
         directory=directory,
-        conflicts=case.conflicts,
+        conflicts=case.conflicts | record.declined,
         consents=find_valid_consents(case, record.age, now=now),
         now=now,
         emitter_id=record.emitter,

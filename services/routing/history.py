@@ -224,8 +224,20 @@ def acknowledge(case: CaseState, agency: AgencyId, key: EventKey) -> CaseState:
     for record in tuple(case.records()):
         if record.source == key.source and key.id in record.ids:
             rows = tuple(_acknowledge(row, agency, key.id) for row in record.rows)
-            if rows != record.rows:
-                case = case.with_record(record, replace(record, rows=rows))
+            declined = record.declined - {agency}
+            if (rows, declined) != (record.rows, record.declined):
+                case = case.with_record(record, replace(record, rows=rows, declined=declined))
+    return case
+
+
+def decline(case: CaseState, agency: AgencyId, key: EventKey) -> CaseState:
+    """Somebody there has a conflict of interest: no rung and no reminder of the event is for that agency.
+
+    What a later event tells is another alert. Who finds that the agency can act after all acknowledges.
+    """
+    for record in tuple(case.records()):
+        if (record.source, record.ids[-1]) == key and agency not in record.declined:
+            case = case.with_record(record, replace(record, declined=record.declined | {agency}))
     return case
 
 

@@ -141,8 +141,11 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
             "What is on its way to agencies that may be told no more could not be looked at; it is, later.",
             ("reason",),
         ),
-        "acknowledgement.not_applied": LogEntry(
-            "error", "An acknowledgement stopped nothing, because its case does not open.", ("alert_id",)
+        "answer.not_applied": LogEntry(
+            "error",
+            "An acknowledgement stopped nothing, or a refusal for a conflict of interest keeps nobody from "
+            "being told more, because its case does not open.",
+            ("alert_id", "kind"),
         ),
         "notice.told": LogEntry(
             "info",

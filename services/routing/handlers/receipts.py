@@ -24,7 +24,8 @@ from schemas.receipt import (
     Unreachable,
 )
 from schemas.topics import RECEIPTS
-from services.routing.handlers.acknowledging import Acknowledgements
+from schemas.vocabulary import RefusalReason
+from services.routing.handlers.answering import Answer, Answers
 from services.routing.handlers.enrolling import Enroller
 from services.routing.handlers.hastening import Hastening
 from services.routing.handlers.lines import write_lines
@@ -62,7 +63,8 @@ class Facts:
         self.handled: list[ReceivedRecord] = []
         self.receipts: list[ReceiptRow] = []
         self.taken_over: list[tuple[UUID, int]] = []
-        self.acknowledged: list[Acknowledged] = []
+        self.answers: list[Answer] = []
+        """Acknowledgements, and refusals for a conflict of interest."""
         self.failed: list[UUID] = []
         """Alerts that nobody can take, or will."""
         self.troubles: list[Trouble] = []
@@ -105,7 +107,9 @@ class Facts:
         if receipt.kind is ReceiptKind.FAILED:
             self.troubles.append(receipt)
         if receipt.kind is ReceiptKind.ACKNOWLEDGED:
-            self.acknowledged.append(receipt)
+            self.answers.append(receipt)
+        if receipt.kind is ReceiptKind.REFUSED and receipt.reason is RefusalReason.CONFLICT_OF_INTEREST:
+            self.answers.append(receipt)
         if receipt.kind in _HASTENS:
             self.failed.append(receipt.alert_id)
         self.receipts.append(_row(receipt))
@@ -117,7 +121,7 @@ class Facts:
 class Consequences:
     """What receipts change beside the ledger, in their transaction: ladders first, cases after them."""
 
-    acknowledgements: Acknowledgements
+    answers: Answers
     hastening: Hastening
     notices: Notices
     sender: Sender
@@ -126,7 +130,7 @@ class Consequences:
         """What is to be told once it is committed."""
         told = await self.notices.tell(repository, follow_ups, facts.troubles)
         await self.hastening.apply(follow_ups, facts.failed)
-        await self.acknowledgements.apply(repository, follow_ups, facts.acknowledged)
+        await self.answers.apply(repository, follow_ups, facts.answers)
         return told
 
     async def tell(self, told: Told) -> None:

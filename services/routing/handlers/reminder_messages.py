@@ -47,18 +47,18 @@ def find_recipients(
 ) -> tuple[str | None, Sequence[str]]:
     """The holder, if it may be told, and the coordinators who are.
 
-    Nobody in conflict, nobody who left, and no body outside the task force.
+    Nobody in conflict, or who refused for one, nobody who left, and no body outside the task force.
     """
+    record = next((e for e in case.events if e.source == duty.source and duty.event_id in e.ids), None)
+    conflicts = case.conflicts if record is None else case.conflicts | record.declined
     member = None if duty.holder is None else directory.find_member(duty.holder)
     may_tell = (
-        member is not None
-        and not (member.external or member.offboarded)
-        and duty.holder not in case.conflicts
+        member is not None and not (member.external or member.offboarded) and duty.holder not in conflicts
     )
     if step is not ReminderStep.OVERDUE:
         return (duty.holder if may_tell else None), ()
-    county = next((e.county for e in case.events if e.source == duty.source and duty.event_id in e.ids), None)
-    told = directory.coordinators(county, excluding=case.conflicts | {duty.holder or ""})
+    county = None if record is None else record.county
+    told = directory.coordinators(county, excluding=conflicts | {duty.holder or ""})
     return (duty.holder if may_tell else None), [coordinator.id for coordinator in told]
 
 

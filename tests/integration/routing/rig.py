@@ -18,7 +18,7 @@ from schemas.topics import ALERTS, CASE_EVENTS, RECEIPTS
 from services.devstack.directory import build_sample, complete_keys
 from services.devstack.keys import Keys
 from services.routing.escalation import NEVER_AGAIN, Realert
-from services.routing.handlers.acknowledging import Acknowledgements
+from services.routing.handlers.answering import Answers
 from services.routing.handlers.attesting import Attestor
 from services.routing.handlers.batch import CaseEventBatches, Means
 from services.routing.handlers.case_states import CaseMemory
@@ -163,7 +163,7 @@ class Rig:
             receipts=ReceiptBatches(
                 pool,
                 consequences=Consequences(
-                    acknowledgements=Acknowledgements(keyring, means.case_memory),
+                    answers=Answers(keyring, means.case_memory),
                     hastening=Hastening(Identities(deployment_key)),
                     notices=Notices(
                         directories=directories,

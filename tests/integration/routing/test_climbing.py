@@ -422,6 +422,26 @@ async def test_a_failure_is_told_while_its_ladder_is_climbed(rig: Rig, patient: 
     assert sorted(n for _, n in await rungs_told(rig)) == [0] * 6 + [1] * 6
 
 
+async def test_who_refuses_for_a_conflict_of_interest_is_told_nothing_more(
+    rig: Rig, patient: Routing
+) -> None:
+    await decide(rig, patient, a_tip())
+    alert = await alert_of(rig, SO)
+    conflict = Refused.model_validate({**about(alert), "reason": "conflict_of_interest"})
+
+    # Written down with the receipt: whoever climbs next knows of it.
+    await receive(patient, conflict)
+    async with rig.open_routing() as successor:
+        assert await successor.climber.climb_due() == 1
+    await receive(patient, conflict, offset=1)
+    await patient.climber.climb_due()
+    assert await rungs_told(rig) == [(SO, 0), (TFC, 2)]
+    await fail(rig, patient, (TFC, 2), offset=2)
+    await patient.climber.climb_due()
+
+    assert await rungs_told(rig) == [(SO, 0), (TFC, 2), (BPD, 3)]
+
+
 async def test_what_a_person_refuses_goes_to_the_next_at_once_and_may_still_be_taken(
     rig: Rig, patient: Routing
 ) -> None:

@@ -8,7 +8,7 @@ from services.routing.case_state import CaseState, EventKey, RowKey
 from services.routing.decide import decide
 from services.routing.decision import Decision, Directory, PlannedAlert
 from services.routing.escalation import NEVER_AGAIN, Climb, Realert, next_rung
-from services.routing.history import acknowledge, remember
+from services.routing.history import acknowledge, decline, remember
 from services.routing.rules import PackSet
 from tests.unit.routing.building import NOW, build_directory, build_event, shipped_packs
 
@@ -85,6 +85,11 @@ class Story:
                 if (row.agency, row.event_id) == (agency, event_id):
                     return RowKey(record.source, event_id, agency, row.cause, row.at)
         raise LookupError((agency, event_id))
+
+    def decline(self, agency: str, event_id: str = "e1", emitter: str = "ag-kern-coe") -> None:
+        """Somebody there refuses for a conflict of interest."""
+        key = EventKey(f"urn:tocsin:agency:{emitter}:cms", event_id)
+        self.case = decline(self.case, agency, key)
 
     def acknowledge(self, agency: str, event_id: str = "e1", emitter: str = "ag-kern-so") -> None:
         key = EventKey(f"urn:tocsin:agency:{emitter}:cms", event_id)

@@ -482,6 +482,69 @@ class TestFailing:
         assert story.climb(SO).next_at == NOW + timedelta(minutes=60)
 
 
+class TestConflictOfInterest:
+    """Somebody refused for one: judged as in conflict, for what follows of this alert (decision 0171)."""
+
+    def test_the_next_rung_is_another_agencys_and_the_backup_is_passed_over(self) -> None:
+        story = Story()
+        tip(story)
+        story.decline(SO)
+        assert rung_rows(story.climb(SO, failed=0)) == [(TFC, 2)]
+        assert ladder(story, SO, rungs=2) == [(BPD, 3), (TFC, 4)]
+
+    def test_where_the_backup_was_told_already_it_is_not_waited_for(self) -> None:
+        story = Story()
+        tip(story)
+        story.wait(minutes=15)
+        assert rung_rows(story.climb(SO)) == [(SO, 1)]
+        story.decline(SO)
+        assert rung_rows(story.climb(SO, failed=0)) == [(TFC, 2)]
+        assert rung_rows(story.climb(SO, failed=0)) == []
+
+    def test_a_backup_that_refuses_is_left_at_once_too(self) -> None:
+        story = Story()
+        tip(story)
+        story.climb(SO, failed=0)
+        story.decline(SO)
+        assert rung_rows(story.climb(SO, failed=1)) == [(TFC, 2)]
+
+    def test_it_is_not_told_again_after_the_last_rung(self) -> None:
+        story, again = Story(), Realert(every=timedelta(hours=1), most=2)
+        tip(story)
+        story.decline(SO)
+        story.wait(hours=3)
+        story.climb(SO, realert=again)
+        story.wait(hours=1)
+        assert rung_rows(story.climb(SO, realert=again)) == [(TFC, 13)]
+
+    def test_a_coordinator_that_refuses_hears_nothing_more(self) -> None:
+        story = Story()
+        tip(story)
+        story.wait(minutes=30)
+        story.climb(SO)
+        story.decline(TFC)
+        story.wait(minutes=30)
+        climb = story.climb(SO)
+        assert (rung_rows(climb), climb.exhausted) == ([(BPD, 3)], True)
+
+    def test_who_acknowledges_after_all_has_taken_it(self) -> None:
+        story = Story()
+        tip(story)
+        story.decline(SO)
+        story.acknowledge(SO, emitter="ag-kern-coe")
+        assert [record.declined for record in story.case.events] == [frozenset()]
+        assert rung_rows(story.climb(SO, failed=0)) == []
+
+    def test_what_corrects_the_event_is_another_alert(self) -> None:
+        story = Story()
+        tip(story)
+        story.decline(SO)
+        tip(story, corrects="e1")
+        story.decline(SO, "e1")
+        story.wait(minutes=15)
+        assert rung_rows(story.climb(SO, "e2")) == [(SO, 1)]
+
+
 class TestAlertingAgain:
     """An immediate alert that nobody took up to its last rung is not left to silence (decision 0146)."""
 
