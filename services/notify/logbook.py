@@ -18,12 +18,14 @@ CATALOGUE: Catalogue = MappingProxyType(
         ),
         "alert.without_path": LogEntry(
             "warning",
-            "An alert is stored, but its agency has neither an endpoint nor a contact: it must ask.",
+            "An alert is stored, but its agency has neither an endpoint nor a contact for it: it learns of "
+            "it when it asks, and the next rung is told at once.",
             ("alert_id", "agency"),
         ),
         "exercise.without_path": LogEntry(
             "info",
-            "An exercise is stored; nothing of its agency accepts exercises, so it shows only to who asks.",
+            "An exercise is stored; nothing of its agency accepts exercises, so it shows only to who asks, "
+            "and the next rung is told at once.",
             ("alert_id", "agency"),
         ),
         "exercise.withheld": LogEntry(

@@ -8,15 +8,15 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from schemas.alert import AlertRecord, Command
+from schemas.alert import AlertRecord
 from schemas.vocabulary import Rung
 from services.notify import receipts
 from services.notify.contents import Contents
 from services.notify.delivery import Channel, Path, plan_paths
 from services.notify.directory import Directory, DirectoryView
 from services.notify.handlers.ports import Deliveries, Doubt, HandOver, Outgoing
-from services.notify.repository.alerts import AlertRepository, Revision, UnreadableRecord
-from services.notify.repository.rows import Due, PlannedAlert, PlannedDelivery
+from services.notify.repository.alerts import AlertRepository, Revision, Stored, UnreadableRecord
+from services.notify.repository.rows import DELIVERED, Due, PlannedAlert, PlannedDelivery
 from services.runtime.clock import Clock
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.kafka import ReceivedRecord
@@ -25,7 +25,6 @@ from services.runtime.logs import get_logger
 log = get_logger()
 
 DIRECTORY_PATIENCE_SECONDS: Final = 5.0
-_DELIVERED: Final = frozenset({Command.DELIVER, Command.AMEND})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +63,7 @@ class AlertHandler:
         planned = self._plan(alerts, view)
         now = self.clock.now()
         lease_until = now + self.lease
-        # What is attempted at once is told of with its result.
-        facts = [receipts.stored(plan.record, at=now) for plan in planned if not _is_begun(plan)]
-        try:
-            stored = await self.alerts.store(
-                planned, facts, member=self.member, now=now, lease_until=lease_until
-            )
-        except TRANSIENT_ERRORS:
-            # It may be stored all the same. Read again, these alerts would then be old ones that wait for
-            # the end of a lease.
-            self.doubt(lease_until=lease_until)
-            raise
-        self.publish(stored.receipts)
+        stored = await self._write(planned, now=now, lease_until=lease_until)
         fresh = [plan for plan in planned if (plan.record.alert_id, plan.record.revision) in stored.fresh]
         never_begun = self._act(fresh, ended=stored.ended, lease_until=lease_until)
         if never_begun:
@@ -91,6 +79,29 @@ class AlertHandler:
             )
         self._log(planned, stored.fresh, milliseconds=round((self.clock.monotonic() - began) * 1000))
 
+    async def _write(
+        self, planned: Sequence[PlannedAlert], *, now: datetime, lease_until: datetime
+    ) -> Stored:
+        # What is attempted at once is told of with its result.
+        facts = [receipts.stored(plan.record, at=now) for plan in planned if not _is_begun(plan)]
+        try:
+            stored = await self.alerts.store(
+                planned,
+                facts,
+                member=self.member,
+                now=now,
+                lease_until=lease_until,
+                without_path=[plan.record.alert_id for plan in planned if plan.leads_nowhere],
+            )
+        except TRANSIENT_ERRORS:
+            # It may be stored all the same. Read again, these alerts would then be old ones that wait for
+            # the end of a lease.
+            self.doubt(lease_until=lease_until)
+            raise
+        self.publish(stored.receipts)
+        self.publish(stored.unreachable)
+        return stored
+
     def _plan(self, alerts: Sequence[AlertRecord], view: DirectoryView) -> list[PlannedAlert]:
         rooms: dict[str, int] = {}
         paths: dict[tuple[str, Rung, bool], Sequence[Path]] = {}
@@ -103,7 +114,7 @@ class AlertHandler:
                     agency, contact=alert.contact, channels=self.channels, exercise=alert.exercise
                 )
             deliveries = []
-            for path in paths[way] if alert.command in _DELIVERED else ():
+            for path in paths[way] if alert.command in DELIVERED else ():
                 room = rooms[path.lane] if path.lane in rooms else self.deliveries.room(path.lane)
                 rooms[path.lane] = room - 1
                 deliveries.append(PlannedDelivery(self.new_id(), path, is_leased=room > 0))
@@ -157,7 +168,7 @@ class AlertHandler:
             duration_ms=milliseconds,
         )
         for plan in planned:
-            if not plan.deliveries and plan.record.command in _DELIVERED:
+            if plan.leads_nowhere:
                 _log_without_path(plan.record)
 
 

@@ -1,7 +1,7 @@
 """Storing alerts with their deliveries and receipts, and reading them for their agency."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from schemas.alert import AlertRecord, Command
 from services.notify.receipts import Receipt, pack
+from services.notify.repository.awaited import lock_awaited, record_without_path
 from services.notify.repository.rows import (
     RECORD_COLUMNS,
     Due,
@@ -24,11 +25,15 @@ Revision: TypeAlias = tuple[UUID, int]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Which alerts of a batch are new, which deliveries need no attempt, and the receipts to publish."""
+    """Which alerts of a batch are new, which deliveries need no attempt, and the receipts to publish.
+
+    `unreachable` tells of those that nothing leads to.
+    """
 
     fresh: frozenset[Revision]
     ended: frozenset[UUID]
     receipts: ReceiptBatch | None
+    unreachable: ReceiptBatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +69,34 @@ class AlertRepository:
         member: str,
         now: datetime,
         lease_until: datetime,
+        without_path: Collection[UUID] = (),
     ) -> Stored:
-        """One transaction: the alerts that are new with their deliveries, and these receipts."""
+        """One transaction: the alerts that are new with their deliveries, and these receipts.
+
+        Of those `without_path` that wait for somebody, a receipt says in it that nobody can be reached.
+        """
         packed = pack(receipts) if receipts else None
         arguments = (now, lease_until, member, packed, *_columns(alerts), *_delivery_columns(alerts))
-        if any(_takes_a_place(alert.record) for alert in alerts):
+        unreachable = None
+        if without_path or any(_takes_a_place(alert.record) for alert in alerts):
             async with transaction(self._pool) as acquired:
                 rows = await acquired.fetch(_INSERT, *arguments)
                 await acquired.execute(_SKIP_EARLIER, *_revisions(alerts))
                 # Before the deliveries: in the order in which everybody takes them.
                 await acquired.execute(_AWAIT_NO_MORE, _stopped(alerts))
+                waiting = await lock_awaited(acquired, without_path) if without_path else ()
                 ended = await acquired.fetch(_SUPERSEDE, *_revisions(alerts))
                 ended += await acquired.fetch(_SPARE, *_revisions(alerts))
                 # What came together with its end is leased and was never begun: nothing of it can arrive.
                 await acquired.execute(_FREE, *_own(alerts))
+                unreachable = await record_without_path(acquired, waiting, now=now, member=member)
         else:
             async with connection(self._pool) as acquired:
                 rows, ended = await acquired.fetch(_INSERT, *arguments), []
         fresh = frozenset((row["alert_id"], row["revision"]) for row in rows if row["alert_id"] is not None)
         batch = ReceiptBatch(rows[0]["batch_id"], receipts) if receipts else None
-        return Stored(fresh, frozenset(plain_uuid(row["delivery_id"]) for row in ended), batch)
+        never_due = frozenset(plain_uuid(row["delivery_id"]) for row in ended)
+        return Stored(fresh, never_due, batch, unreachable)
 
     async def free(self, never_begun: Sequence[Due]) -> None:
         """These were superseded before their attempt began: nothing of them can arrive."""

@@ -54,6 +54,20 @@ async def record_unreachable(
     return await insert_receipts(acquired, facts, member=member, now=now)
 
 
+async def record_without_path(
+    acquired: Connection, locked: Waiting, *, now: datetime, member: str
+) -> ReceiptBatch | None:
+    """Of these, those of which no path is left to be tried: likewise.
+
+    Within the transaction that stores them, and so once: one that comes again waits no more.
+    """
+    if not locked:
+        return None
+    rows = await acquired.fetch(_TAKE_WITHOUT_PATH, *zip(*locked, strict=True))
+    facts = [receipts.unreachable(_read(row), at=now) for row in rows]
+    return await insert_receipts(acquired, facts, member=member, now=now)
+
+
 def _read(row: asyncpg.Record) -> UntakenAlert:
     return UntakenAlert(plain_uuid(row["alert_id"]), *tuple(row)[1:])
 
@@ -119,5 +133,16 @@ _TAKE_UNREACHABLE: Final = _TAKE.format(
         WHERE d.alert_id = waiting.alert_id AND d.state <> 'superseded'
     ) AS paths
     WHERE paths.have_failed
+)""",
+)
+
+_TAKE_WITHOUT_PATH: Final = _TAKE.format(
+    name="pathless",
+    chosen="""pathless AS (
+    SELECT waiting.acknowledge_by, waiting.alert_id
+    FROM unnest($1::timestamptz[], $2::uuid[]) AS waiting (acknowledge_by, alert_id)
+    WHERE NOT EXISTS (
+        SELECT FROM notify.delivery d WHERE d.alert_id = waiting.alert_id AND d.state <> 'superseded'
+    )
 )""",
 )

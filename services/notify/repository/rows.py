@@ -13,6 +13,9 @@ from schemas.vocabulary import Rung, Urgency
 from services.notify.delivery import Channel, DeliveryState, Outcome, Path
 from services.notify.receipts import Receipt
 
+DELIVERED: Final = frozenset({Command.DELIVER, Command.AMEND})
+"""The commands by which somebody is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedDelivery:
@@ -29,6 +32,11 @@ class PlannedAlert:
 
     record: AlertRecord
     deliveries: Sequence[PlannedDelivery]
+
+    @property
+    def leads_nowhere(self) -> bool:
+        """Whether it is to be told and there is no path: its agency only learns of it when it asks."""
+        return self.record.command in DELIVERED and not self.deliveries
 
 
 @dataclass(frozen=True, slots=True)

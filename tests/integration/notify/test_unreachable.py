@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from schemas.alert import AlertRecord
+from schemas.alert import AlertForm, AlertRecord, Command
 from schemas.receipt import Unreachable
 from services.notify.delivery import Channel, DeliveryState, Outcome, Path
 from services.notify.repository.alerts import AlertRepository
 from services.notify.repository.awaited import _LOCK, _TAKE_UNREACHABLE, AwaitedRepository
 from services.notify.repository.deliveries import DeliveryRepository
 from services.notify.repository.rows import Due, PlannedAlert, PlannedDelivery, Result
+from services.notify.schedule import SCHEDULES, Schedule
 from services.runtime.database import Pool, open_pool
 from tests.integration.notify.rig import NOT_SOON, Rig, running_notify
 from tests.integration.notify.test_lateness import NOW
@@ -26,6 +27,8 @@ from tests.unit.notify.records import alert_record
 
 AGENCY, KEY = "ag-kern-cw", "tca_key_of_child_welfare"
 UNREACHABLE = b'"kind":"unreachable"'
+SLOW = dict.fromkeys(SCHEDULES, Schedule((), repeat=timedelta(hours=1)))
+"""One attempt, for tests of what comes without another."""
 LANES = ("ep_one", "ep_two")
 MANY = """
 WITH many AS (
@@ -84,13 +87,70 @@ async def test_what_is_unreachable_is_not_told_late_and_may_be_acknowledged(
         await rig.wait_for_receipts("failed", "unreachable", "acknowledged")
 
 
-async def test_an_alert_without_a_path_waits_to_be_fetched(rig: Rig) -> None:
-    """An agency that asks for its alerts has none that could fail."""
+@pytest.mark.parametrize("exercise", [False, True])
+async def test_an_alert_without_a_path_is_unreachable_from_the_beginning_and_told_so_once(
+    rig: Rig, receivers: Receivers, *, exercise: bool
+) -> None:
+    """Also one that nothing accepts because it is an exercise. It may be fetched, and acknowledged."""
+    endpoints = [receivers["one"]] if exercise else []
+    await rig.add_agency(AGENCY, *endpoints, key=KEY)
+    alert = await rig.seal_alert(exercise=exercise)
+    async with running_notify(rig, rig.settings()):
+        await rig.publish_alerts(alert)
+        told = await rig.wait_for_receipts("stored", "unreachable")
+        assert {getattr(receipt, "alert_id", None) for receipt in told} == {alert.alert_id}
+        assert await rig.query("SELECT 1 FROM notify.awaited") == []
+        # Published again, as when routing missed the receipt: it says that it is stored, and no more.
+        await rig.publish_alerts(alert)
+        await rig.wait_for_receipts("stored", "stored", "unreachable")
+    async with running_notify(rig, rig.settings()) as notify:
+        path, person = (
+            f"/v1/alerts/{alert.alert_id}/acknowledge",
+            {"person": "J. Ortiz", "role": "supervisor"},
+        )
+        assert (await notify.ask("POST", path, key=KEY, json=person)).status == 200
+        await rig.wait_for_receipts("stored", "stored", "unreachable", "acknowledged")
+
+
+async def test_a_notice_of_a_duty_that_nothing_leads_to_is_waited_for_by_nobody(rig: Rig) -> None:
     await rig.add_agency(AGENCY)
     async with running_notify(rig, rig.settings()):
-        await rig.send_alert()
+        await rig.send_alert(form=AlertForm.DUTY_NOTICE)
         told = await rig.wait_for_receipts("stored")
     assert [receipt.kind.value for receipt in told] == ["stored"]
+
+
+async def test_an_alert_whose_last_path_goes_while_it_is_amended_is_unreachable(
+    rig: Rig, receivers: Receivers
+) -> None:
+    receivers["one"].answer = status(503)
+    await rig.add_agency(AGENCY, receivers["one"])
+    async with running_notify(rig, rig.settings(), schedules=SLOW) as notify:
+        alert = await rig.send_alert()
+        await receivers["one"].wait_for(1)
+        await rig.add_agency(AGENCY)
+        await notify.wait_ready(rig.version)
+        await rig.send_alert(alert_id=alert.alert_id, revision=2, command=Command.AMEND)
+        told = await rig.wait_for_receipts("stored", "stored", "unreachable")
+    (fact,) = [receipt for receipt in told if isinstance(receipt, Unreachable)]
+    assert (fact.alert_id, fact.revision) == (alert.alert_id, 2)
+
+
+async def test_a_kill_loses_no_alert_that_nothing_leads_to(rig: Rig) -> None:
+    """It is in the outbox with the alert; whoever comes next publishes it."""
+    await rig.add_agency(AGENCY)
+    alert = await rig.seal_alert()
+    async with open_pool(rig.database.url("notify"), size=1) as pool:
+        await AlertRepository(pool).store(
+            [PlannedAlert(alert, [])],
+            [],
+            member="notify-0",
+            now=NOW,
+            lease_until=NOW,
+            without_path=[alert.alert_id],
+        )
+    with notify_process(rig.settings()):
+        await rig.wait_for_receipts("unreachable")
 
 
 async def test_a_kill_loses_no_failure(rig: Rig, receivers: Receivers) -> None:
