@@ -89,10 +89,12 @@ class DutyItem(WireModel):
 
 
 class OperationalReason(StrEnum):
-    """What of ours is out of order, or in order again: notices of Tocsin itself, which no event caused."""
+    """What of ours is out of order, in order again, or changed: notices of Tocsin itself, of no event."""
 
     ENDPOINT_SUSPENDED = "ENDPOINT_SUSPENDED"
     ENDPOINT_RESUMED = "ENDPOINT_RESUMED"
+    ENDPOINT_ADDED = "ENDPOINT_ADDED"
+    ENDPOINT_REMOVED = "ENDPOINT_REMOVED"
     DEAD_LETTER = "DEAD_LETTER"
 
 

@@ -250,18 +250,22 @@ def _build_receipts(
         consequences=Consequences(
             answers=Answers(means.keyring, means.case_memory),
             hastening=Hastening(identities),
-            notices=Notices(
-                directories=means.directories,
-                identities=identities,
-                operations_key=means.operations_key,
-                cluster_id=means.cluster_id,
-            ),
+            notices=_build_notices(means, identities),
             sender=means.sender,
         ),
         wake_climber=climber.wake,
         cluster_id=means.cluster_id,
         clock=means.clock,
         brake=brake,
+    )
+
+
+def _build_notices(means: Means, identities: Identities) -> Notices:
+    return Notices(
+        directories=means.directories,
+        identities=identities,
+        operations_key=means.operations_key,
+        cluster_id=means.cluster_id,
     )
 
 
@@ -275,7 +279,7 @@ def _build_desk(means: Means, attestor: Attestor, *, deployment_key: bytes) -> D
         ProtocolDesk(pool, means.protocols, attestor, clock=clock),
         Signatures(directories, clock),
         DutyRegister(RegisterRepository(pool), means.keyring, operations_key=means.operations_key),
-        Enroller(directory_desk),
+        Enroller(directory_desk, _build_notices(means, Identities(deployment_key)), means.sender),
     )
 
 

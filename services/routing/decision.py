@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from schemas.case_event import FieldError
-from schemas.directory import AgencyProfile
+from schemas.directory import AgencyProfile, AgencyRecord
 from schemas.vocabulary import (
     NON_GOVERNMENT_ROLES,
     AgencyId,
@@ -206,6 +206,11 @@ class Member:
     nationwide: bool
     counties: frozenset[str]
     role_facts: list[str]
+    endpoint_ids: frozenset[str] = frozenset()
+
+    def has_path_beside(self, endpoint_id: str) -> bool:
+        """Whether it is told anything otherwise than by this endpoint."""
+        return bool(self.profile.contacts) or not self.endpoint_ids <= {endpoint_id}
 
     def has_agreement_at(self, now: datetime) -> bool:
         """Whether it may be told what no law orders (DOMAIN 6.0.1 point 7)."""
@@ -227,7 +232,14 @@ class Member:
             nationwide=profile.counties == "*",
             counties=frozenset() if profile.counties == "*" else frozenset(profile.counties),
             role_facts=[role.value for role in profile.roles],
+            endpoint_ids=_find_endpoints(profile),
         )
+
+
+def _find_endpoints(profile: AgencyProfile) -> frozenset[str]:
+    """None is known of a profile that was not applied, as in a simulation."""
+    endpoints = profile.endpoints if isinstance(profile, AgencyRecord) else []
+    return frozenset(endpoint.endpoint_id for endpoint in endpoints)
 
 
 def _holders_by_role(members: Iterable[Member]) -> dict[Role, tuple[Member, ...]]:

@@ -17,7 +17,10 @@ NOTICE_CASE: Final = "tocsin.operations"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A trouble, or its end. Notices with the same `marks` are one; `ends` are the marks of what is over."""
+    """A trouble, its end, or a change of who is told where.
+
+    Notices with the same `marks` are one; `ends` are the marks of what is over.
+    """
 
     event_id: str
     event_type: str
@@ -29,6 +32,8 @@ class Notice:
     ends: tuple[str, ...] | None = None
     exercise: bool = False
     tells_agency: bool = True
+    changes: str | None = None
+    """The endpoint that came or went: whoever is told is told by another path, or not at all."""
 
 
 def endpoint_suspended(concern: Concern, *, endpoint_id: str, since: datetime) -> Notice:
@@ -59,6 +64,31 @@ def endpoint_resumed(concern: Concern, *, endpoint_id: str, since: datetime) -> 
     )
 
 
+def endpoint_added(concern: Concern, *, endpoint_id: str, at: datetime) -> Notice:
+    """Alerts go to one more system: whoever did not mean it must be able to notice."""
+    return _endpoint_changed(OperationalReason.ENDPOINT_ADDED, concern, endpoint_id=endpoint_id, at=at)
+
+
+def endpoint_removed(concern: Concern, *, endpoint_id: str, at: datetime) -> Notice:
+    """And to one fewer."""
+    return _endpoint_changed(OperationalReason.ENDPOINT_REMOVED, concern, endpoint_id=endpoint_id, at=at)
+
+
+def _endpoint_changed(
+    reason: OperationalReason, concern: Concern, *, endpoint_id: str, at: datetime
+) -> Notice:
+    return Notice(
+        event_id=endpoint_id,
+        event_type=reason.value.lower().replace("_", "."),
+        reason=reason,
+        kind=AlertKind.ERROR,
+        urgency=Urgency.URGENT,
+        concern=concern,
+        marks=(reason.value, endpoint_id, at.isoformat()),
+        changes=endpoint_id,
+    )
+
+
 def dead_letter(concern: Concern, *, channel: str, urgency: Urgency, exercise: bool, at: datetime) -> Notice:
     """Something did not arrive and is tried no more. The coordinator is told; the agency cannot be.
 
@@ -85,7 +115,7 @@ def find_recipients(notice: Notice, directory: Directory) -> Iterator[tuple[Memb
     if agency is None or agency.offboarded or agency.external:
         return
     told: dict[AgencyId, tuple[Member, Role]] = {}
-    if notice.tells_agency:
+    if notice.tells_agency and (notice.changes is None or agency.has_path_beside(notice.changes)):
         told[agency.id] = agency, agency.roles[0]
     counties: list[CountyFips | None] = [*sorted(agency.counties)]
     for county in counties or [None]:

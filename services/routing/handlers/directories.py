@@ -1,7 +1,7 @@
 """The directory: the version decisions use, and applying another."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ from services.routing.repository.directories import (
     insert_directory,
     lock_directory,
 )
-from services.runtime.database import TRANSIENT_ERRORS, Pool, transaction
+from services.runtime.database import TRANSIENT_ERRORS, Connection, Pool, transaction
 from services.runtime.health import NotReadyError
 from services.runtime.kafka import Publisher, ReceivedRecord, Record
 from services.runtime.logs import get_logger
@@ -108,6 +108,8 @@ class NoDirectoryError(Exception):
 
 
 Change: TypeAlias = Callable[[DirectorySnapshot, datetime], list[AgencyRecord]]
+Also: TypeAlias = Callable[[Connection, DirectorySnapshot], Awaitable[None]]
+"""What is written in the transaction of a version."""
 
 
 class DirectoryDesk:
@@ -140,10 +142,10 @@ class DirectoryDesk:
         await self._publish(applied.snapshot)
         return applied
 
-    async def amend(self, change: Change, *, operator: str) -> DirectorySnapshot:
+    async def amend(self, change: Change, *, operator: str, also: Also | None = None) -> DirectorySnapshot:
         """The newest version changed in one place, in force and published; the file it came from stays known.
 
-        Raises as `apply`, what `change` raises, and NoDirectoryError.
+        `also` writes what goes with it. Raises as `apply`, what `change` raises, and NoDirectoryError.
         """
         async with transaction(self._pool) as connection:
             now = await lock_directory(connection)
@@ -157,6 +159,8 @@ class DirectoryDesk:
             )
             stored = StoredDirectory(snapshot.version, render_snapshot(snapshot), newest.content_digest)
             await insert_directory(connection, stored, applied_at=now, applied_by=operator)
+            if also is not None:
+                await also(connection, snapshot)
         self._directories.use(snapshot)
         await self._publish(snapshot)
         return snapshot

@@ -1,12 +1,21 @@
 """Endpoints that passed their probes at notify, taken into the directory; and taken out again."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
+from schemas.alert import Concern
 from schemas.directory import AgencyRecord, DirectorySnapshot, EndpointRecord
 from schemas.receipt import EndpointAdded
 from schemas.vocabulary import AgencyStatus
+from services.routing.decision import Directory
 from services.routing.handlers.directories import Change, DirectoryDesk, NoDirectoryError
+from services.routing.handlers.lines import write_lines
+from services.routing.handlers.noticing import Notices, Told
+from services.routing.handlers.sending import Sender
+from services.routing.notices import endpoint_removed
+from services.runtime.database import Connection
+from services.runtime.kafka import PublishError
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -27,19 +36,24 @@ class _UnwantedError(Exception):
 class Enroller:
     """Each a version of the directory of its own, published like every other."""
 
-    def __init__(self, desk: DirectoryDesk) -> None:
+    def __init__(self, desk: DirectoryDesk, notices: Notices, sender: Sender) -> None:
         self._desk = desk
+        self._notices = notices
+        self._sender = sender
 
-    async def enrol(self, added: Sequence[EndpointAdded]) -> None:
-        """Doing it twice changes nothing, nor long after: what was taken out since does not come back.
+    async def enrol(self, added: Sequence[EndpointAdded]) -> list[EndpointAdded]:
+        """Those that are in the directory, or were.
 
-        Raises one of database.TRANSIENT_ERRORS or PublishError.
+        Doing it twice changes nothing, nor long after: what was taken out since does not come back. Raises
+        one of database.TRANSIENT_ERRORS or PublishError.
         """
+        enrolled = []
         for each in added:
             about = {"agency": each.agency, "endpoint_id": each.endpoint.endpoint_id, "operator": each.by}
             if await self._desk.has_had(each.endpoint):
                 # Perhaps it was stored, and publishing it failed.
                 await self._desk.publish_again()
+                enrolled.append(each)
                 continue
             try:
                 snapshot = await self._desk.amend(_adding(each), operator=each.by)
@@ -47,9 +61,12 @@ class Enroller:
                 log.warning("endpoint.not_added", **about)
             else:
                 log.info("endpoint.added", directory_version=snapshot.version, **about)
+                enrolled.append(each)
+        return enrolled
 
     async def remove(self, agency: str, endpoint_id: str, *, operator: str) -> int:
-        """The version without it. Raises as DirectoryDesk.amend, and UnknownEndpointError."""
+        """The version without it; who must know is told. Raises as `amend`, and UnknownEndpointError."""
+        told = Told()
 
         def change(snapshot: DirectorySnapshot, _: datetime) -> list[AgencyRecord]:
             record = _find(snapshot, agency)
@@ -58,7 +75,14 @@ class Enroller:
                 raise UnknownEndpointError
             return _with_endpoints(snapshot, record, kept)
 
-        snapshot = await self._desk.amend(change, operator=operator)
+        async def tell(connection: Connection, snapshot: DirectorySnapshot) -> None:
+            nonlocal told
+            concern = Concern(agency=agency, endpoint_id=endpoint_id)
+            notice = endpoint_removed(concern, endpoint_id=endpoint_id, at=snapshot.applied_at)
+            directory = Directory(snapshot.agencies, version=snapshot.version)
+            told = await self._notices.tell_of(connection, notice, directory)
+
+        snapshot = await self._desk.amend(change, operator=operator, also=tell)
         log.info(
             "endpoint.removed",
             directory_version=snapshot.version,
@@ -66,6 +90,10 @@ class Enroller:
             endpoint_id=endpoint_id,
             operator=operator,
         )
+        write_lines(told.lines)
+        # What cannot be published now is published by the hand-over.
+        with suppress(PublishError):
+            await self._sender.send(told.messages)
         return snapshot.version
 
 

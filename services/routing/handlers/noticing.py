@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from schemas.alert import AlertForm, Concern
-from schemas.receipt import EndpointResumed, EndpointSuspended, Failed, ReceiptKind
+from schemas.receipt import EndpointAdded, EndpointResumed, EndpointSuspended, Failed, ReceiptKind
 from schemas.vocabulary import Role, Rung, Urgency
 from services.routing.decision import Directory, Member
 from services.routing.handlers.contents import FIRST_REVISION
@@ -23,6 +23,7 @@ from services.routing.notices import (
     NOTICE_SOURCE,
     Notice,
     dead_letter,
+    endpoint_added,
     endpoint_resumed,
     endpoint_suspended,
     find_recipients,
@@ -31,11 +32,12 @@ from services.routing.repository.batch import BatchRepository
 from services.routing.repository.follow_ups import FollowUpRepository
 from services.routing.repository.rows import AlertRow, DeadAlert, Origin, OutboxRow
 from services.routing.system_rules import SYSTEM_TIMES
+from services.runtime.database import Connection
 from services.runtime.keyring import CaseKey
 
 NO_RECORD: Final = -1
 
-Trouble = EndpointSuspended | EndpointResumed | Failed
+Trouble = EndpointAdded | EndpointSuspended | EndpointResumed | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,28 @@ class Notices:
         moment = await repository.read_moment()
         directory = await self.directories.get(moment.directory_version)
         matter = self._matter(moment.now, directory)
-        planned = [each for notice in notices.values() for each in self._plan(matter, notice, directory)]
+        return await self._write(repository, follow_ups, list(notices.values()), matter, directory)
+
+    async def tell_of(self, connection: Connection, notice: Notice, directory: Directory) -> Told:
+        """In the transaction of what is told, under the directory that it leaves."""
+        repository = BatchRepository(connection)
+        matter = self._matter((await repository.read_moment()).now, directory)
+        return await self._write(repository, FollowUpRepository(connection), [notice], matter, directory)
+
+    async def _write(
+        self,
+        repository: BatchRepository,
+        follow_ups: FollowUpRepository,
+        notices: Sequence[Notice],
+        matter: Matter,
+        directory: Directory,
+    ) -> Told:
+        planned = [each for notice in notices for each in self._plan(matter, notice, directory)]
         fresh = await follow_ups.insert_notices([row for row, _ in planned])
         messages = [message for row, message in planned if row.alert_id in fresh]
         await repository.insert_messages(messages)
         lines = [_line(row) for row, _ in planned if row.alert_id in fresh]
-        return Told(messages, [*lines, *_alarms(notices.values(), directory)])
+        return Told(messages, [*lines, *_alarms(notices, directory)])
 
     def _matter(self, now: datetime, directory: Directory) -> Matter:
         return Matter(
@@ -115,6 +133,11 @@ def find_notices(trouble: Trouble, dead: dict[UUID, DeadAlert]) -> Iterator[Noti
                 exercise=alert.exercise,
                 at=trouble.at.astimezone(UTC),
             )
+        return
+    if trouble.kind is ReceiptKind.ENDPOINT_ADDED:
+        endpoint = trouble.endpoint.endpoint_id
+        concern = Concern(agency=trouble.agency, endpoint_id=endpoint)
+        yield endpoint_added(concern, endpoint_id=endpoint, at=trouble.at.astimezone(UTC))
         return
     concern = Concern(agency=trouble.agency, endpoint_id=trouble.endpoint_id)
     tell = endpoint_suspended if trouble.kind is ReceiptKind.ENDPOINT_SUSPENDED else endpoint_resumed
@@ -176,9 +199,10 @@ def _row(matter: Matter, notice: Notice, alert_id: UUID, *, member: Member, role
 def _is_spared(member: Member, notice: Notice, *, now: datetime) -> bool:
     """Marked as by agreement, a notice is not tried at the suspended endpoint that it is about.
 
-    Whoever has no agreement would then not get it at all; and nobody else is spared anything.
+    Whoever has no agreement would then not get it at all; and nobody else is spared anything, nor is anybody
+    what an intruder may have caused.
     """
-    return member.id == notice.concern.agency and member.has_agreement_at(now)
+    return notice.changes is None and member.id == notice.concern.agency and member.has_agreement_at(now)
 
 
 def _alarms(notices: Iterable[Notice], directory: Directory) -> Iterator[Line]:

@@ -58,8 +58,9 @@ _MILLISECONDS: Final = 1000
 class Facts:
     """What a batch of receipts says, record by record."""
 
-    def __init__(self, window: QuarantineWindow) -> None:
+    def __init__(self, window: QuarantineWindow, *, enrolled: Sequence[EndpointAdded] = ()) -> None:
         self.window = window
+        self._enrolled = enrolled
         self.handled: list[ReceivedRecord] = []
         self.receipts: list[ReceiptRow] = []
         self.taken_over: list[tuple[UUID, int]] = []
@@ -97,6 +98,7 @@ class Facts:
     def _take_fact(self, receipt: Fact) -> None:
         self.counts[receipt.kind] += 1
         if receipt.kind is ReceiptKind.ENDPOINT_ADDED:
+            self.troubles += [each for each in self._enrolled if each == receipt][:1]
             return
         if receipt.kind is ReceiptKind.EVIDENCE:
             self.evidence.append(_evidence_row(receipt))
@@ -165,10 +167,10 @@ class ReceiptBatches:
     async def handle(self, records: Sequence[ReceivedRecord]) -> None:
         """Raises transient errors (read the batch again), GapError, or ConsumerStoppedError."""
         started_at = self._clock.monotonic()
-        facts = Facts(self._window)
         # Before the position moves: read again after a crash, it changes nothing more. And outside of our
         # transaction: nothing in the database waits while Kafka takes the directory.
-        await self._enroller.enrol(find_added(records))
+        enrolled = await self._enroller.enrol(find_added(records))
+        facts = Facts(self._window, enrolled=enrolled)
         async with transaction(self._pool) as connection:
             repository = BatchRepository(connection)
             placed = await place_batch(repository, records, cluster_id=self._cluster_id, topic=RECEIPTS.name)

@@ -89,6 +89,7 @@ class Routing:
     read_back: ReadBack
     hand_over: HandOver
     desk: DirectoryDesk
+    enroller: Enroller
     directories: Directories
     protocols: Protocols
     protocol_desk: ProtocolDesk
@@ -158,6 +159,13 @@ class Rig:
         )
         climber = Climber(means)
         desk = DirectoryDesk(pool, publisher, directories, deployment_key=deployment_key)
+        notices = Notices(
+            directories=directories,
+            identities=Identities(deployment_key),
+            operations_key=operations_key,
+            cluster_id=cluster_id,
+        )
+        enroller = Enroller(desk, notices, sender)
         return Routing(
             events=CaseEventBatches(means, brake),
             receipts=ReceiptBatches(
@@ -165,16 +173,11 @@ class Rig:
                 consequences=Consequences(
                     answers=Answers(keyring, means.case_memory),
                     hastening=Hastening(Identities(deployment_key)),
-                    notices=Notices(
-                        directories=directories,
-                        identities=Identities(deployment_key),
-                        operations_key=operations_key,
-                        cluster_id=cluster_id,
-                    ),
+                    notices=notices,
                     sender=sender,
                 ),
                 wake_climber=climber.wake,
-                enroller=Enroller(desk),
+                enroller=enroller,
                 cluster_id=cluster_id,
                 clock=clock,
                 brake=brake,
@@ -185,6 +188,7 @@ class Rig:
             read_back=read_back,
             hand_over=HandOver(outbox, sender, cluster_id=cluster_id),
             desk=desk,
+            enroller=enroller,
             directories=directories,
             protocols=protocols,
             protocol_desk=ProtocolDesk(pool, protocols, attestor, clock=clock),

@@ -21,7 +21,7 @@ from schemas.directory import (
 from schemas.receipt import KIND_HEADER, EndpointAdded
 from schemas.topics import DIRECTORY, RECEIPTS
 from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung
-from services.routing.handlers.enrolling import Enroller, UnknownEndpointError
+from services.routing.handlers.enrolling import UnknownEndpointError
 from services.routing.handlers.snapshots import derive_directory_key
 from services.runtime.crypto import hash_api_key, load_key_file, new_api_key, new_webhook_secret, open_sealed
 from services.runtime.kafka import Publisher, Record, read_topic_to_end
@@ -166,11 +166,10 @@ async def test_a_file_that_does_not_name_an_added_endpoint_leaves_it_and_one_tha
 async def test_an_operator_takes_an_endpoint_out(rig: Rig, routing: Routing) -> None:
     await routing.desk.apply(one_agency(), operator=OPERATOR)
     await tell(routing, passed())
-    enroller = Enroller(routing.desk)
-    await enroller.remove("ag-kern-cw", passed().endpoint.endpoint_id, operator=OPERATOR)
+    await routing.enroller.remove("ag-kern-cw", passed().endpoint.endpoint_id, operator=OPERATOR)
     assert await endpoints(rig) == []
     with pytest.raises(UnknownEndpointError):
-        await enroller.remove("ag-kern-cw", passed().endpoint.endpoint_id, operator=OPERATOR)
+        await routing.enroller.remove("ag-kern-cw", passed().endpoint.endpoint_id, operator=OPERATOR)
 
 
 async def test_an_endpoint_that_was_taken_out_does_not_come_back_with_a_copy_of_what_added_it(
@@ -179,7 +178,7 @@ async def test_an_endpoint_that_was_taken_out_does_not_come_back_with_a_copy_of_
     """Receipts are told at least once: a copy comes from an outbox, hours later, or from whoever kept it."""
     await routing.desk.apply(one_agency(), operator=OPERATOR)
     await tell(routing, passed())
-    await Enroller(routing.desk).remove("ag-kern-cw", passed().endpoint.endpoint_id, operator=OPERATOR)
+    await routing.enroller.remove("ag-kern-cw", passed().endpoint.endpoint_id, operator=OPERATOR)
 
     await tell(routing, passed(), offset=1)
     assert await endpoints(rig) == []

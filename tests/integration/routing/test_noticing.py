@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 
 from schemas.alert import AlertContent, AlertRecord
-from schemas.directory import DirectoryFile
-from schemas.receipt import EndpointResumed, EndpointSuspended, Failed
+from schemas.directory import DirectoryFile, EndpointRecord
+from schemas.receipt import EndpointAdded, EndpointResumed, EndpointSuspended, Failed
 from schemas.topics import RECEIPTS
+from schemas.vocabulary import EndpointContent
 from services.runtime.kafka import PublishError, Record
 from tests.integration.routing.events import CORRELATION_ID, RECEIVED_AT, build_event, lay_out
 from tests.integration.routing.rig import OPERATOR, Rig, Routing, sample_directory
@@ -17,6 +18,7 @@ from tests.integration.routing.test_replay import FailingPublisher
 
 CW, TFC, SO = "ag-kern-cw", "ag-kern-tfc", "ag-kern-so"
 ENDPOINT = "ep_0123456789abcdef"
+NOT_NOW = RECEIVED_AT + timedelta(minutes=1)
 Lines = list[dict[str, Any]]
 
 
@@ -58,13 +60,15 @@ def failed(alert: AlertRecord, **changes: object) -> Failed:
 
 
 async def receive(
-    routing: Routing, *receipts: EndpointSuspended | EndpointResumed | Failed, offset: int = 0
+    routing: Routing,
+    *receipts: EndpointAdded | EndpointSuspended | EndpointResumed | Failed,
+    offset: int = 0,
 ) -> None:
     records = [
         Record(
             RECEIPTS.name,
             receipt.agency.encode(),
-            receipt.model_dump_json().encode(),
+            receipt.model_dump_json(exclude_none=True).encode(),
             (("kind", receipt.kind.value.encode()),),
         )
         for receipt in receipts
@@ -79,6 +83,17 @@ async def notices(rig: Rig) -> list[tuple[AlertRecord, AlertContent]]:
         for alert in await rig.published_alerts()
         if alert.case_ref == "tocsin.operations"
     ]
+
+
+def added(agency: str = CW, endpoint_id: str = ENDPOINT) -> EndpointAdded:
+    endpoint = EndpointRecord(
+        endpoint_id=endpoint_id,
+        url="https://new.example/",
+        content=EndpointContent.DISCLOSED,
+        secret_sealed=b"sealed",
+        added=True,
+    )
+    return EndpointAdded(agency=agency, endpoint=endpoint, by="agency", at=RECEIVED_AT)
 
 
 async def decide_two(rig: Rig, routing: Routing) -> list[AlertRecord]:
@@ -125,6 +140,58 @@ async def test_it_is_told_once_however_often_it_is_said_and_its_end_takes_it_bac
 async def test_the_next_suspension_is_another(rig: Rig, routing: Routing) -> None:
     await receive(routing, suspended(), suspended(since=RECEIVED_AT + timedelta(hours=1)))
     assert len({alert.alert_id for alert, _ in await notices(rig)}) == 4
+
+
+async def test_who_adds_or_removes_an_endpoint_cannot_do_so_unseen(
+    rig: Rig, routing: Routing, logs: Lines
+) -> None:
+    await receive(routing, added(), added())
+    await receive(routing, added(), offset=2)
+    version = await routing.enroller.remove(CW, ENDPOINT, operator=OPERATOR)
+
+    told = await notices(rig)
+    assert [(alert.agency, alert.urgency, content.reason) for alert, content in told] == [
+        (CW, "urgent", "ENDPOINT_ADDED"),
+        (TFC, "urgent", "ENDPOINT_ADDED"),
+        (CW, "urgent", "ENDPOINT_REMOVED"),
+        (TFC, "urgent", "ENDPOINT_REMOVED"),
+    ]
+    for alert, content in told:
+        # Nothing that is suspended is spared it, and no agreement is asked for.
+        assert alert.mandated
+        assert content.concern is not None
+        assert (content.concern.agency, content.concern.endpoint_id) == (CW, ENDPOINT)
+        assert (content.disclosed, content.duties, content.county) == ({}, [], None)
+    # Notify waits for the directory in which it is so.
+    assert [alert.directory_version for alert, _ in told] == [version - 1] * 2 + [version] * 2
+    assert [line["reason"] for line in logs if line["event"] == "notice.told"] == [
+        *["ENDPOINT_ADDED"] * 2,
+        *["ENDPOINT_REMOVED"] * 2,
+    ]
+
+
+async def test_an_endpoint_that_is_not_added_is_not_told(rig: Rig, routing: Routing) -> None:
+    other = added().endpoint.model_copy(update={"secret_sealed": b"another"})
+    await receive(routing, added(), added("ag-nobody", "ep_of_nobody"))
+    await receive(routing, added().model_copy(update={"endpoint": other, "at": NOT_NOW}), offset=2)
+    assert [alert.agency for alert, _ in await notices(rig)] == [CW, TFC]
+
+
+async def test_a_crash_after_an_endpoint_was_added_or_removed_loses_no_notice(
+    rig: Rig, routing: Routing
+) -> None:
+    async with rig.open_routing(publisher=FailingPublisher()) as dying:  # type: ignore[arg-type]
+        with pytest.raises(PublishError):
+            await receive(dying, added())
+        await receive(routing, added())
+        with pytest.raises(PublishError):
+            await dying.enroller.remove(CW, ENDPOINT, operator=OPERATOR)
+
+    await rig.admin.execute("UPDATE routing.outbox SET publish_after = now() - interval '1 second'")
+    await routing.hand_over.republish_late()
+
+    reasons = {content.reason for _, content in await notices(rig)}
+    assert reasons == {"ENDPOINT_ADDED", "ENDPOINT_REMOVED"}
 
 
 async def test_dead_letters_of_an_hour_are_one_alarm_to_the_coordinator(rig: Rig, routing: Routing) -> None:

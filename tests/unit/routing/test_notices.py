@@ -1,13 +1,19 @@
 """What of ours is out of order: who is told, once for what, and never a word of a case."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from schemas.alert import Concern
-from schemas.vocabulary import Urgency
+from schemas.directory import AgencyRecord, EndpointRecord
+from schemas.vocabulary import EndpointContent, Role, Urgency
 from services.routing.decision import Directory
 from services.routing.notices import (
     Notice,
     dead_letter,
+    endpoint_added,
+    endpoint_removed,
     endpoint_resumed,
     endpoint_suspended,
     find_recipients,
@@ -73,3 +79,44 @@ def test_dead_letters_of_one_hour_are_one_trouble_and_of_another_kind_are_not() 
     assert dead(at=AT + timedelta(minutes=19)).marks == dead().marks
     others = [dead(at=AT + timedelta(minutes=20)), dead("email"), dead(urgency=Urgency.IMMEDIATE)]
     assert len({each.marks for each in (dead(), *others)}) == 4
+
+
+CHANGES = [endpoint_added, endpoint_removed]
+
+
+def changed(kind: Callable[..., Notice], agency: str = CW, at: datetime = AT) -> Notice:
+    return kind(Concern(agency=agency, endpoint_id="ep_one"), endpoint_id="ep_one", at=at)
+
+
+def reached_by(*endpoint_ids: str) -> Directory:
+    """Child welfare without a contact, and its coordinator."""
+    endpoints = [
+        EndpointRecord(endpoint_id=each, url="https://x", content=EndpointContent.POINTER, secret_sealed=b"")
+        for each in endpoint_ids
+    ]
+    welfare = AgencyRecord(
+        id=CW, name=CW, roles=[Role.CHILD_WELFARE], counties=["06029"], endpoints=endpoints
+    )
+    coordinator = AgencyRecord(id=TFC, name=TFC, roles=[Role.TF_COORDINATOR], counties=["06029"])
+    return Directory([welfare, coordinator])
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_an_endpoint_that_comes_or_goes_is_told_to_its_agency_and_the_coordinator(
+    kind: Callable[..., Notice],
+) -> None:
+    assert told(changed(kind)) == [(CW, "CHILD_WELFARE"), (TFC, "TF_COORDINATOR")]
+    assert told(changed(kind), reached_by("ep_one", "ep_two")) == told(changed(kind))
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("endpoints", [["ep_one"], []])
+def test_an_agency_that_has_no_other_path_is_not_told_by_the_one_in_question(
+    kind: Callable[..., Notice], endpoints: list[str]
+) -> None:
+    assert told(changed(kind), reached_by(*endpoints)) == [(TFC, "TF_COORDINATOR")]
+
+
+def test_each_coming_and_going_is_one_of_its_own() -> None:
+    marks = [changed(kind, at=at).marks for kind in CHANGES for at in (AT, AT + timedelta(seconds=1))]
+    assert len(set(marks)) == 4
