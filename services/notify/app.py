@@ -38,6 +38,7 @@ from services.notify.repository.throttle import ThrottleRepository
 from services.notify.schedule import Schedules
 from services.notify.settings import NotifySettings
 from services.notify.subscribers import Subscriptions, subscribe_all
+from services.notify.worker.dead_letters import DeadLetterGauge
 from services.runtime.bearer_keys import name_holder
 from services.runtime.clock import SystemClock, new_ordered_id
 from services.runtime.crypto import Cipher, Kek, derive_key, load_key_file
@@ -141,6 +142,7 @@ async def open_notify(
         kafka = settings.kafka_settings.in_cluster(watch.cluster_id)
         await check_topics(kafka, TOPICS, durability=settings.durability)
         keeper = _build_keeper(pool, deployment_key)
+        dead_letters = DeadLetterGauge(DeadLetterRepository(pool).count_all)
         await keeper.load()
         around = Surroundings(
             pool=pool,
@@ -159,10 +161,10 @@ async def open_notify(
             _open_subscriptions(settings, around, engine, keeper=keeper, lifetime=lifetime) as subscriptions,
             open_outward(settings, around, admin=admin) as outward,
             background(lifetime, stop_on_cluster_change(watch, lifetime), outward.pulse.beat_for_ever()),
+            background(lifetime, dead_letters.look_for_ever()),
         ):
             _add_probes(probes, pool=pool, watch=watch, keeper=keeper, subscriptions=subscriptions)
-            probes.add_fact("suspended_endpoints", lambda: engine.suspensions.endpoint_ids)
-            probes.add_fact("without_next_step", engine.stranded.describe)
+            _add_facts(probes, engine, dead_letters)
             keys, desk = PeopleKeys(deployment_key), _build_desk(settings, around, engine)
             async with open_reception(settings, around, desk, keys=keys, pages=pages) as reception:
                 yield (*_build_desks(settings, around, engine, outward, desk), reception)
@@ -316,6 +318,12 @@ def _add_probes(
             "alerts": subscriptions.alerts.describe(),
         },
     )
+
+
+def _add_facts(probes: Probes, engine: Engine, dead_letters: DeadLetterGauge) -> None:
+    probes.add_fact("suspended_endpoints", lambda: engine.suspensions.endpoint_ids)
+    probes.add_fact("dead_letters", dead_letters.describe)
+    probes.add_fact("without_next_step", engine.stranded.describe)
 
 
 async def _check_connected(door: Door) -> None:

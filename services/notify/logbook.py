@@ -211,6 +211,9 @@ CATALOGUE: Catalogue = MappingProxyType(
         "endpoint.not_kept": LogEntry(
             "warning", "PostgreSQL was away when suspensions were to be written or read; trying again."
         ),
+        "dead_letters.not_counted": LogEntry(
+            "warning", "PostgreSQL was away when dead letters were to be counted; counting again."
+        ),
         "deliveries.redriven": LogEntry(
             "info",
             "An operator had dead letters tried again.",

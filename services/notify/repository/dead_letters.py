@@ -37,6 +37,11 @@ class DeadLetterRepository:
         async with connection(self._pool) as acquired:
             return int(await acquired.fetchval(_COUNT[standing], *_values(criteria)))
 
+    async def count_all(self) -> int:
+        """From the index of dead letters alone, however many deliveries there are."""
+        async with connection(self._pool) as acquired:
+            return int(await acquired.fetchval(COUNT_ALL))
+
     async def find(self, delivery_id: UUID) -> tuple[DeliveryEntry, list[AttemptEntry]] | None:
         async with connection(self._pool) as acquired:
             row = await acquired.fetchrow(_FIND, delivery_id)
@@ -128,6 +133,8 @@ WHERE {states} AND {_CRITERIA}
 """  # noqa: S608 -- text of ours
     for standing, states in _STATES.items()
 }
+
+COUNT_ALL: Final = "SELECT count(*) FROM notify.delivery WHERE state IN ('refused', 'exhausted')"
 
 _FIND: Final = f"SELECT {_COLUMNS} {_FROM} WHERE d.delivery_id = $1"
 

@@ -1,0 +1,34 @@
+"""How many dead letters there are, told beside readiness: what nobody redrives is not forgotten."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from services.runtime.kafka import is_passing_trouble
+from services.runtime.logs import get_logger
+
+log = get_logger()
+
+LOOK_SECONDS: Final = 15.0
+
+
+class DeadLetterGauge:
+    """Of all processes, as it was when this one last looked."""
+
+    def __init__(self, count: Callable[[], Awaitable[int]]) -> None:
+        self._count = count
+        self._found: int | None = None
+
+    def describe(self) -> int | None:
+        """None before the first look."""
+        return self._found
+
+    async def look_for_ever(self) -> None:
+        while True:
+            try:
+                self._found = await self._count()
+            except Exception as error:
+                if not is_passing_trouble(error):
+                    raise
+                log.warning("dead_letters.not_counted", exc_info=error)
+            await asyncio.sleep(LOOK_SECONDS)
