@@ -38,7 +38,7 @@ class DeadLetterRepository:
             return int(await acquired.fetchval(_COUNT[standing], *_values(criteria)))
 
     async def count_all(self) -> int:
-        """From the index of dead letters alone, however many deliveries there are."""
+        """By the index of dead letters, however many deliveries there are."""
         async with connection(self._pool) as acquired:
             return int(await acquired.fetchval(COUNT_ALL))
 
@@ -94,6 +94,9 @@ def _read_entry(row: asyncpg.Record) -> DeliveryEntry:
 
 _RECORD_READ: Final = "INSERT INTO notify.read (at, operator, what, detail) VALUES ($1, $2, $3, $4)"
 
+# A later rung of the ladder reached the agency: no dead letter. Not EXISTS, which might read every alert.
+_NOT_OVERTAKEN: Final = f"({OVERTAKEN_BY}) IS NULL"
+
 _COLUMNS: Final = f"""
     d.delivery_id, d.alert_id, d.revision, a.agency, d.channel, d.target AS endpoint_id, d.state, a.urgency,
     a.exercise, a.decided_at, a.acknowledge_by, d.attempts, d.due_at, last.started_at AS attempted_at,
@@ -114,7 +117,7 @@ _CRITERIA: Final = """
     AND ($3::timestamptz IS NULL OR a.decided_at >= $3) AND ($4::timestamptz IS NULL OR a.decided_at < $4)
 """
 _STATES: Final = {
-    Standing.DEAD: f"d.state IN ('refused', 'exhausted') AND NOT EXISTS ({OVERTAKEN_BY})",
+    Standing.DEAD: f"d.state IN ('refused', 'exhausted') AND {_NOT_OVERTAKEN}",
     Standing.PENDING: "d.state = 'pending'",
 }
 _LIST: Final = {
@@ -134,7 +137,9 @@ WHERE {states} AND {_CRITERIA}
     for standing, states in _STATES.items()
 }
 
-COUNT_ALL: Final = "SELECT count(*) FROM notify.delivery WHERE state IN ('refused', 'exhausted')"
+COUNT_ALL: Final = f"""
+SELECT count(*) FROM notify.delivery d WHERE d.state IN ('refused', 'exhausted') AND {_NOT_OVERTAKEN}
+"""  # noqa: S608 -- text of ours
 
 _FIND: Final = f"SELECT {_COLUMNS} {_FROM} WHERE d.delivery_id = $1"
 
@@ -152,7 +157,7 @@ _STILL_WANTED: Final = f"""
     AND NOT EXISTS (
         SELECT FROM notify.alert newer WHERE newer.alert_id = d.alert_id AND newer.revision > d.revision
     )
-    AND NOT EXISTS ({OVERTAKEN_BY})
+    AND {_NOT_OVERTAKEN}
 """  # noqa: S608 -- text of ours
 _REDRIVABLE: Final = f"""
 SELECT d.delivery_id

@@ -174,6 +174,7 @@ def _columns(results: Sequence[Result]) -> tuple[list[object], ...]:
 
 
 # Lanes are found by skipping through the index: ten thousand deliveries to one dead endpoint cost no more.
+# Rungs are looked up row by row: EXISTS might be answered by reading every alert.
 _CLAIM: Final = f"""
 WITH RECURSIVE lanes AS (
     (SELECT lane FROM notify.delivery WHERE state = 'pending' ORDER BY lane LIMIT 1)
@@ -204,8 +205,8 @@ FROM chosen, notify.alert a
 WHERE d.alert_id = chosen.alert_id AND d.delivery_id = chosen.delivery_id
     AND a.alert_id = d.alert_id AND a.revision = d.revision
 RETURNING d.delivery_id, d.channel, d.target, d.attempts, d.earlier_attempts, d.due_at, {RECORD_COLUMNS},
-    a.rung_of IS NOT NULL OR EXISTS (
-        SELECT FROM notify.alert rung WHERE rung.rung_of = a.alert_id
+    a.rung_of IS NOT NULL OR coalesce(
+        (SELECT true FROM notify.alert rung WHERE rung.rung_of = a.alert_id LIMIT 1), false
     ) AS is_on_ladder
 """  # noqa: S608 -- columns of ours
 

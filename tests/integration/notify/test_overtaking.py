@@ -6,15 +6,19 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from schemas.alert import AlertRecord, RungTo
 from schemas.vocabulary import AlertKind, Rung
+from services.notify.repository.dead_letters import COUNT_ALL
+from services.notify.repository.ladders import _FACTS
 from services.runtime.crypto import hash_api_key
 from tests.integration.notify.rig import COORDINATOR, Reply, Rig, RunningNotify, running_notify
 from tests.integration.notify.telling import AGENCY, KEY, ids, send, states, wait_for_states
 from tests.support.mailbox import Mailbox
 from tests.support.receivers import Receiver, Receivers, status
+from tests.support.stored_deliveries import fill
 
 OTHER, OTHER_KEY = "ag-bpd", "tca_key_of_the_police"
 TFC, TFC_KEY = COORDINATOR.id, "tca_key_of_the_coordinator"
@@ -142,6 +146,7 @@ async def test_what_was_overtaken_is_no_dead_letter_and_says_by_what(
         [dead] = await list_dead(notify)
         rung = await send_rung(rig, alert, 1, RungTo.AGENCY)
         await wait_for_states(rig, rung.alert_id, delivered=1, refused=1)
+        assert [row["count"] for row in await rig.query(COUNT_ALL)] == [1]
         assert [entry["alert_id"] for entry in await list_dead(notify)] == [str(rung.alert_id)]
         body = {"delivery_ids": [dead["delivery_id"]]}
         redriven = await notify.ask("POST", f"{PATH}/redrive", key=OPERATOR, json=body)
@@ -167,6 +172,20 @@ async def test_who_refuses_for_a_conflict_of_interest_is_told_no_other_rung(
         last = await send_rung(rig, alert, 13, RungTo.AGENCY)
         await wait_for_states(rig, last.alert_id, **{ending or "pending": 1})
     assert (f"{last.alert_id}_1" in ids(down)) is (ending is None)
+
+
+async def test_looking_at_a_ladder_reads_its_alerts_however_much_is_stored(rig: Rig) -> None:
+    connection = await asyncpg.connect(rig.database.admin)
+    await fill(connection, count=20_000)
+    await connection.execute(
+        "UPDATE notify.alert SET rung_of = gen_random_uuid(), rung_to = 'agency' WHERE feed_position % 50 = 0"
+    )
+    await connection.execute("ANALYZE notify.alert, notify.delivery")
+    [found] = await connection.fetch("SELECT alert_id, delivery_id FROM notify.delivery LIMIT 1")
+    looked_up = _FACTS.replace("$1", f"'{found['alert_id']}'").replace("$2", f"'{found['delivery_id']}'")
+    plan = [row["QUERY PLAN"] for row in await connection.fetch(f"EXPLAIN {looked_up}")]
+    await connection.close()
+    assert not [line for line in plan if "Seq Scan on alert" in line or "Seq Scan on delivery" in line]
 
 
 async def list_dead(notify: RunningNotify) -> list[dict[str, Any]]:
