@@ -15,7 +15,11 @@ SEED ?=
 PART ?= all
 BENCH_FILE = $(if $(filter all,$(PART)),$(KAFKA),$(PART))
 
-# Most of a test is waiting for another process. Each worker has its own servers, and runs whole modules.
+# What is compiled once is kept: half of what four workers do before their first test is compiling the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Most of a test is waiting for another process. Each worker has its own servers, and runs whole modules
+# (tests/support/schedule.py).
 WORKERS ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 VENV := .venv
