@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.kafka_choice import CHOSEN, ON_APACHE
+from tests.support.schedule import Schedule
 
 TESTS = Path(__file__).parent
 
@@ -73,6 +74,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 -- xdist has no types
     _left_out.update(Counter(getattr(node, "workeroutput", {}).get(_LEFT_OUT, {})) - _left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 -- xdist has no types
+    """For `--dist=loadfile`, as `make test` has it."""
+    return Schedule(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

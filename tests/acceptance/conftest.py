@@ -1,28 +1,12 @@
-"""Stacks that several modules share: a start costs seconds."""
+"""What a stack said is shown beside a failure."""
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import Generator
 
 import pytest
-import pytest_asyncio
 
-from tests.support.task_force import TaskForce, open_task_force
+from tests.support.task_force import TaskForce
 
 _LOG_LINES = 300
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def task_force() -> AsyncIterator[TaskForce]:
-    """For tests that harm nobody: each reports cases of its own."""
-    async with open_task_force() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def harsh_task_force() -> AsyncIterator[TaskForce]:
-    """For tests that kill and freeze processes, and leave it ready. Its pulse is quick."""
-    quick = {"TOCSIN_NOTIFY_PULSE": "PT0.5S", "TOCSIN_NOTIFY_PULSE_PATIENCE": "PT5S"}
-    async with open_task_force(environment=quick) as running:
-        yield running
 
 
 @pytest.hookimpl(wrapper=True)
