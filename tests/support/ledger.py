@@ -16,7 +16,11 @@ async def find_alert_ids(task_force: TaskForce, event: CaseEvent) -> dict[str, s
 async def read_ledger(task_force: TaskForce, events: Iterable[CaseEvent]) -> dict[str, dict[str, str]]:
     """Event id → agency → alert id, of the events that were decided. There is one decision for each."""
     ids = [event["id"] for event in events]
-    async with task_force.database() as database:
+    # Of one moment: what is decided between the two questions would have alerts and no decision.
+    async with (
+        task_force.database() as database,
+        database.transaction(isolation="repeatable_read", readonly=True),
+    ):
         decisions = await database.fetch(
             "SELECT event_id FROM routing.decision WHERE event_id = ANY ($1)", ids
         )
