@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 import uvloop
 
@@ -33,8 +34,9 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def rig(database: Database, broker: Broker, secrets: Path) -> Rig:
-    return Rig(database, broker, secrets)
+async def rig(database: Database, broker: Broker, secrets: Path) -> AsyncIterator[Rig]:
+    async with asyncpg.create_pool(database.admin, min_size=0, max_size=2) as admin:
+        yield Rig(database, broker, secrets, admin)
 
 
 @pytest.fixture
