@@ -19,6 +19,10 @@ class ContentUnreadableError(Exception):
     """The content cannot be read, now or later; the message is a word for the records."""
 
 
+class KeyShreddedError(ContentUnreadableError):
+    """The data of the case was destroyed, for good."""
+
+
 class KeyUnreadableError(ContentUnreadableError):
     """The case's key does not unwrap: with the right key-encryption key it would."""
 
@@ -42,7 +46,7 @@ class Contents:
         """Raises ContentUnreadableError."""
         key = await self.find_key(record.key_id)
         if key is None:
-            raise ContentUnreadableError("key_shredded")
+            raise KeyShreddedError("key_shredded")
         context = alert_seal_context(
             alert_id=str(record.alert_id), agency=record.agency, revision=record.revision
         )

@@ -162,6 +162,7 @@ class AlertPages:
             problem=problem,
             alert=alert,
             data=alert.data,
+            phone=self.reading.desk.directory.view.duty_desk_phone,
             facts=select_facts(alert.data),
             role=typed.get("role", session.person.role),
             reasons=REASONS,

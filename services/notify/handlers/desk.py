@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from schemas.alert import AlertRecord
@@ -10,7 +11,7 @@ from schemas.directory import AgencyRecord
 from schemas.vocabulary import Urgency
 from services.notify import receipts
 from services.notify.bodies import Links, build_data, build_pointer
-from services.notify.contents import Contents, ContentUnreadableError
+from services.notify.contents import Contents, ContentUnreadableError, KeyShreddedError
 from services.notify.directory import Directory
 from services.notify.handlers.duties import DutyDesk
 from services.notify.handlers.ports import Deliveries, Outgoing
@@ -23,6 +24,23 @@ from services.runtime.logs import get_logger
 log = get_logger()
 
 AlertJson = Mapping[str, object]
+
+
+class Withheld(StrEnum):
+    """Why an alert says nothing beyond its pointer."""
+
+    NO_AGREEMENT = "no_agreement"
+    DESTROYED = "destroyed"
+    NOT_NOW = "not_now"
+    """It does not open: a fault of ours, which somebody may mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an agency may read of an alert."""
+
+    data: AlertJson = field(repr=False)
+    withheld: Withheld | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +144,24 @@ class AgencyDesk:
         return record if record is not None and record.agency == agency else None
 
     async def read(self, record: AlertRecord) -> AlertJson:
+        return (await self.open(record)).data
+
+    async def open(self, record: AlertRecord) -> Reading:
         """A case that was shredded leaves the pointer, which is nothing of the case.
 
         So does what needs an agreement, once there is none.
         """
-        now = self.clock.now()
+        now, pointer = self.clock.now(), build_pointer(record, self.links)
         has_agreement = self.directory.view.has_agreement(record.agency, now)
         if not (record.mandated or has_agreement):
-            return build_pointer(record, self.links)
+            return Reading(pointer, Withheld.NO_AGREEMENT)
         try:
             content = await self.contents.read(record)
-            return build_data(record, content, self.links, now=now, has_agreement=has_agreement)
+            return Reading(build_data(record, content, self.links, now=now, has_agreement=has_agreement))
+        except KeyShreddedError:
+            return Reading(pointer, Withheld.DESTROYED)
         except ContentUnreadableError:
-            return build_pointer(record, self.links)
+            return Reading(pointer, Withheld.NOT_NOW)
 
     async def _seal(self, record: AlertRecord, *, person: str, role: str) -> Acknowledgement:
         key_id, alert_id = record.key_id, record.alert_id

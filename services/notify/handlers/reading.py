@@ -6,7 +6,7 @@ from uuid import UUID
 
 from schemas.alert import AlertForm, AlertRecord
 from schemas.vocabulary import RefusalReason
-from services.notify.handlers.desk import AgencyDesk, Taken
+from services.notify.handlers.desk import AgencyDesk, Taken, Withheld
 from services.notify.handlers.refusing import REFUSABLE, Declined, GivenRefusal
 from services.notify.people import Person
 from services.notify.repository.sessions import SessionRepository
@@ -20,6 +20,7 @@ class OpenAlert:
     """What a person sees: what the agency would read over its API, and who answered it."""
 
     data: Mapping[str, object] = field(repr=False)
+    withheld: Withheld | None = None
     taken: Taken | None
     declined: Declined | None
     can_answer: bool
@@ -51,8 +52,10 @@ class ReadingDesk:
             person_id=person.person_id,
             correlation_id=record.correlation_id,
         )
+        opened = await self.desk.open(record)
         return OpenAlert(
-            data=await self.desk.read(record),
+            data=opened.data,
+            withheld=opened.withheld,
             taken=await self.desk.find_taken(alert_id),
             declined=await self.desk.refusals.find(alert_id),
             can_answer=record.form is AlertForm.ALERT,

@@ -218,7 +218,8 @@ async def test_a_notice_of_a_duty_and_what_was_shredded_are_shown_as_what_they_a
     read = await sign_in(visitor, notice, badge)
     gone = await visitor.get(f"/a/{shredded.alert_id}")
     assert (read.status, read.has_form("/acknowledge"), read.has_form("/refuse")) == (200, False, False)
-    assert (gone.status, "was destroyed" in gone.text, gone.has_form("/refuse")) == (200, True, False)
+    assert (gone.status, "no longer kept" in gone.text, gone.has_form("/refuse")) == (200, True, False)
+    assert "load this page again" not in gone.text
     taken = await visitor.submit(gone.find_form("/acknowledge"))
     assert "Taken over" in taken.text
 
@@ -358,7 +359,31 @@ async def test_what_an_agreement_that_ended_hides_is_not_called_destroyed(
     await notify.wait_ready(rig.version)
     read = await sign_in(visitor, alert, badge)
     assert (read.status, "Marisol" in read.text) == (200, False)
-    assert "your agency has no agreement, or the data of this case was destroyed" in read.text
+    assert "your agency has none in force. Call the duty desk" in read.text
+    assert ("destroyed" in read.text, "load this page again" in read.text) == (False, False)
+
+
+async def test_what_does_not_open_now_is_not_called_gone_and_says_whom_to_call(
+    rig: Rig, visitor: Visitor, badge: Badge
+) -> None:
+    alert = await rig.seal_alert()
+    kept = "SELECT wrapped FROM keyring.case_key WHERE key_id = $1"
+    [row] = await rig.query(kept, alert.key_id)
+    put = "UPDATE keyring.case_key SET wrapped = $2 WHERE key_id = $1"
+    await rig.query(put, alert.key_id, row["wrapped"][::-1])
+    await rig.publish_alerts(alert)
+    await rig.wait_for_receipts("stored")
+
+    # Of it nothing is told to who has nothing but the link.
+    outside = await visitor.get(f"/a/{alert.alert_id}")
+    assert [word for word in ("opened", "kept", "destroyed") if word in outside.text] == []
+    read = await sign_in(visitor, alert, badge)
+    assert (read.status, "no longer kept" in read.text, read.has_form("/acknowledge")) == (200, False, True)
+    assert "load this page again in a few minutes" in read.text
+    assert "call the duty desk: +1 661 555 0100" in read.text
+
+    await rig.query(put, alert.key_id, row["wrapped"])
+    assert "Marisol" in (await visitor.get(f"/a/{alert.alert_id}")).text
 
 
 @pytest.mark.parametrize("leaves", ["contact", "agency"])
