@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from services.cli.operating import USAGE_ERROR, DataDir, OperatorKey, RoutingUrl, find_operated
+from services.cli.operating import DataDir, OperatorKey, RoutingUrl, find_operated
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -22,8 +22,8 @@ _EPILOG = (
     "reference and when. Acknowledging an alert closes none. "
     "Of evidence you see the kind of channel and the time; the "
     "rest is the agency's. The answer is read from the ledger, and the reading is logged.\n\n"
-    "Exit code: 0 listed (also when there is none), 2 the command could not be carried out, or nobody "
-    "knows the agency."
+    "Exit code: 0 listed (also when there is none), 1 refused, or nobody knows the agency, 2 the command "
+    "could not be carried out."
 )
 
 
@@ -46,5 +46,5 @@ def duties(
     desk = find_operated("duties", "routing", data_dir=data_dir, url=routing, operator_key=operator_key)
     asked = {"agency": agency, "event": event, "overdue": "true" if overdue else None, "limit": _MOST}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
-    found = asyncio.run(desk.ask("GET", f"/v1/duties?{query}", refused=USAGE_ERROR))
+    found = asyncio.run(desk.ask("GET", f"/v1/duties?{query}"))
     print(json.dumps(found, indent=2) if as_json else "\n".join(render_duties(found)))

@@ -38,10 +38,8 @@ class Operated:
     url: str
     key: str
 
-    async def ask(
-        self, method: str, path: str, *, body: object = None, refused: int = REFUSED
-    ) -> dict[str, Any]:
-        """What it answers. Ends the command with `refused` if it refuses, with 2 if it does not answer."""
+    async def ask(self, method: str, path: str, *, body: object = None) -> dict[str, Any]:
+        """What it answers. Ends the command with 1 if it refuses, with 2 if it does not answer."""
         from services.devstack.ask import ask
 
         sent = None if body is None else json.dumps(body).encode()
@@ -55,7 +53,7 @@ class Operated:
             fail(
                 self.command,
                 text,
-                refused if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else USAGE_ERROR,
+                REFUSED if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else USAGE_ERROR,
             )
         return said
 

@@ -15,9 +15,9 @@ from services.notify.api.documents import (
     INVITED,
     INVITED_BY_OPERATOR,
     OF_AGENCY,
+    OF_SOME_AGENCY,
     ONE_PERSON,
     ONE_PERSON_OPERATED,
-    OPERATED,
 )
 from services.notify.api.refusals import NO_SUCH_CONTACT, NO_SUCH_PERSON, RefusedError, find_id
 from services.notify.handlers.enrolment import EnrolmentDesk, Invitation
@@ -118,6 +118,7 @@ def add_operated_people_routes(
 
     @app.get("/v1/operator/people", operation_id="listAllPeople", **OPERATED_LIST)
     async def list_people(operator: Operator, agency: AgencyId | None = None) -> Response:
+        operators().expect(agency)
         await operators().record(operator, "people.listed", "" if agency is None else f"agency={agency}")
         return _json(_describe(await enter().list_people(agency=agency)))
 
@@ -197,7 +198,7 @@ OPERATED_INVITE: Final[dict[str, Any]] = {
 OPERATED_LIST: Final[dict[str, Any]] = {
     "summary": "Who may sign in",
     "response_model": PersonList,
-    "responses": OPERATED,
+    "responses": OF_SOME_AGENCY,
 }
 OPERATED_REMOVE: Final[dict[str, Any]] = {
     "summary": "Let somebody of any agency sign in no more",

@@ -50,7 +50,7 @@ class OperatorDesk:
         self, standing: Standing, criteria: Criteria, *, before: UUID | None, limit: int, operator: str
     ) -> Listing:
         """Raises UnknownAgencyError: a misspelt id must not read as `nothing failed`."""
-        self._expect(criteria)
+        self.expect(criteria.agency)
         asked = describe(criteria, standing=standing, before=before, limit=limit)
         await self.record(operator, "deliveries.listed", asked)
         entries = await self.letters.list_entries(standing, criteria, before=before, limit=limit)
@@ -74,7 +74,7 @@ class OperatorDesk:
 
         Raises UnknownAgencyError.
         """
-        self._expect(criteria)
+        self.expect(criteria.agency)
         count = None if delivery_ids is None else len(delivery_ids)
         asked = describe(criteria, delivery_ids=count, dry_run=is_dry)
         await self.record(operator, "deliveries.redriven", asked)
@@ -87,8 +87,9 @@ class OperatorDesk:
             log.info("deliveries.redriven", delivery_count=len(chosen), operator=operator)
         return Redriven(chosen, is_whole=len(found) <= MOST_REDRIVEN)
 
-    def _expect(self, criteria: Criteria) -> None:
-        if criteria.agency is not None and not self.knows_agency(criteria.agency):
+    def expect(self, agency: str | None) -> None:
+        """Raises UnknownAgencyError: nothing is found of who never was."""
+        if agency is not None and not self.knows_agency(agency):
             raise UnknownAgencyError
 
     async def record(self, operator: str, what: str, detail: str) -> None:

@@ -290,6 +290,10 @@ async def test_a_person_enrols_by_the_code_of_an_operator_and_is_removed(task_fo
     assert (await tocsin("contact", "list", CHILD_WELFARE, *data_dir)).output == "Nobody.\n"
     missing = await tocsin("contact", "enrol", "ag-nobody", *data_dir)
     assert (missing.exit_code, missing.output) == (1, "")
+    for words in (("contact", "list", "ag-nobody"), ("duties", "--agency", "ag-nobody")):
+        misspelt = await tocsin(*words, *data_dir)
+        assert (misspelt.exit_code, misspelt.output) == (1, "")
+        assert "`tocsin directory show` lists them" in misspelt.errors
 
 
 async def test_simulate_passes_the_scenario_that_the_services_play() -> None:

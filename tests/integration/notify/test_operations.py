@@ -255,6 +255,8 @@ async def test_whom_an_operator_let_sign_in_is_recorded(rig: Rig, notify: Runnin
 
     await wait_until(is_invited)
     await notify.ask("GET", f"{PEOPLE}?agency={AGENCY}", key=KEY)
+    misspelt = await notify.ask("GET", f"{PEOPLE}?agency=ag-nobody", key=KEY)
+    assert (misspelt.status, "tocsin directory show" in misspelt.body["detail"]) == (404, True)
     gone = uuid4()
     replies = [await notify.ask("DELETE", f"{PEOPLE}/{each}", key=KEY) for each in (gone, "nobody")]
     assert [reply.status for reply in replies] == [404, 404]

@@ -30,7 +30,7 @@ def test_every_answer_is_listed(document: dict[str, Any]) -> None:
         "GET /v1/people": {"200", "401", "503"},
         "DELETE /v1/people/{person_id}": {"200", "401", "404", "503"},
         "POST /v1/operator/people/invite": {"200", "400", "401", "404", "422", "503"},
-        "GET /v1/operator/people": {"200", "401", "422", "503"},
+        "GET /v1/operator/people": {"200", "401", "404", "422", "503"},
         "DELETE /v1/operator/people/{person_id}": {"200", "401", "404", "422", "503"},
         "GET /v1/duties": {"200", "401", "422", "503"},
         "POST /v1/duties/{duty_id}/evidence": {"200", "400", "401", "404", "410", "422", "503"},
