@@ -47,6 +47,8 @@ def wait_until_all_ready(stack: RunningStack) -> None:
     deadline = time.monotonic() + SECONDS
     while not all(is_ready(stack.ready[name]) for name in SERVICES):
         assert time.monotonic() < deadline, "a service did not become ready again"
+        # Asked without a pause, who answers would have no time to become ready.
+        time.sleep(0.03)
 
 
 @pytest.fixture(scope="module")

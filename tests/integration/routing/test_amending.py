@@ -17,7 +17,7 @@ from tests.integration.routing.rig import OPERATOR, READER, Rig, Routing, sample
 from tests.integration.routing.test_cases import CONSENT, VSP, corrected, of_type
 from tests.integration.routing.test_climbing import a_tip, climb_to, hourly_routing, receive
 from tests.integration.routing.test_replay import FailingPublisher
-from tests.support.waiting import SECONDS
+from tests.support.waiting import eventually
 
 GRANT = of_type("consent.granted", "grant", consent=CONSENT)
 REVOKE = of_type("consent.revoked", "revoke", consent={"consent_id": "cn-1"})
@@ -335,9 +335,7 @@ async def test_a_withdrawal_is_judged_by_what_holds_once_the_case_is_its_own(
         async with other.transaction():
             await other.execute("SELECT FROM routing.case_state FOR UPDATE")
             withdrawing = asyncio.create_task(routing.withdrawals.withdraw())
-            async with asyncio.timeout(SECONDS):
-                while not await rig.admin.fetchval(WAITING):
-                    pass
+            await eventually(lambda: rig.admin.fetchval(WAITING), what="the withdrawal waits for the case")
             # Renewed while somebody else had the case.
             await change_agency(routing, VSP)
         assert await withdrawing == 0

@@ -23,7 +23,7 @@ from tests.integration.routing.events import CORRELATION_ID, RECEIVED_AT, Json, 
 from tests.integration.routing.rig import OPERATOR, PACKS, READER, Rig, Routing, sample_directory
 from tests.integration.routing.test_replay import FailingPublisher
 from tests.support.databases import execute
-from tests.support.waiting import SECONDS
+from tests.support.waiting import SECONDS, eventually
 
 SO, TFC, BPD = "ag-kern-so", "ag-kern-tfc", "ag-bpd"
 TIME, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -260,9 +260,7 @@ async def test_a_late_acknowledgement_wakes_who_climbs(rig: Rig, routing: Routin
     try:
         await pass_until_due(rig)
         await receive(routing, Unacknowledged.model_validate(about(alert)))
-        async with asyncio.timeout(SECONDS):
-            while not await rungs(rig, 1):
-                pass
+        await eventually(lambda: rungs(rig, 1), what="the first rung is climbed")
     finally:
         climbing.cancel()
 
