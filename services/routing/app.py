@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from schemas.topics import CASE_EVENTS, DIRECTORY, RECEIPTS, TOPICS
@@ -56,6 +57,7 @@ from services.runtime.kafka import (
     KafkaAdmin,
     KafkaSettings,
     Publisher,
+    ReceivedRecord,
     build_broker,
     check_topics,
     find_committed,
@@ -144,6 +146,7 @@ async def open_routing(
             lifetime,
             stop_on_cluster_change(watch, lifetime),
             parts.directories.follow_for_ever(),
+            parts.desk.directory.publish_missing_for_ever(partial(_read_directory, kafka)),
             parts.protocols.follow_for_ever(),
         ):
             await parts.directories.wait_for_first()
@@ -294,8 +297,11 @@ async def _prepare_cluster(parts: Parts, kafka: KafkaSettings) -> None:
             cluster_id=parts.watch.cluster_id, topic=topic.name, partitions=topic.partitions
         )
         await rewind_commits(kafka, kafka.name_group(group), topic.name, not_beyond=positions)
-    published = await read_topic_to_end(kafka, DIRECTORY.name, partitions=DIRECTORY.partitions)
-    await parts.desk.directory.publish_newer_than(published)
+    await parts.desk.directory.publish_newer_than(await _read_directory(kafka))
+
+
+async def _read_directory(kafka: KafkaSettings) -> list[ReceivedRecord]:
+    return await read_topic_to_end(kafka, DIRECTORY.name, partitions=DIRECTORY.partitions)
 
 
 @asynccontextmanager

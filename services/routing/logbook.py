@@ -243,6 +243,14 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
         "directory.published": LogEntry(
             "info", "The directory in force was published for the other services.", ("directory_version",)
         ),
+        "directory.made_good": LogEntry(
+            "warning",
+            "A version in force was not on the topic, and notify waited for it: it is published now.",
+            ("directory_version",),
+        ),
+        "directory.not_published": LogEntry(
+            "warning", "Whether the directory in force is published could not be seen to; it is tried again."
+        ),
         "directory.refused": LogEntry(
             "info", "A directory was refused; nothing changed.", ("error_count", "operator")
         ),

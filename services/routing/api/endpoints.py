@@ -98,7 +98,9 @@ class RoutingApi:
             log.info("directory.refused", error_count=len(invalid.errors), operator=operator)
             raise RefusedRequestError(_unprocessable(invalid)) from None
         except PublishError as error:
-            raise RefusedRequestError(unavailable("Stored, but not published. Apply it again.")) from error
+            raise RefusedRequestError(
+                unavailable("Stored, but not published yet. Apply it again.")
+            ) from error
         except TRANSIENT_ERRORS as error:
             raise RefusedRequestError(unavailable("Perhaps stored. Apply it again.")) from error
         return respond(
@@ -156,7 +158,9 @@ class RoutingApi:
         except (UnknownAddedEndpointError, NoDirectoryError):
             raise RefusedRequestError(_NO_ENDPOINT) from None
         except PublishError as error:
-            raise RefusedRequestError(unavailable("Removed, but not published. Apply the file.")) from error
+            raise RefusedRequestError(
+                unavailable("In force, but not published yet. Remove it again.")
+            ) from error
         except TRANSIENT_ERRORS as error:
             raise RefusedRequestError(unavailable("Perhaps removed. Remove it again.")) from error
         return respond(RemovedEndpoint(version=version, endpoint_id=endpoint_id))

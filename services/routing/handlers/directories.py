@@ -26,7 +26,7 @@ from services.routing.repository.directories import (
 )
 from services.runtime.database import TRANSIENT_ERRORS, Connection, Pool, transaction
 from services.runtime.health import NotReadyError
-from services.runtime.kafka import Publisher, ReceivedRecord, Record
+from services.runtime.kafka import Publisher, ReceivedRecord, Record, is_passing_trouble
 from services.runtime.logs import get_logger
 
 log = get_logger()
@@ -110,6 +110,8 @@ class NoDirectoryError(Exception):
 Change: TypeAlias = Callable[[DirectorySnapshot, datetime], list[AgencyRecord]]
 Also: TypeAlias = Callable[[Connection, DirectorySnapshot], Awaitable[None]]
 """What is written in the transaction of a version."""
+ReadTopic: TypeAlias = Callable[[], Awaitable[list[ReceivedRecord]]]
+"""All that the topic of the directory holds."""
 
 
 class DirectoryDesk:
@@ -122,11 +124,12 @@ class DirectoryDesk:
         self._publisher = publisher
         self._directories = directories
         self._directory_key = derive_directory_key(deployment_key)
+        self._published = 0
 
     async def apply(self, file: DirectoryFile, *, operator: str) -> Applied:
         """Publish also what did not change: applying again mends a publishing that failed.
 
-        Raises one of database.TRANSIENT_ERRORS, PublishError (it is stored: apply it again) or
+        Raises one of database.TRANSIENT_ERRORS, PublishError (it is stored, and published later) or
         InvalidDirectoryError.
         """
         applied = await self._store(file, operator=operator)
@@ -181,12 +184,40 @@ class DirectoryDesk:
         newest = await DirectoryRepository(self._pool).find_newest()
         return None if newest is None else DirectorySnapshot.model_validate_json(newest.snapshot)
 
-    async def publish_newer_than(self, published: list[ReceivedRecord]) -> None:
-        """At start: a broker that lost its log, or a publishing that failed, is made good for."""
+    async def publish_newer_than(self, published: list[ReceivedRecord]) -> int | None:
+        """The version that was missing: a broker lost its log, or a publishing failed. None if none was."""
         newest = await self.find_newest()
-        known = [_read_version(record) for record in published]
-        if newest is not None and newest.version > max(known, default=0):
-            await self._publish(newest)
+        # The last one: it is what compaction leaves.
+        self._published = _read_version(published[-1]) if published else 0
+        if newest is None or newest.version <= self._published:
+            return None
+        await self._publish(newest)
+        return newest.version
+
+    async def publish_missing_for_ever(self, read_topic: ReadTopic) -> None:
+        """What is in force but was not published stops every alert: notify waits for it.
+
+        The topic is read only for a version that this process did not publish itself.
+        """
+        while True:
+            try:
+                await self._publish_missing(read_topic)
+            except Exception as error:
+                if not is_passing_trouble(error):
+                    raise
+                log.warning("directory.not_published", exc_info=error)
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def _publish_missing(self, read_topic: ReadTopic) -> None:
+        before = self._published
+        if await DirectoryRepository(self._pool).find_newest_version() <= before:
+            return
+        published = await read_topic()
+        # What was published while the topic was read is perhaps not in what was read: look again.
+        if self._published != before:
+            return
+        if version := await self.publish_newer_than(published):
+            log.warning("directory.made_good", directory_version=version)
 
     async def _store(self, file: DirectoryFile, *, operator: str) -> Applied:
         digest = digest_file(file, directory_key=self._directory_key)
@@ -213,6 +244,8 @@ class DirectoryDesk:
     async def _publish(self, snapshot: DirectorySnapshot) -> None:
         value = render_snapshot(snapshot).encode()
         await self._publisher.publish([Record(DIRECTORY.name, RECORD_KEY, value)])
+        # Not the greatest: an older one that came after a newer one is the last, and must not stay it.
+        self._published = snapshot.version
         log.info("directory.published", directory_version=snapshot.version)
 
 

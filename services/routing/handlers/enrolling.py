@@ -65,7 +65,10 @@ class Enroller:
         return enrolled
 
     async def remove(self, agency: str, endpoint_id: str, *, operator: str) -> int:
-        """The version without it; who must know is told. Raises as `amend`, and UnknownEndpointError."""
+        """The version without it; who must know is told.
+
+        Raises as `amend`, and UnknownEndpointError once all know that there is no such endpoint.
+        """
         told = Told()
 
         def change(snapshot: DirectorySnapshot, _: datetime) -> list[AgencyRecord]:
@@ -82,7 +85,12 @@ class Enroller:
             directory = Directory(snapshot.agencies, version=snapshot.version)
             told = await self._notices.tell_of(connection, notice, directory)
 
-        snapshot = await self._desk.amend(change, operator=operator, also=tell)
+        try:
+            snapshot = await self._desk.amend(change, operator=operator, also=tell)
+        except UnknownEndpointError:
+            # Perhaps it was taken out just before, and publishing that failed.
+            await self._desk.publish_again()
+            raise
         log.info(
             "endpoint.removed",
             directory_version=snapshot.version,

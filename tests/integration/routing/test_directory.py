@@ -1,7 +1,8 @@
 """Applying a directory: versions, what is kept of it, and what the other services are told."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,9 +25,10 @@ from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung
 from services.routing.handlers.enrolling import UnknownEndpointError
 from services.routing.handlers.snapshots import derive_directory_key
 from services.runtime.crypto import hash_api_key, load_key_file, new_api_key, new_webhook_secret, open_sealed
-from services.runtime.kafka import Publisher, Record, read_topic_to_end
+from services.runtime.kafka import Publisher, PublishError, ReceivedRecord, Record, read_topic_to_end
 from tests.integration.routing.events import build_event, lay_out
 from tests.integration.routing.rig import OPERATOR, Rig, Routing, alerts_by_agency, sample_directory
+from tests.integration.routing.service import wait_for
 
 URL = "https://cw.example/tocsin"
 
@@ -160,6 +162,87 @@ async def test_a_file_that_does_not_name_an_added_endpoint_leaves_it_and_one_tha
     [agency] = [a for a in (await published(rig))[-1].agencies if a.id == "ag-kern-cw"]
     assert [(e.url, e.content, e.added) for e in agency.endpoints] == [(url, "disclosed", False)]
     await routing.desk.apply(one_agency(), operator=OPERATOR)
+    assert await endpoints(rig) == []
+
+
+class LostPublisher:
+    """Kafka, which cannot be reached."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self.is_back = False
+
+    async def publish(self, records: Sequence[Record]) -> list[tuple[int, int]]:
+        if not self.is_back:
+            raise PublishError("TimeoutError")
+        return await self._publisher.publish(records)
+
+
+@asynccontextmanager
+async def seeing_to_it(rig: Rig, routing: Routing) -> AsyncIterator[None]:
+    """As `app.py` does in the background."""
+
+    async def read_topic() -> list[ReceivedRecord]:
+        return await read_topic_to_end(rig.broker.bootstrap, DIRECTORY.name)
+
+    task = asyncio.create_task(routing.desk.publish_missing_for_ever(read_topic))
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def wait_published(rig: Rig, *versions: int) -> None:
+    async def is_published() -> bool:
+        return [snapshot.version for snapshot in await published(rig)] == list(versions)
+
+    await wait_for(is_published)
+
+
+async def test_what_kafka_did_not_take_is_published_when_it_is_back(
+    rig: Rig, logs: list[dict[str, object]]
+) -> None:
+    lost = LostPublisher(rig.publisher)
+    async with rig.open_routing(publisher=lost) as routing, seeing_to_it(rig, routing):  # type: ignore[arg-type]
+        with pytest.raises(PublishError):
+            await routing.desk.apply(one_agency(), operator=OPERATOR)
+
+        async def was_tried() -> bool:
+            return "directory.not_published" in {line["event"] for line in logs}
+
+        await wait_for(was_tried)
+        assert [snapshot.version for snapshot in await published(rig)] == [1]
+        lost.is_back = True
+        await wait_published(rig, 1, 2)
+        await routing.desk.apply(one_agency(name="Another name"), operator=OPERATOR)
+        await wait_published(rig, 1, 2, 3)
+    made_good = [line["directory_version"] for line in logs if line["event"] == "directory.made_good"]
+    assert made_good == [2]
+
+
+async def test_what_a_process_stored_that_died_before_publishing_is_published_by_another(
+    rig: Rig, routing: Routing
+) -> None:
+    async with seeing_to_it(rig, routing):
+        async with rig.open_routing(publisher=LostPublisher(rig.publisher)) as dying:  # type: ignore[arg-type]
+            with pytest.raises(PublishError):
+                await dying.desk.apply(one_agency(), operator=OPERATOR)
+        await wait_published(rig, 1, 2)
+
+
+async def test_an_endpoint_is_said_to_be_gone_only_when_all_know_it(rig: Rig, routing: Routing) -> None:
+    await routing.desk.apply(one_agency(), operator=OPERATOR)
+    await tell(routing, passed())
+    lost = LostPublisher(rig.publisher)
+    name = passed().endpoint.endpoint_id
+    async with rig.open_routing(publisher=lost) as cut_off:  # type: ignore[arg-type]
+        for _ in range(2):
+            with pytest.raises(PublishError):
+                await cut_off.enroller.remove("ag-kern-cw", name, operator=OPERATOR)
+        assert await endpoints(rig) == [passed().endpoint.url]
+        lost.is_back = True
+        with pytest.raises(UnknownEndpointError):
+            await cut_off.enroller.remove("ag-kern-cw", name, operator=OPERATOR)
     assert await endpoints(rig) == []
 
 

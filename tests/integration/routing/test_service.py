@@ -1,15 +1,17 @@
 """The whole service over HTTP and Kafka: operators, readiness, crashes and a broker that lost its log."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import orjson
 import pytest
 from pydantic import SecretStr
 
 from schemas.directory import Endpoint, endpoint_id
-from schemas.topics import ALERTS, CASE_EVENTS
+from schemas.topics import ALERTS, CASE_EVENTS, DIRECTORY
 from services.routing import logbook
 from services.runtime.crypto import new_webhook_secret
 from services.runtime.kafka import read_topic_to_end
@@ -342,6 +344,33 @@ async def test_killed_between_its_commit_and_its_publish_it_publishes_at_its_nex
         kept = {row["record"] for row in decided["outbox"] if row["topic"] == ALERTS.name}
         assert {record.value for record in await rig.published(ALERTS.name)} == kept
         assert await rig.rows("decision") == decided["decision"]
+
+
+async def test_a_directory_that_a_killed_process_stored_is_published_by_one_that_runs(rig: Rig) -> None:
+    database, sample = urlsplit(rig.database.url("routing")), sample_directory()
+    renamed = sample.agencies[0].model_copy(update={"name": "Another name"})
+    file = sample.model_copy(update={"agencies": [renamed, *sample.agencies[1:]]})
+    body = file.model_dump_json(exclude_none=True).encode()
+    words = [b"INSERT INTO routing.directory", b"COMMIT;"]
+    async with (
+        open_wire(database.hostname or "", database.port or 0, last_words=words) as wire,
+        running_service(build_settings(rig)) as running,
+    ):
+        await wait_for(running.is_ready)
+        through = database._replace(netloc=database.netloc.replace(str(database.port), str(wire.port)))
+        held_up = build_settings(rig).model_copy(update={"database_url": SecretStr(through.geturl())})
+        async with service_process(held_up) as process:
+            asking = asyncio.create_task(process.service.ask("PUT", "/v1/directory", body=body))
+            await wire.wait_dead()
+            await process.kill()
+            with pytest.raises(aiohttp.ClientError):
+                await asking
+
+        async def is_published() -> bool:
+            records = await read_topic_to_end(rig.broker.bootstrap, DIRECTORY.name)
+            return [orjson.loads(record.value or b"")["version"] for record in records] == [1, 2]
+
+        await wait_for(is_published)
 
 
 async def test_two_processes_on_the_same_partitions_decide_each_event_once(rig: Rig) -> None:
