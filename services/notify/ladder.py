@@ -17,7 +17,7 @@ class LadderFacts:
     has_conflict: bool
     """Whether somebody at the agency of this one refused one of them for a conflict of interest."""
     overtaken_by: UUID | None
-    """A later one that says the same to the same agency, and arrived there by some path."""
+    """A later one that says the same to the same agency, and arrived (an e-mail: by e-mail)."""
 
 
 def find_ending(facts: LadderFacts) -> DeliveryState | None:

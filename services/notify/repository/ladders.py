@@ -28,7 +28,8 @@ class LadderRepository:
 
 
 # Of the delivery `d`. A coordinator's rung has nothing of the case, and so does not stand for an alert; what
-# was stopped stands for nothing. The alert that climbs comes before its rungs, in whatever revision.
+# was stopped stands for nothing. The alert that climbs comes before its rungs, in whatever revision. A system
+# that took a rung may have had the alert before: only a later e-mail makes an e-mail needless.
 OVERTAKEN_BY: Final = """
 SELECT later.alert_id
 FROM notify.alert own
@@ -37,7 +38,9 @@ WHERE own.alert_id = d.alert_id AND own.revision = d.revision
     AND later.agency = own.agency AND later.rung_to = coalesce(own.rung_to, 'agency')
     AND later.alert_id <> own.alert_id AND (own.rung_of IS NULL OR later.decided_at > own.decided_at)
     AND EXISTS (
-        SELECT FROM notify.delivery came WHERE came.alert_id = later.alert_id AND came.state = 'delivered'
+        SELECT FROM notify.delivery came
+        WHERE came.alert_id = later.alert_id AND came.state = 'delivered'
+            AND (d.channel = 'webhook' OR came.channel = 'email')
     )
     AND NOT EXISTS (
         SELECT FROM notify.alert ended WHERE ended.alert_id = later.alert_id AND ended.command = 'stop'
@@ -49,7 +52,7 @@ LIMIT 1
 # An agency in conflict, whose alerts are stopped, has no say any more.
 _FACTS: Final = f"""
 WITH own AS (
-    SELECT a.agency, coalesce(a.rung_of, a.alert_id) AS root, d.alert_id, d.revision
+    SELECT a.agency, coalesce(a.rung_of, a.alert_id) AS root, d.alert_id, d.revision, d.channel
     FROM notify.delivery d JOIN notify.alert a USING (alert_id, revision)
     WHERE d.alert_id = $1 AND d.delivery_id = $2
 ), ladder AS (

@@ -25,6 +25,8 @@ TFC, TFC_KEY = COORDINATOR.id, "tca_key_of_the_coordinator"
 OPERATOR = "an operator's key"
 PATH = "/v1/operator/deliveries"
 SECONDS = 20.0
+LETTER_TRIES = "SELECT attempts FROM notify.delivery WHERE alert_id = $1 AND channel = 'email'"
+LETTER_TRIED = f"{LETTER_TRIES} AND attempts >= $2"
 PERSON = {"person": "J. Ortiz", "role": "duty supervisor"}
 
 
@@ -78,6 +80,24 @@ async def test_a_rung_that_arrived_by_any_path_ends_what_is_tried_of_those_befor
         cancel = await send(rig, kind=AlertKind.CANCEL, replaces=alert.alert_id)
         await wait_for_states(rig, cancel.alert_id, delivered=2)
     assert ids(down)[-1] == f"{cancel.alert_id}_1"
+
+
+async def test_a_system_that_takes_a_rung_spares_nobody_an_e_mail_but_a_later_e_mail_does(
+    rig: Rig, receivers: Receivers, mailbox: Mailbox
+) -> None:
+    await rig.add_agency(AGENCY, receivers["up"], email="duty@cw.example", backup="watch@cw.example")
+    away = dict.fromkeys(("duty@cw.example", "watch@cw.example"), "450 4.2.1 busy")
+    mailbox.answers_by_recipient.update(away)
+    async with running(rig, mailbox):
+        alert = await send(rig)
+        await wait_for_states(rig, alert.alert_id, delivered=1, pending=1)
+        rung = await send_rung(rig, alert, 1, RungTo.AGENCY)
+        await wait_for_states(rig, rung.alert_id, delivered=1, pending=1)
+        [tried] = await rig.query(LETTER_TRIES, alert.alert_id)
+        await rig.wait_for_row(LETTER_TRIED, alert.alert_id, tried["attempts"] + 2)
+        del mailbox.answers_by_recipient["watch@cw.example"]
+        await wait_for_states(rig, rung.alert_id, delivered=2)
+        await wait_for_states(rig, alert.alert_id, delivered=1, superseded=1)
 
 
 async def test_a_rung_to_another_agency_ends_nothing_until_that_takes_the_alert_over(
