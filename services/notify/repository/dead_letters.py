@@ -116,8 +116,23 @@ _CRITERIA: Final = """
     ($1::text IS NULL OR a.agency = $1) AND ($2::text IS NULL OR d.target = $2)
     AND ($3::timestamptz IS NULL OR a.decided_at >= $3) AND ($4::timestamptz IS NULL OR a.decided_at < $4)
 """
+
+# An alert that a person answered, that was stopped, or that a later revision replaced is not sent again; what
+# an update or a cancel took the place of is no dead letter any more, nor is what a later rung overtook.
+# Each is looked up by its key: as NOT EXISTS they might be read whole.
+_STILL_WANTED: Final = f"""
+    d.state IN ('refused', 'exhausted')
+    AND (SELECT k.alert_id FROM notify.acknowledgement k WHERE k.alert_id = d.alert_id) IS NULL
+    AND (SELECT k.alert_id FROM notify.refusal k WHERE k.alert_id = d.alert_id) IS NULL
+    AND (
+        SELECT newer.alert_id FROM notify.alert newer
+        WHERE newer.alert_id = d.alert_id AND newer.revision > d.revision
+        LIMIT 1
+    ) IS NULL
+    AND {_NOT_OVERTAKEN}
+"""  # noqa: S608 -- text of ours
 _STATES: Final = {
-    Standing.DEAD: f"d.state IN ('refused', 'exhausted') AND {_NOT_OVERTAKEN}",
+    Standing.DEAD: _STILL_WANTED,
     Standing.PENDING: "d.state = 'pending'",
 }
 _LIST: Final = {
@@ -138,7 +153,7 @@ WHERE {states} AND {_CRITERIA}
 }
 
 COUNT_ALL: Final = f"""
-SELECT count(*) FROM notify.delivery d WHERE d.state IN ('refused', 'exhausted') AND {_NOT_OVERTAKEN}
+SELECT count(*) FROM notify.delivery d WHERE {_STILL_WANTED}
 """  # noqa: S608 -- text of ours
 
 _FIND: Final = f"SELECT {_COLUMNS} {_FROM} WHERE d.delivery_id = $1"
@@ -148,17 +163,6 @@ SELECT number, started_at, duration_ms, outcome, status_code, enhanced_code, det
 FROM notify.attempt WHERE delivery_id = $1 ORDER BY number
 """
 
-# An alert that a person answered, that was stopped, or that a later revision replaced is not sent again; what
-# an update or a cancel took the place of is no dead letter any more, nor is what a later rung overtook.
-_STILL_WANTED: Final = f"""
-    d.state IN ('refused', 'exhausted')
-    AND NOT EXISTS (SELECT FROM notify.acknowledgement k WHERE k.alert_id = d.alert_id)
-    AND NOT EXISTS (SELECT FROM notify.refusal k WHERE k.alert_id = d.alert_id)
-    AND NOT EXISTS (
-        SELECT FROM notify.alert newer WHERE newer.alert_id = d.alert_id AND newer.revision > d.revision
-    )
-    AND {_NOT_OVERTAKEN}
-"""  # noqa: S608 -- text of ours
 _REDRIVABLE: Final = f"""
 SELECT d.delivery_id
 FROM notify.delivery d JOIN notify.alert a USING (alert_id, revision)
