@@ -43,11 +43,10 @@ class Attempts:
 
     async def attempt(self, due: Due) -> Attempt | None:
         """None if it is not its turn, or over: then its delivery says what comes of it."""
-        if not await self._may_begin(due):
+        if not await self.claims.holds(due):
             return None
         content = await self._read(due.record)
-        # First of all: what it takes the place of is over, even if it cannot be told itself.
-        if not isinstance(content, ContentUnreadableError) and not await self.turns.may_go(due, content):
+        if not await self._has_turn(due, content):
             return None
         if due.record.exercise and not await self._takes_exercises(due):
             return None
@@ -61,8 +60,11 @@ class Attempts:
             case _:
                 assert_never(due.path.channel)
 
-    async def _may_begin(self, due: Due) -> bool:
-        return await self.claims.holds(due) and (not due.is_on_ladder or await self.turns.is_needed(due))
+    async def _has_turn(self, due: Due, content: Content | ContentUnreadableError) -> bool:
+        # First of all: what it takes the place of is over, even if it cannot or need not be told itself.
+        if not isinstance(content, ContentUnreadableError) and not await self.turns.may_go(due, content):
+            return False
+        return not due.is_on_ladder or await self.turns.is_needed(due)
 
     async def _takes_exercises(self, due: Due) -> bool:
         """Asked anew too: where exercises are no longer accepted, one that waits ends in silence."""

@@ -131,6 +131,25 @@ async def test_an_alert_that_is_acknowledged_late_ends_its_rungs(
         await wait_for_states(rig, coordinator.alert_id, acknowledged=1)
 
 
+async def test_what_an_update_takes_the_place_of_ends_where_nobody_needs_the_update_any_more(
+    rig: Rig, receivers: Receivers, down: Receiver
+) -> None:
+    await rig.add_agency(AGENCY, receivers["up"], key=KEY)
+    await rig.add_agency(OTHER, down)
+    async with running_notify(rig, rig.settings()) as notify:
+        stale = await send(rig, agency=OTHER)
+        await down.wait_for(1)
+        update = await send(rig)
+        await wait_for_states(rig, update.alert_id, delivered=1)
+        assert (await say(notify, "acknowledge", update, key=KEY)).status == 200
+        # Decided before routing had heard of it.
+        replacing = {"kind": AlertKind.UPDATE, "replaces": stale.alert_id}
+        alternate = await send_rung(rig, update, 3, RungTo.ALTERNATE, agency=OTHER, **replacing)
+        await wait_for_states(rig, alternate.alert_id, acknowledged=1)
+        await wait_for_states(rig, stale.alert_id, superseded=1)
+    assert f"{alternate.alert_id}_1" not in ids(down)
+
+
 async def test_what_a_coordinator_has_spares_its_earlier_rungs_and_no_agency_anything(
     rig: Rig, receivers: Receivers, down: Receiver, mailbox: Mailbox
 ) -> None:
