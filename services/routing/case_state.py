@@ -156,7 +156,8 @@ class EventRecord:
 
     `ids` are all its events, the original first and the latest last. `grants` is the consent that the latest
     one grants. `rows` are those that stand; `duties` the mandated ones of the latest evaluation. `declined`
-    are agencies of which somebody refused what they were told of it for a conflict of interest.
+    are agencies of which somebody refused what they were told of it for a conflict of interest; `taken` are
+    those of which somebody acknowledged it, and who so are never in `declined`.
     """
 
     source: str
@@ -174,6 +175,7 @@ class EventRecord:
     rows: tuple[SentRow, ...] = ()
     duties: tuple[KeptDuty, ...] = ()
     declined: frozenset[AgencyId] = frozenset()
+    taken: frozenset[AgencyId] = frozenset()
 
     @property
     def root(self) -> EventKey:

@@ -224,19 +224,21 @@ def acknowledge(case: CaseState, agency: AgencyId, key: EventKey) -> CaseState:
     for record in tuple(case.records()):
         if record.source == key.source and key.id in record.ids:
             rows = tuple(_acknowledge(row, agency, key.id) for row in record.rows)
-            declined = record.declined - {agency}
-            if (rows, declined) != (record.rows, record.declined):
-                case = case.with_record(record, replace(record, rows=rows, declined=declined))
+            declined, taken = record.declined - {agency}, record.taken | {agency}
+            after = replace(record, rows=rows, declined=declined, taken=taken)
+            if after != record:
+                case = case.with_record(record, after)
     return case
 
 
 def decline(case: CaseState, agency: AgencyId, key: EventKey) -> CaseState:
     """Somebody there has a conflict of interest: no rung and no reminder of the event is for that agency.
 
-    What a later event tells is another alert. Who finds that the agency can act after all acknowledges.
+    What a later event tells is another alert. Who finds that the agency can act after all acknowledges; where
+    a colleague has, be it of another rung, that holds.
     """
     for record in tuple(case.records()):
-        if (record.source, record.ids[-1]) == key and agency not in record.declined:
+        if (record.source, record.ids[-1]) == key and agency not in record.declined | record.taken:
             case = case.with_record(record, replace(record, declined=record.declined | {agency}))
     return case
 

@@ -1,10 +1,13 @@
 """Who is reminded of a duty."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from itertools import permutations
 from uuid import UUID
 
 import pytest
 
+from services.routing.case_state import read_case_state, write_case_state
 from services.routing.handlers.reminder_messages import find_recipients
 from services.routing.reminders import ReminderStep
 from services.routing.repository.reminders import RemindedDuty
@@ -47,6 +50,16 @@ def test_a_holder_that_refused_for_a_conflict_of_interest_is_not_reminded(story:
     story.decline(CW, emitter=SO)
     assert reminded(story, ReminderStep.HALF) == (None, [])
     assert reminded(story, ReminderStep.OVERDUE) == (None, [TFC])
+
+
+@pytest.mark.parametrize("answers", list(permutations([Story.acknowledge, Story.decline])))
+def test_a_holder_of_whom_one_took_it_over_is_reminded_whoever_else_refused(
+    story: Story, answers: tuple[Callable[..., None], ...]
+) -> None:
+    for answer in answers:
+        answer(story, CW, emitter=SO)
+        story.case = read_case_state(write_case_state(story.case))
+    assert reminded(story, ReminderStep.HALF) == (CW, [])
 
 
 def test_a_coordinator_that_did_hears_of_nothing_either(story: Story) -> None:
