@@ -72,7 +72,7 @@ def next_rung(
     now, times = now.astimezone(UTC), Times.of(row, NEVER_AGAIN if record.exercise else realert)
     if row.climbed >= times.last:
         return Climb((), case)
-    rungs = Rungs(record, row, find_circumstances(record, case, directory, now), packs)
+    rungs = Rungs(record, row, _find_calling(record, case, directory, now), packs)
     if failed == row.climbed or (failed is not None and _has_left_backup(record, row)):
         row = _hasten(row, find_next_to_tell(row, rungs, times.last_rung), times, now=now)
     begun = row.at - row.ahead
@@ -153,13 +153,10 @@ def _hasten(row: SentRow, number: int | None, times: Times, *, now: datetime) ->
 def find_circumstances(
     record: EventRecord, case: CaseState, directory: Directory, now: datetime
 ) -> Circumstances:
-    """The facts of the original; consents, conflicts and the directory of now (point 24).
-
-    Who refused for a conflict of interest is judged as in conflict: told nothing more of it.
-    """
+    """The facts of the original; consents, conflicts and the directory of now (point 24)."""
     return Circumstances(
         directory=directory,
-        conflicts=case.conflicts | record.declined,
+        conflicts=case.conflicts,
         consents=find_valid_consents(case, record.age, now=now),
         now=now,
         emitter_id=record.emitter,
@@ -170,6 +167,12 @@ def find_circumstances(
         exercise=record.exercise,
         safe_at_home=record.safe_at_home,
     )
+
+
+def _find_calling(record: EventRecord, case: CaseState, directory: Directory, now: datetime) -> Circumstances:
+    """For rungs, who refused for a conflict of interest is in conflict, too: called no more."""
+    around = find_circumstances(record, case, directory, now)
+    return replace(around, conflicts=around.conflicts | record.declined)
 
 
 def _is_exhausted(due: Sequence[int], last: int, *, has_coordinators: bool) -> bool:
