@@ -75,7 +75,8 @@ class Acknowledged(_AlertReceipt):
 class Refused(_AlertReceipt):
     """A person at the agency does not take the alert over; who it was and any words stay sealed with notify.
 
-    Told once an alert. An acknowledgement of the same alert wins, whichever of the two comes first.
+    Told once an alert, and once more where a conflict of interest takes the place of another reason.
+    An acknowledgement of the same alert wins, whichever of the two comes first.
     """
 
     kind: Literal[ReceiptKind.REFUSED] = ReceiptKind.REFUSED

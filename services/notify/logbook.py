@@ -46,8 +46,8 @@ CATALOGUE: Catalogue = MappingProxyType(
         "alert.refused": LogEntry(
             "info",
             "A person at the agency does not take it over; routing is told, and asks others. Only the first "
-            "refusal of an alert counts.",
-            ("alert_id", "agency", "reason", "is_first"),
+            "refusal of an alert counts, or the first for a conflict of interest.",
+            ("alert_id", "agency", "reason", "is_recorded"),
         ),
         "alert.read": LogEntry(
             "info",

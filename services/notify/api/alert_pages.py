@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from schemas.vocabulary import RefusalReason
 from services.notify.api.documents import AcknowledgeRequest
 from services.notify.api.forms import Browser
-from services.notify.api.pages import REASONS, Pages, select_facts
+from services.notify.api.pages import Pages, select_facts
 from services.notify.api.refusals import find_id
 from services.notify.api.refusing import RefuseRequest
 from services.notify.handlers.desk import Notice
@@ -165,7 +165,7 @@ class AlertPages:
             phone=self.reading.desk.directory.view.duty_desk_phone,
             facts=select_facts(alert.data),
             role=typed.get("role", session.person.role),
-            reasons=REASONS,
+            reasons=alert.reasons,
             chosen=typed.get("reason"),
             note=typed.get("note", ""),
         )

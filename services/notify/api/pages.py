@@ -115,9 +115,6 @@ class Pages:
         }
 
 
-REASONS: Final = tuple(reason.value for reason in RefusalReason)
-
-
 def select_facts(data: Mapping[str, object]) -> Mapping[str, object]:
     """Of an alert, what its reader quotes to others."""
     return {label: data[name] for name, label in _REFERENCE.items() if data.get(name)}

@@ -48,7 +48,7 @@ class RefuseRequest(WireModel):
 
 
 class RefuseResponse(WireModel):
-    """The first refusal of the alert. What was typed is null once the case's data was destroyed."""
+    """The refusal of the alert that counts. What was typed is null once the case's data was destroyed."""
 
     alert_id: UUID
     revision: int
@@ -97,7 +97,8 @@ REFUSE: Final[dict[str, Any]] = {
     "operation_id": "refuseAlert",
     "summary": "Say that nobody takes the alert over, and why",
     "description": "Ends its retries, and whoever comes next on the ladder is told at once. Repeated, it "
-    "answers with the first one. Whoever can act after all may still acknowledge: that stops the ladder.",
+    "answers with the first one; a conflict of interest takes the place of any other reason, "
+    "once. Whoever can act after all may still acknowledge: that stops the ladder.",
     "response_model": RefuseResponse,
     "responses": ONE_REFUSED,
 }

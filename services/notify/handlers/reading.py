@@ -29,7 +29,15 @@ class OpenAlert:
     @property
     def can_refuse(self) -> bool:
         """What takes something back, or tells of a problem, is not refused."""
-        return self.can_answer and self.declined is None and self.data.get("kind") in REFUSABLE
+        return self.can_answer and bool(self.reasons) and self.data.get("kind") in REFUSABLE
+
+    @property
+    def reasons(self) -> tuple[RefusalReason, ...]:
+        """Those that would still count."""
+        if self.declined is None:
+            return tuple(RefusalReason)
+        conflict = RefusalReason.CONFLICT_OF_INTEREST
+        return () if self.declined.reason is conflict else (conflict,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ class GivenRefusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declined:
-    """The first refusal of an alert, whoever asked; words are None once the case's data was destroyed."""
+    """The refusal that counts, whoever asked; words are None once its case's data was destroyed."""
 
     alert_id: UUID
     revision: int
@@ -74,7 +74,7 @@ class RefusalDesk:
             return AlertKind.ALERT
 
     async def refuse(self, record: AlertRecord, given: GivenRefusal) -> Declined:
-        """Records it; the first one counts. Raises RefusalError."""
+        """Records it; the first one counts, or one for a conflict of interest. Raises RefusalError."""
         if record.form is not AlertForm.ALERT or await self._says(record) not in REFUSABLE:
             raise NotRefusableError
         refusal = await self._seal(record, given)
@@ -89,10 +89,10 @@ class RefusalDesk:
             alert_id=record.alert_id,
             agency=record.agency,
             correlation_id=record.correlation_id,
-            reason=recorded.first.reason.value,
-            is_first=recorded.receipts is not None,
+            reason=recorded.counted.reason.value,
+            is_recorded=recorded.receipts is not None,
         )
-        return await self._open(recorded.first)
+        return await self._open(recorded.counted)
 
     async def find(self, alert_id: UUID) -> Declined | None:
         found = await self.refusals.find(alert_id)
@@ -119,18 +119,18 @@ class RefusalDesk:
             note_sealed=sealed.get("refusal_note"),
         )
 
-    async def _open(self, first: Refusal) -> Declined:
+    async def _open(self, refusal: Refusal) -> Declined:
         async def open_word(sealed: bytes | None, purpose: str) -> str | None:
             return await self.contents.open_word(
-                sealed, key_id=first.key_id, purpose=purpose, alert_id=first.alert_id
+                sealed, key_id=refusal.key_id, purpose=purpose, alert_id=refusal.alert_id
             )
 
         return Declined(
-            alert_id=first.alert_id,
-            revision=first.revision,
-            refused_at=first.refused_at,
-            reason=first.reason,
-            person=await open_word(first.person_sealed, "refused_by"),
-            role=await open_word(first.role_sealed, "refused_as"),
-            note=await open_word(first.note_sealed, "refusal_note"),
+            alert_id=refusal.alert_id,
+            revision=refusal.revision,
+            refused_at=refusal.refused_at,
+            reason=refusal.reason,
+            person=await open_word(refusal.person_sealed, "refused_by"),
+            role=await open_word(refusal.role_sealed, "refused_as"),
+            note=await open_word(refusal.note_sealed, "refusal_note"),
         )

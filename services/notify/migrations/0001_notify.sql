@@ -287,9 +287,9 @@ CREATE TABLE notify.alert_read (
 
 GRANT USAGE ON SCHEMA notify TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE ON
-    notify.directory, notify.feed, notify.delivery, notify.heartbeat, notify.duty_register, notify.duty TO tocsin_notify;
+    notify.directory, notify.feed, notify.delivery, notify.heartbeat, notify.refusal, notify.duty_register, notify.duty TO tocsin_notify;
 GRANT SELECT, INSERT ON
-    notify.alert, notify.attempt, notify.heartbeat_attempt, notify.acknowledgement, notify.refusal, notify.evidence,
+    notify.alert, notify.attempt, notify.heartbeat_attempt, notify.acknowledgement, notify.evidence,
     notify.unreadable, notify.read, notify.alert_read TO tocsin_notify;
 GRANT SELECT, INSERT, DELETE ON notify.suspension TO tocsin_notify;
 GRANT SELECT, INSERT, UPDATE, DELETE ON

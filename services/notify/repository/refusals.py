@@ -1,4 +1,4 @@
-"""Refusals: the first one counts, and none where somebody has acknowledged the alert."""
+"""Refusals: the first one counts, or one for a conflict of interest; none where the alert is acknowledged."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,9 +33,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRefusal:
-    """The first refusal of the alert; receipts only if it is the one just given."""
+    """The refusal that counts; receipts only if it is the one just given."""
 
-    first: Refusal
+    counted: Refusal
     receipts: ReceiptBatch | None
 
 
@@ -46,13 +46,13 @@ class RefusalRepository:
         self._pool = pool
 
     async def record(self, given: Refusal, receipt: Receipt, *, member: str) -> RecordedRefusal | None:
-        """One transaction: the refusal unless there is one, the end of all retries, the receipt.
+        """One transaction: the refusal unless one stands, the end of all retries, the receipt.
 
-        None where the alert was acknowledged and never refused.
+        A conflict of interest takes the place of any other reason. None where an acknowledgement forbids it.
         """
         async with transaction(self._pool) as acquired:
-            inserted = await acquired.fetchval(
-                _INSERT,
+            recorded = await acquired.fetchval(
+                _RECORD,
                 given.alert_id,
                 given.revision,
                 given.agency,
@@ -63,9 +63,12 @@ class RefusalRepository:
                 given.role_sealed,
                 given.note_sealed,
             )
-            if inserted is None:
+            if recorded is None:
                 row = await acquired.fetchrow(_SELECT, given.alert_id)
-                return None if row is None else RecordedRefusal(_read(row), None)
+                standing = None if row is None else _read(row)
+                if standing is None or _outweighs(given, standing):
+                    return None
+                return RecordedRefusal(standing, None)
             await end_waiting(acquired, given.alert_id, state=DeliveryState.DECLINED)
             batch = await insert_receipts(acquired, [receipt], member=member, now=given.refused_at)
         return RecordedRefusal(given, batch)
@@ -74,6 +77,11 @@ class RefusalRepository:
         async with connection(self._pool) as acquired:
             row = await acquired.fetchrow(_SELECT, alert_id)
         return None if row is None else _read(row)
+
+
+def _outweighs(given: Refusal, standing: Refusal) -> bool:
+    conflict = RefusalReason.CONFLICT_OF_INTEREST
+    return given.reason is conflict and standing.reason is not conflict
 
 
 def _read(row: asyncpg.Record) -> Refusal:
@@ -85,13 +93,18 @@ def _read(row: asyncpg.Record) -> Refusal:
     return Refusal(**{**row, **read})
 
 
-_INSERT: Final = """
+# The row of who refuses at the same moment is waited for and judged as it is then: it is replaced once.
+_RECORD: Final = """
 INSERT INTO notify.refusal (
     alert_id, revision, agency, refused_at, reason, key_id, person_sealed, role_sealed, note_sealed
 )
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
 WHERE NOT EXISTS (SELECT FROM notify.acknowledgement k WHERE k.alert_id = $1)
-ON CONFLICT (alert_id) DO NOTHING
+ON CONFLICT (alert_id) DO UPDATE SET
+    revision = excluded.revision, refused_at = excluded.refused_at, reason = excluded.reason,
+    key_id = excluded.key_id, person_sealed = excluded.person_sealed, role_sealed = excluded.role_sealed,
+    note_sealed = excluded.note_sealed
+WHERE excluded.reason = 'conflict_of_interest' AND refusal.reason <> 'conflict_of_interest'
 RETURNING true
 """
 _SELECT: Final = """

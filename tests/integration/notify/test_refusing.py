@@ -1,5 +1,6 @@
 """A person at the agency does not take an alert over: recorded, told to routing, and no more sent."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -43,11 +44,51 @@ async def test_routing_hears_why_and_nothing_else_and_what_was_typed_is_sealed(
     assert [receipt.reason for receipt in receipts if isinstance(receipt, Refused)] == [
         RefusalReason.CONFLICT_OF_INTEREST
     ]
-    assert [line["is_first"] for line in logs if line["event"] == "alert.refused"] == [True, False]
+    assert [line["is_recorded"] for line in logs if line["event"] == "alert.refused"] == [True, False]
     (row,) = await rig.query("SELECT * FROM notify.refusal")
     for where in (logs, receipts, row):
         assert "Ortiz" not in str(where)
         assert "Ejemplovich" not in str(where)
+
+
+async def test_a_conflict_of_interest_takes_the_place_of_another_reason_once(
+    rig: Rig, agencies: None
+) -> None:
+    async with running_notify(rig, rig.settings()) as notify:
+        alert = await rig.send_alert()
+        await rig.wait_for_receipts("stored")
+        await refuse(notify, alert.alert_id, note="Nobody is in.")
+        conflicts = await asyncio.gather(
+            *(
+                refuse(notify, alert.alert_id, person=person, reason="conflict_of_interest")
+                for person in ("A. Doe", "B. Roe")
+            )
+        )
+        weaker = await refuse(notify, alert.alert_id, reason="duplicate")
+        receipts = await rig.wait_for_receipts("stored", "refused", "refused")
+        await notify.ask("POST", f"/v1/alerts/{alert.alert_id}/acknowledge", key=KEY, json=PERSON)
+        again = await refuse(notify, alert.alert_id)
+    assert [reply.body for reply in conflicts] == [weaker.body, weaker.body]
+    assert (weaker.body["reason"], weaker.body["note"]) == ("conflict_of_interest", None)
+    assert weaker.body["person"] in {"A. Doe", "B. Roe"}
+    assert again.body == weaker.body
+    assert [receipt.reason for receipt in receipts if isinstance(receipt, Refused)] == [
+        RefusalReason.NO_CAPACITY,
+        RefusalReason.CONFLICT_OF_INTEREST,
+    ]
+
+
+async def test_a_conflict_of_interest_takes_no_place_once_somebody_acknowledged(
+    rig: Rig, agencies: None
+) -> None:
+    async with running_notify(rig, rig.settings()) as notify:
+        alert = await rig.send_alert()
+        await rig.wait_for_receipts("stored")
+        await refuse(notify, alert.alert_id)
+        await notify.ask("POST", f"/v1/alerts/{alert.alert_id}/acknowledge", key=KEY, json=PERSON)
+        late = await refuse(notify, alert.alert_id, reason="conflict_of_interest")
+    assert late.status == 409
+    assert [row["reason"] for row in await rig.query("SELECT reason FROM notify.refusal")] == ["no_capacity"]
 
 
 async def test_nothing_more_is_sent_and_nobody_is_waited_for(rig: Rig, receivers: Receivers) -> None:

@@ -1,11 +1,12 @@
 """What the templates make of values, whatever stands in them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from schemas.vocabulary import RefusalReason, Urgency
-from services.notify.api.pages import REASONS, Pages, draw_qr, select_facts
+from services.notify.api.pages import Pages, draw_qr, select_facts
 from services.notify.handlers.desk import Notice, Taken
 from services.notify.handlers.reading import OpenAlert
 from services.notify.handlers.refusing import Declined
@@ -47,7 +48,7 @@ def show(
         data=alert.data,
         facts=select_facts(alert.data),
         role=PERSON.role,
-        reasons=REASONS,
+        reasons=alert.reasons,
         chosen="duplicate",
         note=HOSTILE,
     )
@@ -94,12 +95,17 @@ def test_what_was_answered_says_by_whom() -> None:
         note=None,
     )
     assert "by Jo, lead" in show(taken=taken)
-    assert "Nobody is free to act. Others are being asked" in show(declined=declined)
+    refused = show(declined=declined)
+    assert "Nobody is free to act. Others are being asked" in refused
+    # A colleague may still say that there is a conflict of interest, and nothing else.
+    assert [reason for reason in RefusalReason if f'value="{reason}"' in refused] == ["conflict_of_interest"]
+    conflict = replace(declined, reason=RefusalReason.CONFLICT_OF_INTEREST)
+    assert "/refuse" not in show(declined=conflict)
 
 
 def test_every_reason_has_words() -> None:
     page = show()
-    assert [reason for reason in REASONS if f'value="{reason}"' not in page] == []
+    assert [reason for reason in RefusalReason if f'value="{reason}"' not in page] == []
 
 
 def test_a_qr_code_is_drawn_within_the_page() -> None:
