@@ -18,9 +18,9 @@ BENCH_FILE = $(if $(filter all,$(PART)),$(KAFKA),$(PART))
 # What is compiled once is kept: half of what four workers do before their first test is compiling the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Most of a test is waiting for another process. Each worker has its own servers, and runs whole modules
-# (tests/support/schedule.py).
-WORKERS ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile
+# A third of a test is waiting for another process: one worker more than cores. Each has its own servers, and runs
+# whole modules (tests/support/schedule.py).
+WORKERS ?= --numprocesses=$(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses=4 --dist=loadfile
 
 VENV := .venv
 BIN := $(VENV)/bin
