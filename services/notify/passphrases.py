@@ -1,7 +1,6 @@
 """Passphrases at rest: argon2id with the parameters of RFC 9106, off the event loop and few at a time."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -20,20 +19,24 @@ AT_ONCE: Final = 2
 
 MOST_WAITING: Final = 32
 
+NOBODY: Final = (
+    "$argon2id$v=19$m=65536,t=3,p=4$TImbD0xQIu4EDxh0bb8IOA$n4TzEThCoN+xv50GKBIJswB+gbKkNTyNE6gijKYmv2s"
+)
+"""The hash of what nobody knows: a name that is not known must take as long to judge as one that is."""
+
 
 class BusyError(Exception):
     """Too many wait to be judged: the client may ask again in a moment."""
 
 
 class Passphrases:
-    """Hashes and verifies; both take the same time for a person nobody knows."""
+    """Hashes and verifies; it takes the same time for a person nobody knows."""
 
-    def __init__(self, executor: ThreadPoolExecutor, hasher: PasswordHasher) -> None:
+    def __init__(self, executor: ThreadPoolExecutor, hasher: PasswordHasher, *, nobody: str) -> None:
         self._executor = executor
         self._hasher = hasher
+        self._nobody = nobody
         self._waiting = 0
-        self._nobody: str | None = None
-        self._lock = threading.Lock()
 
     async def hash(self, passphrase: str) -> str:
         """Raises BusyError."""
@@ -45,20 +48,10 @@ class Passphrases:
 
     def _verify(self, known: str | None, passphrase: str) -> bool:
         try:
-            self._hasher.verify(known or self._hash_of_nobody(), passphrase)
+            self._hasher.verify(known or self._nobody, passphrase)
         except (VerificationError, InvalidHashError):
             return False
         return known is not None
-
-    def _hash_of_nobody(self) -> str:
-        with self._lock:
-            if self._nobody is None:
-                self._nobody = self._hasher.hash("nobody signs in with this")
-            return self._nobody
-
-    def prepare(self) -> None:
-        """The first unknown name must not take twice as long."""
-        self._hash_of_nobody()
 
     async def _run(self, work: Callable[[], _Answer]) -> _Answer:
         if self._waiting >= MOST_WAITING:
@@ -73,6 +66,4 @@ class Passphrases:
 @asynccontextmanager
 async def open_passphrases() -> AsyncIterator[Passphrases]:
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passphrase") as executor:
-        passphrases = Passphrases(executor, PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY))
-        await asyncio.get_running_loop().run_in_executor(executor, passphrases.prepare)
-        yield passphrases
+        yield Passphrases(executor, PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY), nobody=NOBODY)

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
+from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from services.notify.passphrases import MOST_WAITING, BusyError, Passphrases, open_passphrases
+from services.notify.passphrases import MOST_WAITING, NOBODY, BusyError, Passphrases, open_passphrases
 from services.notify.people import Secrets, find_passphrase_problem, name_contact
 from services.notify.people_keys import PeopleKeys
 
@@ -35,14 +36,18 @@ async def test_a_passphrase_is_the_same_from_every_keyboard_and_nobodys_fits_non
         known = await passphrases.hash(composed)
         assert await passphrases.verify(known, apart)
         assert not await passphrases.verify(known, "\u00e9t\u00e9 comme \u00e9t\u00e9")
-        assert not await passphrases.verify(None, "nobody signs in with this")
+        assert not await passphrases.verify(None, composed)
     assert known.startswith("$argon2id$v=19$m=65536,")
+
+
+def test_nobodys_passphrase_takes_as_long_to_judge_as_anybodys() -> None:
+    assert extract_parameters(NOBODY) == RFC_9106_LOW_MEMORY
 
 
 async def test_so_many_wait_to_be_judged_and_no_more() -> None:
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with ThreadPoolExecutor(1) as executor:
-        passphrases = Passphrases(executor, cheap)
+        passphrases = Passphrases(executor, cheap, nobody=cheap.hash("a"))
         asked = [passphrases.verify(None, "x") for _ in range(MOST_WAITING + 1)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert await passphrases.verify(None, "x") is False
