@@ -15,8 +15,8 @@ from tests.support.kafka_choice import CHOSEN, ON_APACHE
 from tests.support.schedule import Schedule
 
 # No test speaks to a server that a public authority has certified, and to read them all costs 25 ms of CPU
-# for each TLS context of each process that a test starts.
-os.environ.setdefault("SSL_CERT_FILE", os.devnull)
+# for each TLS context of each process that a test starts. Often it is set already, to the file that has them.
+os.environ["SSL_CERT_FILE"] = os.devnull
 
 TESTS = Path(__file__).parent
 
