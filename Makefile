@@ -3,7 +3,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 
-PYTHON ?= python3
+# Which Python the virtual environment is made with; unless named, requirements/venv chooses.
+PYTHON ?=
 ARGS ?=
 UPGRADE ?=
 # The broker: embedded (in memory, at once) or apache (the real one: needs Java 17, and Maven the first time).
@@ -82,7 +83,7 @@ clean: ## Remove caches and build products (.venv stays)
 # (a resolver tries the newest release of a package before it sees the pin, and stops because that has no hash); `pip check`
 # says if it was not whole. Without build isolation: the build backend comes from the lock too.
 $(INSTALLED): $(LOCK) pyproject.toml
-	@requirements/venv $(PYTHON) $(VENV)
+	@requirements/venv '$(PYTHON)' $(VENV)
 	@echo "Installing $$(grep -c == $(LOCK)) pinned packages ..."
 	@$(PIP) install --quiet --require-hashes --no-deps -r $(LOCK)
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
