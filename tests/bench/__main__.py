@@ -34,6 +34,8 @@ WANTED_EVENTS: Final = 1000
 WANTED_ALERTS: Final = 2000
 WANTED_P99_MS: Final = 250
 WANTED_MB: Final = 150
+WANTED_GROWTH_MB: Final = 5
+"""Of the second half of the full part: what fills up once has filled up in the first."""
 WANTED_READY_SECONDS: Final = 8
 _SETTLE_SECONDS: Final = 30.0
 # Beside everything else a fifth of the past has to do, and is scaled up: the whole of it is measured alone.
@@ -214,6 +216,9 @@ def compare(webhooks: Mapping[str, Any]) -> dict[str, bool]:
         "p99 at half the load <= 250 ms": half["accepted_to_received_ms"]["p99"] <= WANTED_P99_MS,
         "memory <= 150 MB per service": all(
             each["max_mb"] <= WANTED_MB for each in webhooks["memory"].values()
+        ),
+        "memory flat: <= 5 MB more at the end than at half-time": all(
+            each["growth_second_half_mb"] <= WANTED_GROWTH_MB for each in webhooks["memory"].values()
         ),
         "ready in <= 8 s": webhooks["ready_seconds"] <= WANTED_READY_SECONDS,
     }
