@@ -1,12 +1,11 @@
 """Looking for work without a next step: what is found is counted, alarmed and told beside readiness."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
 from services.runtime.health import JsonFact
-from services.runtime.kafka import is_passing_trouble
 from services.runtime.logs import get_logger
+from services.runtime.repeating import repeat_for_ever
 
 log = get_logger()
 
@@ -35,11 +34,8 @@ class StrandedWatch:
         self._found = found
 
     async def look_for_ever(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except Exception as error:
-                if not is_passing_trouble(error):
-                    raise
-                log.warning("work.not_looked_for", exc_info=error)
-            await asyncio.sleep(LOOK_SECONDS)
+        await repeat_for_ever(
+            self.look,
+            seconds=LOOK_SECONDS,
+            on_trouble=lambda error: log.warning("work.not_looked_for", exc_info=error),
+        )

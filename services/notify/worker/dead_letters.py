@@ -1,11 +1,10 @@
 """How many dead letters there are, told beside readiness: what nobody redrives is not forgotten."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from services.runtime.kafka import is_passing_trouble
 from services.runtime.logs import get_logger
+from services.runtime.repeating import repeat_for_ever
 
 log = get_logger()
 
@@ -24,11 +23,11 @@ class DeadLetterGauge:
         return self._found
 
     async def look_for_ever(self) -> None:
-        while True:
-            try:
-                self._found = await self._count()
-            except Exception as error:
-                if not is_passing_trouble(error):
-                    raise
-                log.warning("dead_letters.not_counted", exc_info=error)
-            await asyncio.sleep(LOOK_SECONDS)
+        await repeat_for_ever(
+            self._look,
+            seconds=LOOK_SECONDS,
+            on_trouble=lambda error: log.warning("dead_letters.not_counted", exc_info=error),
+        )
+
+    async def _look(self) -> None:
+        self._found = await self._count()

@@ -13,8 +13,8 @@ from services.notify.heartbeats import DueHeartbeat, Told, build_heartbeat, choo
 from services.notify.repository.heartbeats import HeartbeatRepository
 from services.notify.worker.suspending import Suspensions
 from services.runtime.clock import Clock
-from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.logs import get_logger
+from services.runtime.repeating import repeat_for_ever, take_pages
 
 log = get_logger()
 
@@ -38,14 +38,11 @@ class Heartbeats:
     """The directory version whose endpoints are known."""
 
     async def send_for_ever(self) -> None:
-        pause = min(LONGEST_LOOK_SECONDS, self.period.total_seconds() / 4)
-        while True:
-            try:
-                while await self.send_due() == MOST_AT_ONCE:
-                    pass
-            except TRANSIENT_ERRORS as error:
-                log.warning("heartbeats.not_sent", exc_info=error)
-            await asyncio.sleep(pause)
+        await repeat_for_ever(
+            lambda: take_pages(self.send_due, full=MOST_AT_ONCE),
+            seconds=min(LONGEST_LOOK_SECONDS, self.period.total_seconds() / 4),
+            on_trouble=lambda error: log.warning("heartbeats.not_sent", exc_info=error),
+        )
 
     async def send_due(self) -> int:
         """How many were due. Raises one of database.TRANSIENT_ERRORS: they are due again after the lease."""

@@ -1,6 +1,5 @@
 """Telling routing of alerts that nobody acknowledged in time; what follows from that, routing decides."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -8,8 +7,8 @@ from typing import Final
 from services.notify.repository.awaited import AwaitedRepository
 from services.notify.repository.rows import ReceiptBatch
 from services.runtime.clock import Clock
-from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.logs import get_logger
+from services.runtime.repeating import repeat_for_ever, take_pages
 
 log = get_logger()
 
@@ -27,13 +26,11 @@ class LatenessWatch:
     clock: Clock
 
     async def watch_for_ever(self) -> None:
-        while True:
-            try:
-                while await self.report() == MOST_AT_ONCE:
-                    pass
-            except TRANSIENT_ERRORS as error:
-                log.warning("alerts.not_watched", exc_info=error)
-            await asyncio.sleep(WATCH_SECONDS)
+        await repeat_for_ever(
+            lambda: take_pages(self.report, full=MOST_AT_ONCE),
+            seconds=WATCH_SECONDS,
+            on_trouble=lambda error: log.warning("alerts.not_watched", exc_info=error),
+        )
 
     async def report(self) -> int:
         """How many were found late."""

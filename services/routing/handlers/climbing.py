@@ -29,6 +29,7 @@ from services.runtime.database import transaction
 from services.runtime.kafka import is_passing_trouble
 from services.runtime.keyring import CaseKey
 from services.runtime.logs import get_logger
+from services.runtime.repeating import take_pages
 
 log = get_logger()
 
@@ -91,8 +92,7 @@ class Climber:
 
     async def _try_to_climb(self) -> None:
         try:
-            while await self.climb_due() == PAGE:
-                pass
+            await take_pages(self.climb_due, full=PAGE)
         except Exception as error:
             if not is_passing_trouble(error):
                 raise

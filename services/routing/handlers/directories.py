@@ -26,8 +26,9 @@ from services.routing.repository.directories import (
 )
 from services.runtime.database import TRANSIENT_ERRORS, Connection, Pool, transaction
 from services.runtime.health import NotReadyError
-from services.runtime.kafka import Publisher, ReceivedRecord, Record, is_passing_trouble
+from services.runtime.kafka import Publisher, ReceivedRecord, Record
 from services.runtime.logs import get_logger
+from services.runtime.repeating import repeat_for_ever
 
 log = get_logger()
 
@@ -199,14 +200,11 @@ class DirectoryDesk:
 
         The topic is read only for a version that this process did not publish itself.
         """
-        while True:
-            try:
-                await self._publish_missing(read_topic)
-            except Exception as error:
-                if not is_passing_trouble(error):
-                    raise
-                log.warning("directory.not_published", exc_info=error)
-            await asyncio.sleep(FOLLOW_SECONDS)
+        await repeat_for_ever(
+            lambda: self._publish_missing(read_topic),
+            seconds=FOLLOW_SECONDS,
+            on_trouble=lambda error: log.warning("directory.not_published", exc_info=error),
+        )
 
     async def _publish_missing(self, read_topic: ReadTopic) -> None:
         before = self._published

@@ -1,14 +1,13 @@
 """Publishing again what was decided and nobody has taken over."""
 
-import asyncio
 from typing import Final
 
 from services.routing.handlers.messages import HAND_OVER_PATIENCE
 from services.routing.handlers.sending import Sender
 from services.routing.repository.outbox import OutboxRepository
 from services.routing.repository.rows import OutboxMessage
-from services.runtime.kafka import is_passing_trouble
 from services.runtime.logs import get_logger
+from services.runtime.repeating import repeat_for_ever
 
 log = get_logger()
 
@@ -26,9 +25,13 @@ class HandOver:
 
     async def sweep_for_ever(self) -> None:
         """First what went to a cluster that is no more, then every five seconds what is late."""
-        while True:
-            await self._try_to_sweep()
-            await asyncio.sleep(SWEEP_SECONDS)
+        await repeat_for_ever(
+            self._sweep,
+            seconds=SWEEP_SECONDS,
+            on_trouble=lambda error: log.warning(
+                "messages.not_republished", reason="unavailable", exc_info=error
+            ),
+        )
 
     async def republish_lost(self) -> int:
         """What was published to another cluster than this one: its log is gone."""
@@ -46,14 +49,9 @@ class HandOver:
         await self._publish(page, reason="not_taken_over")
         return len(page)
 
-    async def _try_to_sweep(self) -> None:
-        try:
-            await self.republish_lost()
-            await self.republish_late()
-        except Exception as error:
-            if not is_passing_trouble(error):
-                raise
-            log.warning("messages.not_republished", reason="unavailable", exc_info=error)
+    async def _sweep(self) -> None:
+        await self.republish_lost()
+        await self.republish_late()
 
     async def _publish(self, page: list[OutboxMessage], *, reason: str) -> None:
         if not page:

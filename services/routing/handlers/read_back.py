@@ -1,14 +1,14 @@
 """Our own receipts that the log has, until intake has read past them."""
 
-import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from services.routing.repository.outbox import OutboxRepository
-from services.runtime.kafka import Place, is_passing_trouble, next_offsets
+from services.runtime.kafka import Place, next_offsets
 from services.runtime.logs import get_logger
+from services.runtime.repeating import repeat_for_ever
 
 log = get_logger()
 
@@ -54,14 +54,11 @@ class ReadBack:
         return len(done)
 
     async def settle_for_ever(self) -> None:
-        while True:
-            try:
-                await self.settle()
-            except Exception as error:
-                if not is_passing_trouble(error):
-                    raise
-                log.warning("messages.not_settled", exc_info=error)
-            await asyncio.sleep(SETTLE_SECONDS)
+        await repeat_for_ever(
+            self.settle,
+            seconds=SETTLE_SECONDS,
+            on_trouble=lambda error: log.warning("messages.not_settled", exc_info=error),
+        )
 
 
 def _is_read(published: _Published, read: Mapping[int, int]) -> bool:

@@ -1,6 +1,5 @@
 """Duties that are due soon or overdue: who is reminded is decided here, once a step, whoever looks."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,9 +20,9 @@ from services.routing.repository.follow_ups import FollowUpRepository
 from services.routing.repository.reminders import RemindedDuty, ReminderRepository
 from services.routing.repository.rows import Account, Origin
 from services.runtime.database import Connection, transaction
-from services.runtime.kafka import is_passing_trouble
 from services.runtime.keyring import CaseKey
 from services.runtime.logs import get_logger
+from services.runtime.repeating import repeat_for_ever, take_pages
 
 log = get_logger()
 
@@ -51,15 +50,11 @@ class Reminders:
         self._identities = identities
 
     async def remind_for_ever(self) -> None:
-        while True:
-            try:
-                while await self.remind() == PAGE:
-                    pass
-            except Exception as error:
-                if not is_passing_trouble(error):
-                    raise
-                log.warning("duties.not_reminded", reason="unavailable", exc_info=error)
-            await asyncio.sleep(LOOK_SECONDS)
+        await repeat_for_ever(
+            lambda: take_pages(self.remind, full=PAGE),
+            seconds=LOOK_SECONDS,
+            on_trouble=lambda error: log.warning("duties.not_reminded", reason="unavailable", exc_info=error),
+        )
 
     async def remind(self) -> int:
         """How many duties were looked at. Raises transient errors: the same are then due again."""

@@ -1,6 +1,5 @@
 """Agencies that left, or whose agreement ended, while something was on its way to them."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
@@ -17,9 +16,9 @@ from services.routing.repository.follow_ups import FollowUpRepository
 from services.routing.repository.rows import KeyedCase, Origin
 from services.runtime.crypto import SealError
 from services.runtime.database import transaction
-from services.runtime.kafka import is_passing_trouble
 from services.runtime.keyring import CaseKey
 from services.runtime.logs import get_logger
+from services.runtime.repeating import repeat_for_ever
 
 log = get_logger()
 
@@ -37,9 +36,13 @@ class Withdrawals:
         self._means = means
 
     async def look_for_ever(self) -> None:
-        while True:
-            await self._try_to_withdraw()
-            await asyncio.sleep(LOOK_SECONDS)
+        await repeat_for_ever(
+            self.withdraw,
+            seconds=LOOK_SECONDS,
+            on_trouble=lambda error: log.warning(
+                "alerts.not_withdrawn", reason="unavailable", exc_info=error
+            ),
+        )
 
     async def withdraw(self) -> int:
         """How many alerts were amended or stopped. Raises transient errors: the rest is found again."""
@@ -50,14 +53,6 @@ class Withdrawals:
             if len(page) < PAGE:
                 return count
             after = page[-1].case_ref
-
-    async def _try_to_withdraw(self) -> None:
-        try:
-            await self.withdraw()
-        except Exception as error:
-            if not is_passing_trouble(error):
-                raise
-            log.warning("alerts.not_withdrawn", reason="unavailable", exc_info=error)
 
     async def _withdraw_page(self, *, after: str) -> tuple[list[KeyedCase], list[Judged]]:
         async with transaction(self._means.pool) as connection:
