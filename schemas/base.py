@@ -1,7 +1,7 @@
 """What every wire model shares: frozen, closed, and silent about the values it refuses."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
@@ -40,6 +40,13 @@ _INSTANT: Final = (
     r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 2199
+_BORDER_YEARS: Final = frozenset({_FIRST_YEAR, _LAST_YEAR})
+_NO_INSTANT: Final = (
+    "must be an RFC 3339 date-time with its zone, "
+    f"between the years {_FIRST_YEAR} and {_LAST_YEAR}, in UTC, too"
+)
 _DURATION: Final = (
     r"^P(?=.)(?:([0-9]{1,4})D)?(?:T(?=.)(?:([0-9]{1,5})H)?(?:([0-9]{1,5})M)?(?:([0-9]{1,5})S)?)?$"
 )
@@ -50,12 +57,18 @@ def _parse_instant(value: object) -> datetime:
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not re.fullmatch(_INSTANT, value):
-        raise ValueError("must be an RFC 3339 date-time with its zone, between the years 1900 and 2199")
+        raise ValueError(_NO_INSTANT)
     try:
-        return datetime.fromisoformat(value.upper())
+        instant = datetime.fromisoformat(value.upper())
     except ValueError:
         # Its own text quotes the value.
-        raise ValueError("names a day or a time that does not exist, such as 30 February") from None
+        raise ValueError(
+            "names a day or a time that does not exist, such as 30 February or a leap second"
+        ) from None
+    # What is passed on is written in UTC, and must be an instant still.
+    if instant.year in _BORDER_YEARS and not _FIRST_YEAR <= instant.astimezone(UTC).year <= _LAST_YEAR:
+        raise ValueError(_NO_INSTANT)
+    return instant
 
 
 def _parse_length(value: object) -> timedelta:

@@ -167,14 +167,17 @@ def test_a_sound_pack_is_loaded(tmp_path: Path) -> None:
         (
             "in_force_from: 2026-01-01T00:00:00-08:00",
             "in_force_from: 2026-02-30T00:00:00-08:00",
-            "a.yaml:5:16: `in_force_from`: names a day or a time that does not exist, such as 30 February",
+            (
+                "a.yaml:5:16: `in_force_from`: names a day or a time that does not exist, "
+                "such as 30 February or a leap second"
+            ),
         ),
         (
             "in_force_from: 2026-01-01T00:00:00-08:00",
             "in_force_from: 2026-01-01",
             (
                 "a.yaml:5:16: `in_force_from`: must be an RFC 3339 date-time with its zone, "
-                "between the years 1900 and 2199"
+                "between the years 1900 and 2199, in UTC, too"
             ),
         ),
     ],
