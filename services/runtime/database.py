@@ -56,6 +56,9 @@ TRANSIENT_ERRORS: Final[tuple[type[Exception], ...]] = (
 )
 """Errors after which the same work may succeed if it is done again from its beginning."""
 
+UnstorableTextError: TypeAlias = asyncpg.CharacterNotInRepertoireError
+"""A text holds what PostgreSQL cannot: U+0000. So nothing that it holds is called so."""
+
 
 def is_transient(error: BaseException) -> bool:
     """Whether asking the database again can help."""

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Path
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
+from schemas.vocabulary import EventId
 from services.intake.api.journal import log_received
 from services.intake.api.requests import (
     CutBodyError,
@@ -44,6 +46,7 @@ log = get_logger()
 OK: Final = 200
 MAX_BYTES_IN_HAND: Final = 32 * 1024 * 1024
 """Of bodies that wait for PostgreSQL or Kafka at the same time; what comes on top is told 503."""
+_EVENT_ID: Final = TypeAdapter[str](EventId)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,8 @@ class IntakeApi:
         caller = authenticate(request.scope["headers"], access)
         if not caller.is_active:
             raise RefusedRequestError(refusals.refuse_offboarded())
+        if not _is_event_id(event_id):
+            raise RefusedRequestError(refusals.refuse_undecided())
         try:
             report = await intake.statuses.find_report(source=caller.source, event_id=event_id)
         except TRANSIENT_ERRORS:
@@ -151,6 +156,14 @@ class IntakeApi:
         if report is None:
             raise RefusedRequestError(refusals.refuse_undecided())
         return report
+
+
+def _is_event_id(text: str) -> bool:
+    try:
+        _EVENT_ID.validate_python(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def _find_mode(headers: Sequence[Header]) -> Mode:

@@ -39,6 +39,7 @@ def build_app(api: IntakeApi, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
         description=documents.DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         routes=list(routes),
     )
     app.router.add_api_route(

@@ -51,7 +51,7 @@ from services.notify.handlers.onboarding import OnboardingDesk
 from services.notify.handlers.operations import OperatorDesk, UnknownAgencyError
 from services.notify.handlers.recovery import RecoveryDesk
 from services.notify.pulse import PulseState
-from services.runtime.database import TRANSIENT_ERRORS
+from services.runtime.database import TRANSIENT_ERRORS, UnstorableTextError
 from services.runtime.logs import get_logger
 from services.runtime.problems import Problem
 
@@ -124,6 +124,7 @@ def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
         description=documents.DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         routes=list(routes),
     )
     authenticate = _build_authenticate(door)
@@ -237,6 +238,11 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> Response:
         return respond(describe_invalid(error))
+
+    @app.exception_handler(UnstorableTextError)
+    async def on_unstorable(_: Request, __: Exception) -> Response:
+        detail = "A text of the request holds U+0000, which no text here may."
+        return respond(Problem(status=422, detail=detail))
 
     @app.exception_handler(HTTPException)
     async def on_http_error(_: Request, error: HTTPException) -> Response:

@@ -12,6 +12,7 @@ from services.routing.api import documents
 from services.routing.api.endpoints import RefusedRequestError, RoutingApi, refuse
 from services.routing.api.protocols import ProtocolApi
 from services.routing.handlers.operators import Operators
+from services.runtime.database import UnstorableTextError
 from services.runtime.logs import get_logger
 from services.runtime.problems import Problem, problem_response
 
@@ -28,6 +29,7 @@ def build_app(api: RoutingApi, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
         routes=list(routes),
     )
     app.add_api_route("/v1/directory", api.put_directory, methods=["PUT"], **documents.PUT_DIRECTORY)
@@ -73,6 +75,11 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, __: RequestValidationError) -> Response:
         return problem_response(Problem(status=422, detail="A parameter is not what the API describes."))
+
+    @app.exception_handler(UnstorableTextError)
+    async def on_unstorable(_: Request, __: Exception) -> Response:
+        detail = "A text of the request holds U+0000, which no text here may."
+        return problem_response(Problem(status=422, detail=detail))
 
     @app.exception_handler(HTTPException)
     async def on_http_error(_: Request, error: HTTPException) -> Response:

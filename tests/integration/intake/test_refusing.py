@@ -143,6 +143,8 @@ async def test_a_request_without_a_trace_gets_an_id_of_its_own(standing: MemberS
     [
         ("GET", "/", 404),
         ("POST", "/v1/nothing", 404),
+        ("POST", "/v1/events/", 404),
+        ("GET", "/livez/", 404),
         ("GET", "/v1/events", 405),
         ("PUT", "/v1/events", 405),
         ("DELETE", "/v1/events/e1", 405),

@@ -65,7 +65,7 @@ async def wait_known(member: MemberSystem, event_id: str) -> None:
 
 async def test_an_undecided_event_is_unknown_for_now(member: MemberSystem) -> None:
     await member.send(build_event("e1"))
-    for event_id in ("e1", "never-sent", "not an id", "x" * 500):
+    for event_id in ("e1", "never-sent", "not an id", "x" * 500, "a\0b"):
         reply = await member.status_of(event_id)
         assert (reply.status, reply.media_type) == (404, "application/problem+json")
         assert int(reply.headers["retry-after"]) >= 1
