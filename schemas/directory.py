@@ -1,11 +1,12 @@
 """The directory: agencies, their roles, contacts, endpoints and keys, and the sources that may emit."""
 
 import hashlib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from schemas.base import Instant, Opt, WireModel
 from schemas.credentials import (
@@ -38,7 +39,22 @@ Email = Annotated[
     ),
 ]
 """As HTML has it: one plain address, so that no comma or bracket makes two of it."""
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s]*$", max_length=2000)]
+
+
+def _names_nobody(url: str) -> str:
+    authority = re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0]
+    if "@" in authority:
+        raise ValueError("must hold no user or password, which everybody who reads the directory would see")
+    return url
+
+
+Url = Annotated[
+    str,
+    StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s]*$", max_length=2000),
+    AfterValidator(_names_nobody),
+    Field(json_schema_extra={"pattern": r"^https?://[^\s/?#@]+([/?#][^\s]*)?$"}),
+]
+"""Where a webhook goes. It is kept and shown in the clear: the signature is what a receiver goes by."""
 
 
 SampleDirectory = Literal["sample"]

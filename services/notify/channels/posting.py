@@ -5,7 +5,6 @@ repetition, nothing from the environment, and no address that the operator does 
 """
 
 import asyncio
-import base64
 import socket
 import ssl
 from collections import defaultdict, deque
@@ -65,14 +64,12 @@ def read_target(url: str, head: str) -> Target:
         host, port = parsed.raw_host, parsed.port
     except ValueError as error:
         raise UrlUnusableError from error
-    if parsed.scheme not in {"http", "https"} or not host or not port:
+    # No credentials go out: what is in a URL was never sealed.
+    if parsed.scheme not in {"http", "https"} or not host or not port or parsed.user is not None:
         raise UrlUnusableError
-    lines = [f"POST {parsed.raw_path_qs} HTTP/1.1", f"host: {parsed.host_port_subcomponent}"]
-    if parsed.user is not None:
-        password = f"{parsed.user}:{parsed.password or ''}"
-        lines.append(f"authorization: Basic {base64.b64encode(password.encode()).decode()}")
+    first = f"POST {parsed.raw_path_qs} HTTP/1.1\r\nhost: {parsed.host_port_subcomponent}\r\n"
     origin = Origin(host, port, is_secure=parsed.scheme == "https")
-    return Target(origin, ("\r\n".join(lines) + "\r\n" + head).encode())
+    return Target(origin, (first + head).encode())
 
 
 def build_tls_context(authorities: Path | None = None) -> ssl.SSLContext:
