@@ -18,6 +18,7 @@ CATALOGUE: Catalogue = MappingProxyType(
                 "event_id",
                 "case_ref",
             ),
+            apart=("status",),
         ),
         "event.accepted": LogEntry(
             "info",
@@ -25,7 +26,7 @@ CATALOGUE: Catalogue = MappingProxyType(
             ("event_id", "source", "case_ref"),
         ),
         "event_status.asked": LogEntry(
-            "info", "A source asked what became of an event.", ("status", "event_id")
+            "info", "A source asked what became of an event.", ("status", "event_id"), apart=("status",)
         ),
         "events.not_stored": LogEntry(
             "warning",

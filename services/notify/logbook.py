@@ -112,6 +112,7 @@ CATALOGUE: Catalogue = MappingProxyType(
                 "duration_ms",
                 "next_step",
             ),
+            apart=("channel", "outcome"),
         ),
         "delivery.held": LogEntry(
             "info",

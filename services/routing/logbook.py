@@ -29,6 +29,7 @@ CATALOGUE: Final[Catalogue] = MappingProxyType(
             "error",
             "Nobody may act on this record; it is kept whole and the coordinators are told.",
             (*_EVENT, "reason", "alert_count"),
+            apart=("reason",),
         ),
         "decision.undeliverable": LogEntry(
             "error",

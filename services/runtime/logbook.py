@@ -10,11 +10,15 @@ LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One kind of log line: its level, what it tells an operator, and the keys it may carry."""
+    """One kind of log line: its level, what it tells an operator, and the keys it may carry.
+
+    ``apart`` are those of its keys, each with a few values, by which `/metrics` counts its lines apart.
+    """
 
     level: LogLevel
     meaning: str
     keys: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 Catalogue: TypeAlias = Mapping[str, LogEntry]

@@ -11,6 +11,7 @@ import orjson
 from services.runtime import logbook
 from services.runtime.faults import error_at, error_type
 from services.runtime.logbook import COMMON_KEYS, LIBRARY_LOGGED, UNCATALOGUED, Catalogue, LogLevel
+from services.runtime.tally import HowToAdd, find_how_to_add
 
 MAX_TEXT: Final = 256
 MAX_ITEMS: Final = 64
@@ -46,6 +47,7 @@ class LineRules:
     catalogue: Catalogue
     allowed: Mapping[str, frozenset[str]]
     known_keys: frozenset[str]
+    added: Mapping[str, HowToAdd]
     threshold: int
     strict: bool = False
 
@@ -66,6 +68,7 @@ def build_rules(
         catalogue=entries,
         allowed=allowed,
         known_keys=common.union(*allowed.values()),
+        added=find_how_to_add(entries),
         threshold=LEVELS[level],
         strict=strict,
     )

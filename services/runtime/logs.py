@@ -10,7 +10,7 @@ by message: pass ``exc_info=error``.
 
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,6 +36,7 @@ from services.runtime.logline import (
     render_json,
     withhold,
 )
+from services.runtime.tally import HowToAdd, LineTally
 
 __all__ = [
     "DroppedKeys",
@@ -46,6 +47,8 @@ __all__ = [
     "configure",
     "dropped_keys",
     "get_logger",
+    "line_tally",
+    "list_added",
 ]
 
 _LOGGING_PACKAGES = ("structlog", "logging", "services.runtime.log")
@@ -62,6 +65,8 @@ class LogFormat(StrEnum):
 
 dropped_keys = DroppedKeys()
 """The counter of dropped keys, for metrics and tests."""
+line_tally = LineTally()
+"""What the lines of this process came to, whatever their level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +86,14 @@ class _Pipeline:
     def __call__(self, _: object, level: str, keys: MutableMapping[str, Any]) -> bytes:
         setup = self.setup
         rules = setup.rules
+        event = keys["event"]
+        if event in rules.added:
+            line_tally.add(event, rules.added[event], keys)
         if LEVELS[level] < rules.threshold:
             raise structlog.DropEvent
         if keys.get("exc_info") is True:
             keys["exc_info"] = sys.exc_info()[1]
-        if keys["event"] not in rules.allowed:
+        if event not in rules.allowed:
             withhold(rules, keys, where=caller_at(_LOGGING_PACKAGES, inspect.currentframe()))
             level = "warning"
         if rules.strict:
@@ -170,6 +178,11 @@ def get_logger() -> FilteringBoundLogger:
             wrapper_class=structlog.make_filtering_bound_logger(0),
         ).bind(),
     )
+
+
+def list_added() -> Mapping[str, HowToAdd]:
+    """How the lines of each event are added up in ``line_tally``."""
+    return _PIPELINE.setup.rules.added
 
 
 @contextmanager

@@ -96,7 +96,11 @@ def test_a_shown_line_of_python_runs(command: Command, tmp_path: Path) -> None:
 def test_a_shown_request_goes_to_an_address_that_answers(command: Command) -> None:
     url = next(word for word in command.words if "$" in word and "/" in word and "Bearer" not in word)
     path = "/" + url.partition("/")[2].partition("?")[0]
-    assert any(pattern.fullmatch(path) for pattern in api_paths()) or path in {"/livez", "/readyz"}
+    assert any(pattern.fullmatch(path) for pattern in api_paths()) or path in {
+        "/livez",
+        "/readyz",
+        "/metrics",
+    }
     assert set(header_values(command, "Content-Type")) <= CONTENT_TYPES
 
 

@@ -66,6 +66,29 @@ async def test_a_process_whose_checks_pass_is_ready(client: aiohttp.ClientSessio
             assert answer.headers.keys().isdisjoint({"server", "date"})
 
 
+async def test_prometheus_reads_the_checks_and_the_facts_that_are_numbers(
+    client: aiohttp.ClientSession,
+) -> None:
+    probes = Probes()
+    probes.add_check("database", fine)
+    probes.add_check("directory", not_yet)
+    probes.add_fact("durability", lambda: "memory")
+    probes.add_fact("without_next_step", lambda: {"deliveries": 2})
+    with capture_logs({}):
+        async with (
+            open_server(Starlette(routes=health_routes(probes)), host="127.0.0.1", port=0) as address,
+            client.get(f"{address.url}/metrics") as answer,
+        ):
+            assert (answer.status, answer.content_type) == (200, "text/plain")
+            told = (await answer.text()).splitlines()
+    ours = {line for line in told if line.startswith(("tocsin_check{", "tocsin_fact{"))}
+    assert ours == {
+        'tocsin_check{check="database"} 1.0',
+        'tocsin_check{check="directory"} 0.0',
+        'tocsin_fact{fact="without_next_step.deliveries"} 2.0',
+    }
+
+
 async def test_a_taken_port_is_an_error_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         async with open_server(Starlette(), host="127.0.0.1", port=taken.getsockname()[1]):
