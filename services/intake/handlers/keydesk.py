@@ -6,15 +6,19 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from services.runtime.keyring import CaseKey, Keyring
+from services.runtime.patience import wait_within
 
 PACE_SECONDS: Final = 0.01
+PATIENCE_SECONDS: Final = 4.0
+"""A PostgreSQL that hangs is away, to a source: many hang up after five seconds."""
 
 
 class KeyDesk:
     """One query at a time and none within 10 ms of the last: load makes queries larger, not more."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, *, patience: float = PATIENCE_SECONDS) -> None:
         self._keyring = keyring
+        self._patience = patience
         self._turn = asyncio.Lock()
         self._wanted: set[str] = set()
         self._next: asyncio.Task[Mapping[str, CaseKey]] | None = None
@@ -32,7 +36,7 @@ class KeyDesk:
         if self._next is None:
             self._next = asyncio.create_task(self._ask())
         # Others wait for the same answer: one that goes away must not take it from them.
-        return await asyncio.shield(self._next)
+        return await wait_within(self._next, seconds=self._patience)
 
     async def _ask(self) -> Mapping[str, CaseKey]:
         loop = asyncio.get_running_loop()

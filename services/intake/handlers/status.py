@@ -1,5 +1,6 @@
 """What a source may learn of its own event, from the receipts of routing's decisions."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -8,11 +9,13 @@ from pydantic import ValidationError
 
 from schemas.alert import NoticeDuty
 from schemas.receipt import KIND_HEADER, Decided, EventError, EventStatus, ReceiptKind
+from services.intake.handlers.keydesk import PATIENCE_SECONDS
 from services.intake.handlers.sealing import open_duties
 from services.intake.repository import DecidedEvent, Repository
 from services.runtime.kafka import ReceivedRecord
 from services.runtime.keyring import Keyring
 from services.runtime.logs import get_logger
+from services.runtime.patience import wait_within
 
 log = get_logger()
 
@@ -33,9 +36,12 @@ class EventReport:
 class StatusDesk:
     """Records what was decided, and tells it."""
 
-    def __init__(self, repository: Repository, keyring: Keyring) -> None:
+    def __init__(
+        self, repository: Repository, keyring: Keyring, *, patience: float = PATIENCE_SECONDS
+    ) -> None:
         self._repository = repository
         self._keyring = keyring
+        self._patience = patience
 
     async def record(self, records: Sequence[ReceivedRecord]) -> None:
         """Handles a batch of the receipts topic. Raises one of database.TRANSIENT_ERRORS."""
@@ -51,6 +57,10 @@ class StatusDesk:
 
     async def find_report(self, *, source: str, event_id: str) -> EventReport | None:
         """Raises one of database.TRANSIENT_ERRORS, or SealError if the duties do not open."""
+        finding = asyncio.create_task(self._find_report(source=source, event_id=event_id))
+        return await wait_within(finding, seconds=self._patience)
+
+    async def _find_report(self, *, source: str, event_id: str) -> EventReport | None:
         decided = await self._repository.find_decided(source=source, event_id=event_id)
         if decided is None:
             return None

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from services.devstack.database import ADMIN, DATABASE
 from services.devstack.migrations import migrate_all
 from services.devstack.postgres import EmbeddedPostgres
+from services.intake.handlers.keydesk import PATIENCE_SECONDS
 from services.runtime.lifecycle import ExitCode
 from tests.integration.intake.client import Reply, is_problem
 from tests.integration.intake.events import build_event
@@ -39,6 +41,19 @@ class MortalPostgres:
 
     async def start(self) -> None:
         await self.loop.finish(self.embedded.start())
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """All its processes stand still: connections stay open, and nothing answers."""
+        postmaster = psutil.Process(self.embedded.process.pid)
+        family = [postmaster, *postmaster.children(recursive=True)]
+        for process in family:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in family:
+                process.resume()
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +185,20 @@ async def test_a_request_in_hand_is_answered_before_the_end(
         intake.lifetime.stop(reason="test")
     assert (await sending).status == 202
     await intake.running
+
+
+async def test_a_key_store_that_hangs_is_told_before_the_source_hangs_up(
+    servers: Servers, mortal_postgres: MortalPostgres
+) -> None:
+    own = replace(servers, database_url=mortal_postgres.url)
+    async with open_intake(own.settings()) as intake:
+        await intake.wait_ready()
+        with mortal_postgres.held():
+            # The two wait beside each other, and both have waited before anything else times out.
+            async with asyncio.timeout(PATIENCE_SECONDS + 1):
+                new, known = await asyncio.gather(
+                    intake.member.send(build_event("e1", subject="new")), intake.member.status_of("e1")
+                )
+        assert (new.status, known.status) == (503, 503)
+        await intake.wait_ready()
+        assert (await intake.member.send(build_event("e1", subject="new"))).status == 202

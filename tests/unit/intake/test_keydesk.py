@@ -71,3 +71,21 @@ async def test_who_goes_away_takes_no_answer_from_the_others() -> None:
     assert "case-2" in await staying
     with pytest.raises(asyncio.CancelledError):
         await leaving
+
+
+async def test_a_key_store_that_hangs_is_away_before_the_source_gives_up() -> None:
+    ring, answers = Ring(), asyncio.Event()
+    ask = ring.ensure_keys
+
+    async def hang(case_refs: Iterable[str]) -> dict[str, CaseKey]:
+        await answers.wait()
+        return await ask(case_refs)
+
+    ring.ensure_keys = hang  # type: ignore[method-assign] # it stands still until it is told
+    desk = KeyDesk(cast("Keyring", ring), patience=0.01)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await desk.ensure_keys({"case-1"})
+    answers.set()
+    patient = KeyDesk(cast("Keyring", ring))
+    assert "case-1" in await patient.ensure_keys({"case-1"})
