@@ -16,8 +16,9 @@ def pytest_runtest_makereport(
     """Shows what the stack said lately beside a failure, which is seldom the test's own."""
     report = yield
     if report.failed and isinstance(item, pytest.Function):
-        for name, fixture in item.funcargs.items():
-            if isinstance(fixture, TaskForce):
-                lines = fixture.log_lines()[-_LOG_LINES:]
-                report.sections.append((f"Log of {name} during {call.when}", "\n".join(lines)))
+        # One may have two names.
+        stacks = {id(each): each for each in item.funcargs.values() if isinstance(each, TaskForce)}
+        for stack in stacks.values():
+            lines = stack.log_lines()[-_LOG_LINES:]
+            report.sections.append((f"Log of the stack during {call.when}", "\n".join(lines)))
     return report

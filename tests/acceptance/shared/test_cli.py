@@ -1,7 +1,6 @@
 """`tocsin` on a running stack, as a newcomer types it."""
 
 import asyncio
-import importlib
 import time
 from pathlib import Path
 
@@ -9,9 +8,7 @@ import aiohttp
 import orjson
 import pytest
 import pytest_asyncio
-from typer.testing import CliRunner
 
-from services.cli.main import COMMANDS
 from services.notify.totp import STEP_SECONDS, make_code
 from services.routing.packs import SHIPPED
 from services.runtime.crypto import hash_api_key
@@ -24,7 +21,6 @@ from tests.support.story import (
     ADVOCATE,
     CHILD_WELFARE,
     POLICE,
-    SCENARIO,
     CaseEvent,
     adult_found_by_police,
     expected_alerts,
@@ -294,24 +290,3 @@ async def test_a_person_enrols_by_the_code_of_an_operator_and_is_removed(task_fo
         misspelt = await tocsin(*words, *data_dir)
         assert (misspelt.exit_code, misspelt.output) == (1, "")
         assert "`tocsin directory show` lists them" in misspelt.errors
-
-
-async def test_simulate_passes_the_scenario_that_the_services_play() -> None:
-    done = await tocsin("simulate", "--check", SCENARIO)
-    assert done.exit_code == 0, done.output
-
-
-@pytest.mark.parametrize("name", [command.name for command in COMMANDS if not command.hidden])
-async def test_every_command_explains_itself(name: str) -> None:
-    module = next(command.module for command in COMMANDS if command.name == name)
-    shown = CliRunner().invoke(importlib.import_module(module).app, ["--help"])
-    assert shown.exit_code == 0
-    assert "Usage:" in shown.output
-
-
-async def test_the_demo_ends_by_itself_and_every_claim_holds() -> None:
-    done = await tocsin("demo", "--json")
-    assert done.exit_code == 0, done.errors
-    claims = done.json()["claims"]
-    assert len(claims) >= 10
-    assert all(claim["held"] for claim in claims)

@@ -85,13 +85,14 @@ async def test_a_protocol_comes_into_force_on_two_routing_processes_without_a_re
 async def test_the_list_names_state_hash_author_and_approver_and_show_what_was_sent(
     task_force: TaskForce, tmp_path: Path
 ) -> None:
-    pack = write_pack(tmp_path, swap("06029", "06111"))
+    label = "another-test@1.0.0"
+    pack = write_pack(tmp_path, swap("a-test", "another-test", swap("06029", "06111")))
     await protocol(task_force, "publish", pack, "--operator", "op-ana")
-    other = await protocol(task_force, "approve", LABEL, "--operator", "op-ben", "--sha256", "0" * 64)
+    other = await protocol(task_force, "approve", label, "--operator", "op-ben", "--sha256", "0" * 64)
     listed = (await protocol(task_force, "list", "--json")).json()
-    shown = await protocol(task_force, "show", LABEL)
+    shown = await protocol(task_force, "show", label)
 
     assert (other.exit_code, shown.output) == (1, pack.read_text())
-    [entry] = [entry for entry in listed if entry["pack"] == LABEL]
+    [entry] = [entry for entry in listed if entry["pack"] == label]
     assert (entry["state"], entry["sha256"]) == ("published", digest_content(pack.read_bytes()))
     assert (entry["author"], entry["approver"]) == ("op-ana", None)
