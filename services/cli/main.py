@@ -4,12 +4,13 @@ A command lives in `services/cli/<name>.py` as `app = typer.Typer(...)` and is i
 that `tocsin --help` answers at once. A module with subcommands gives its app a callback.
 """
 
-import importlib
 import os
 import signal
 from dataclasses import dataclass
 
 import typer
+
+from services.runtime.startup import import_for_good
 
 _TRY, _USE, _WRITE, _OPERATE = "Try it", "Use a running stack", "Write protocols", "Operate"
 
@@ -112,7 +113,7 @@ def _register(app: typer.Typer, command: Command) -> None:
     def run(context: typer.Context) -> None:
         if command.runs_until_stopped:
             _stop_cleanly()
-        importlib.import_module(command.module).app(args=context.args, prog_name=f"tocsin {command.name}")
+        import_for_good(command.module).app(args=context.args, prog_name=f"tocsin {command.name}")
 
 
 def _stop_cleanly() -> None:

@@ -4,11 +4,12 @@
 `python -m MODULE …` when its standard input ends.
 """
 
-import importlib
 import importlib.util
 import os
 import runpy
 import sys
+
+from services.runtime.startup import import_for_good
 
 
 class Gate:
@@ -34,7 +35,7 @@ def main() -> None:
     module = sys.argv[1]
     spec = importlib.util.find_spec(module)
     if spec is not None and spec.submodule_search_locations is not None:
-        importlib.import_module(f"{module}.app")
+        import_for_good(f"{module}.app")
     sys.stdin.buffer.read()
     sys.argv = sys.argv[1:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

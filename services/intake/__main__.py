@@ -2,6 +2,6 @@
 
 import sys
 
-from services.intake.app import main
+from services.runtime.startup import import_for_good
 
-sys.exit(main())
+sys.exit(import_for_good("services.intake.app").main())
