@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
+from services.runtime.shifted_clock import INSTALL, IS_INSTALLED
 from tests.support.databases import Databases
 from tests.support.servers import Database, PostgresServer
 
@@ -49,6 +50,16 @@ async def test_one_that_was_used_is_taken_again_empty_and_without_who_was_connec
         assert name == used
         left = [await connection.fetchval(query) for query in (KEYS, COUNTED, MEASURED, ESTIMATED)]
     assert left == [0, 0, 0, -1]
+
+
+async def test_one_whose_clock_was_moved_is_taken_again_with_the_clock_that_all_have(
+    postgres_server: PostgresServer, databases: Databases
+) -> None:
+    async with taken(postgres_server, databases) as (used, connection):
+        await connection.execute(INSTALL)
+    async with taken(postgres_server, databases) as (name, connection):
+        assert name == used
+        assert not await connection.fetchval(IS_INSTALLED)
 
 
 @pytest.mark.parametrize(
