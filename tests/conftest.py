@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from tests.support.kafka_choice import CHOSEN, ON_APACHE
+from tests.support.memory import keep_files_in_memory
 from tests.support.schedule import Schedule
 
 # No test speaks to a server that a public authority has certified, and to read them all costs 25 ms of CPU
 # for each TLS context of each process that a test starts. Often it is set already, to the file that has them.
 os.environ["SSL_CERT_FILE"] = os.devnull
+keep_files_in_memory()
 
 TESTS = Path(__file__).parent
 
