@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from functools import cache
 from itertools import cycle
@@ -22,7 +21,8 @@ def free_port() -> int:
 @cache
 def _own_ports() -> Iterator[int]:
     """A block that no other process of tests has; its lock goes with this process."""
-    folder = Path(tempfile.gettempdir()) / f"tocsin-test-ports-{os.getuid()}"
+    # The same for all, wherever each keeps its files.
+    folder = Path("/tmp") / f"tocsin-test-ports-{os.getuid()}"
     folder.mkdir(exist_ok=True)
     for number in range(_BLOCKS):
         lock = os.open(folder / str(number), os.O_RDWR | os.O_CREAT, 0o600)
