@@ -27,9 +27,10 @@ def write(root: Clone = HERE) -> None:
     from services.cli.artefacts.generate import build_artefacts, find_leftovers
 
     _refuse_outside_a_clone(root)
-    for artefact in build_artefacts():
+    artefacts = list(build_artefacts())
+    for artefact in artefacts:
         _write(root, artefact)
-    for leftover in find_leftovers(root):
+    for leftover in find_leftovers(artefacts, root):
         (root / leftover).unlink()
         print(f"removed {leftover}")
 

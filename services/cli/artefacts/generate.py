@@ -1,6 +1,6 @@
 """Every generated file of the repository, and which of them no longer says what the code does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,19 +25,20 @@ def build_artefacts() -> Iterator[Artefact]:
 
 def find_drift(root: Path) -> list[str]:
     """Files that differ from what the code generates, are missing, or are generated no longer."""
-    return [*_find_stale(root), *find_leftovers(root)]
+    artefacts = list(build_artefacts())
+    return [*_find_stale(artefacts, root), *find_leftovers(artefacts, root)]
 
 
-def find_leftovers(root: Path) -> list[str]:
+def find_leftovers(artefacts: Sequence[Artefact], root: Path) -> list[str]:
     """Files in the generated folders that nothing generates any more."""
-    generated = {artefact.path for artefact in build_artefacts()}
+    generated = {artefact.path for artefact in artefacts}
     present = (path for folder in GENERATED_FOLDERS for path in sorted((root / folder).glob("*")))
     names = (path.relative_to(root).as_posix() for path in present)
     return [name for name in names if name not in generated]
 
 
-def _find_stale(root: Path) -> Iterator[str]:
-    for artefact in build_artefacts():
+def _find_stale(artefacts: Sequence[Artefact], root: Path) -> Iterator[str]:
+    for artefact in artefacts:
         path = root / artefact.path
         if not path.exists() or path.read_text() != artefact.text:
             yield artefact.path
