@@ -1,11 +1,12 @@
 """`tocsin up --embedded` with the real services, from outside."""
 
+import contextlib
 import http.client
 import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -52,17 +53,26 @@ def wait_until_all_ready(stack: RunningStack) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared_stack() -> Iterator[RunningStack]:
-    """One stack for all tests that leave it as they found it. How soon it is ready, `make bench` judges."""
-    with running_stack() as stack:
-        stack.wait_until_ready()
-        yield stack
+def find_stack() -> Iterator[Callable[[], RunningStack]]:
+    """The stack that the tests before left running; another one if they ended it."""
+    stacks: list[RunningStack] = []
+    with contextlib.ExitStack() as running:
+
+        def find() -> RunningStack:
+            if not stacks or stacks[-1].process.poll() is not None:
+                stacks.append(running.enter_context(running_stack()))
+                stacks[-1].wait_until_ready()
+            return stacks[-1]
+
+        yield find
 
 
 @pytest.fixture
-def stack(shared_stack: RunningStack) -> RunningStack:
-    wait_until_all_ready(shared_stack)
-    return shared_stack
+def stack(find_stack: Callable[[], RunningStack]) -> RunningStack:
+    """Ready, whatever was done to it before. How soon it is ready, `make bench` judges."""
+    found = find_stack()
+    wait_until_all_ready(found)
+    return found
 
 
 def test_the_ready_line_says_where_everything_is(stack: RunningStack) -> None:
@@ -122,6 +132,23 @@ def test_a_killed_broker_comes_back_as_another_cluster_and_the_services_start_af
     assert stack.pids["postgres"] == before["postgres"]
 
 
+def test_a_killed_supervisor_takes_its_processes_along_and_the_next_start_recovers(
+    stack: RunningStack,
+) -> None:
+    pids, keys = stack.pids, stack.keys
+    assert set(pids) == set(stack.ready["pids"])
+    stack.process.send_signal(signal.SIGKILL)
+    stack.process.wait()
+    for pid in pids.values():
+        wait_until_gone(pid)
+    with running_stack(data_dir=stack.data_dir) as again:
+        ready = again.wait_until_ready()
+        assert {name: ready[name] for name in SERVICES} == {name: stack.ready[name] for name in SERVICES}
+        assert again.keys == keys
+        again.wait_for_log("stack.ready")
+        assert again.stop() == 0
+
+
 def test_a_clean_stop_says_nothing_more_and_leaves_nothing_behind() -> None:
     with running_stack() as stack:
         pids = stack.wait_until_ready()["pids"]
@@ -146,22 +173,6 @@ def test_a_stop_before_it_is_ready_is_clean_too() -> None:
         stack.wait_for_log("process.started", process="postgres")
         assert stack.stop() == 0
         assert stack.output.read_all() == []
-
-
-def test_a_killed_supervisor_takes_its_processes_along_and_the_next_start_recovers() -> None:
-    with running_stack() as stack:
-        pids = stack.wait_until_ready()["pids"]
-        keys = stack.keys
-        stack.process.send_signal(signal.SIGKILL)
-        stack.process.wait()
-        for pid in pids.values():
-            wait_until_gone(pid)
-        with running_stack(data_dir=stack.data_dir) as again:
-            ready = again.wait_until_ready()
-            assert {name: ready[name] for name in SERVICES} == {name: stack.ready[name] for name in SERVICES}
-            assert again.keys == keys
-            again.wait_for_log("stack.ready")
-            assert again.stop() == 0
 
 
 def test_a_directory_that_routing_would_refuse_ends_with_2_and_names_the_place(tmp_path: Path) -> None:
