@@ -68,11 +68,8 @@ class TansuProgram:
     new_cluster_id: Callable[[], str]
     cluster_id: str = ""
     name: str = "kafka"
-    # It would wait for its clients to go, and has nothing to lose that its end does not lose anyway.
-    stop_steps: tuple[StopStep, ...] = (
-        StopStep(signal.SIGTERM, timedelta(milliseconds=300)),
-        StopStep(signal.SIGKILL, timedelta(seconds=3)),
-    )
+    # Asked to end it waits for its clients to go, and it has nothing to lose that its end does not lose.
+    stop_steps: tuple[StopStep, ...] = (StopStep(signal.SIGKILL, timedelta(seconds=3)),)
     orphan_signal: signal.Signals = signal.SIGKILL
 
     @property
