@@ -1,7 +1,7 @@
 """A real PostgreSQL and a real Kafka broker for tests; each test finds a database as it was migrated.
 
 A conftest.py imports the fixtures and names them in its `__all__`: apache, broker, database, databases,
-postgres_server, server_loop.
+postgres_server, server_loop, shared_broker, shared_database.
 """
 
 import asyncio
@@ -44,6 +44,8 @@ from tests.support.waiting import eventually
 T = TypeVar("T")
 
 PASSWORDS = {role: f"secret-of-{role}" for role in ROLES}
+_IS_SHARED = pytest.StashKey[bool]()
+"""Whether the tests of the module that runs share a broker."""
 
 
 class LoopThread:
@@ -202,6 +204,18 @@ async def database(postgres_server: PostgresServer, databases: Databases) -> Asy
         await databases.give_back(name)
 
 
+@pytest.fixture(scope="module")
+def shared_database(
+    postgres_server: PostgresServer, databases: Databases, server_loop: LoopThread
+) -> Iterator[Database]:
+    """A database that the tests of a module share."""
+    name = server_loop.run(databases.take())
+    try:
+        yield Database(postgres_server, name)
+    finally:
+        server_loop.run(databases.give_back(name))
+
+
 @pytest.fixture(scope="session")
 def apache(server_loop: LoopThread) -> Iterator[Broker]:
     """One Apache Kafka for the session, started by the first test that asks."""
@@ -212,6 +226,7 @@ def apache(server_loop: LoopThread) -> Iterator[Broker]:
 @pytest.fixture
 async def broker(server_loop: LoopThread, request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     """A broker with empty topics; the embedded one starts in a few hundredths of a second."""
+    assert not request.config.stash.get(_IS_SHARED, False), "to empty Apache's is to empty the module's"
     if ON_APACHE:
         shared: Broker = request.getfixturevalue("apache")
         await empty_topics(shared)
@@ -219,6 +234,22 @@ async def broker(server_loop: LoopThread, request: pytest.FixtureRequest) -> Asy
     else:
         with open_own_broker(server_loop) as own:
             yield own
+
+
+@pytest.fixture(scope="module")
+def shared_broker(server_loop: LoopThread, request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """A broker that the tests of a module share; none of them may ask for `broker`."""
+    request.config.stash[_IS_SHARED] = True
+    try:
+        if ON_APACHE:
+            shared: Broker = request.getfixturevalue("apache")
+            server_loop.run(empty_topics(shared))
+            yield shared
+        else:
+            with open_own_broker(server_loop) as own:
+                yield own
+    finally:
+        request.config.stash[_IS_SHARED] = False
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A database, a broker, receivers and a mail server of each test's own."""
+"""A database, a broker, receivers and a mail server: of each test's own, or shared by a module."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import pytest_asyncio
 import uvloop
 
 from services.notify import logbook
@@ -37,6 +38,20 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def rig(database: Database, broker: Broker, secrets: Path) -> AsyncIterator[Rig]:
     async with asyncpg.create_pool(database.admin, min_size=0, max_size=2) as admin:
         yield Rig(database, broker, secrets, admin)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_rig(shared_database: Database, shared_broker: Broker, secrets: Path) -> AsyncIterator[Rig]:
+    """One for the tests of a module, whose `loop_scope` is "module"."""
+    async with asyncpg.create_pool(shared_database.admin, min_size=0, max_size=2) as admin:
+        yield Rig(shared_database, shared_broker, secrets, admin)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shared_rig(module_rig: Rig) -> Rig:
+    """The module's, in which nothing has happened: of earlier tests only the directory is left."""
+    await module_rig.forget()
+    return module_rig
 
 
 @pytest.fixture

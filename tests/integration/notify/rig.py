@@ -32,7 +32,13 @@ from services.notify.schedule import SCHEDULES, Schedule, Schedules
 from services.notify.settings import MailTls, NotifySettings
 from services.runtime.crypto import Kek, derive_key, hash_api_key, load_key_file, seal
 from services.runtime.database import Pool, open_pool
-from services.runtime.kafka import KafkaSettings, Record, open_publisher, read_topic_to_end
+from services.runtime.kafka import (
+    KafkaSettings,
+    ReceivedRecord,
+    Record,
+    open_publisher,
+    read_topic_to_end,
+)
 from services.runtime.keyring import CaseKey, Keyring
 from services.runtime.lifecycle import Lifetime
 from services.runtime.settings import Durability
@@ -59,6 +65,21 @@ COORDINATOR = AgencyRecord(
 )
 NOT_SOON = datetime(2126, 3, 4, 6, 55, tzinfo=UTC)
 """Nothing is late in a test that is not about that."""
+
+_FORGET = """
+DO $$
+DECLARE
+  known record;
+BEGIN
+  SET LOCAL session_replication_role = replica;
+  FOR known IN SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+    WHERE schemaname IN ('notify', 'keyring') AND tablename <> 'directory'
+  LOOP
+    EXECUTE format('DELETE FROM %s', known.name);
+  END LOOP;
+END $$
+"""
+"""Without a TRUNCATE's locks: a notify runs meanwhile."""
 
 _PASSED_OVER = frozenset({"stored", "unreachable", "endpoint_suspended", "endpoint_resumed"})
 
@@ -93,6 +114,20 @@ class Rig:
     agencies: dict[str, AgencyRecord] = field(default_factory=lambda: {COORDINATOR.id: COORDINATOR})
     version: int = 0
     _keys: dict[str, CaseKey] = field(default_factory=dict, repr=False)
+    _sealed: set[UUID] = field(default_factory=set, repr=False)
+    _forgotten: set[UUID] = field(default_factory=set, repr=False)
+    _receipts_from: dict[int, int] = field(default_factory=dict, repr=False)
+
+    async def forget(self) -> None:
+        """Begins anew in the same database and on the same broker, with the directory as it is.
+
+        What routing is still told of an alert sealed before does not count as a receipt.
+        """
+        self._forgotten |= self._sealed
+        for record in await self._read_receipts():
+            self._receipts_from[record.partition] = record.offset + 1
+        await self.query(_FORGET)
+        self._keys.clear()
 
     @property
     def kafka(self) -> KafkaSettings:
@@ -182,6 +217,7 @@ class Rig:
             **given,
         }
         plain = alert_record().model_copy(update=facts)
+        self._sealed.add(plain.alert_id)
         is_alert = plain.form is AlertForm.ALERT
         content = alert_content(plain) if is_alert else duty_notice(plain)
         context = alert_seal_context(
@@ -205,13 +241,24 @@ class Rig:
             await publisher.publish([Record(topic.name, key=key, value=value) for key, value in records])
 
     async def read_receipts(self) -> list[Receipt]:
-        records = await read_topic_to_end(
-            self.broker.bootstrap, RECEIPTS.name, partitions=RECEIPTS.partitions
-        )
+        records = await self._read_receipts()
         receipts = [RECEIPT.validate_json(record.value or b"") for record in records]
         kinds = [dict(record.headers)["kind"].decode() for record in records]
         assert kinds == [receipt.kind.value for receipt in receipts]
-        return [receipt for receipt in receipts if receipt.kind is not ReceiptKind.PULSE]
+        return [
+            receipt
+            for receipt in receipts
+            if receipt.kind is not ReceiptKind.PULSE
+            and getattr(receipt, "alert_id", None) not in self._forgotten
+        ]
+
+    async def _read_receipts(self) -> list[ReceivedRecord]:
+        return await read_topic_to_end(
+            self.broker.bootstrap,
+            RECEIPTS.name,
+            partitions=RECEIPTS.partitions,
+            keep=lambda record: record.offset >= self._receipts_from.get(record.partition, 0),
+        )
 
     async def wait_for_receipts(self, *kinds: str) -> list[Receipt]:
         """Returns when exactly these are there, in any order; `stored` counts only if it is asked for.

@@ -1,53 +1,50 @@
-"""Operators see what did not arrive and try again; they never see what it says."""
+"""Operators see what did not arrive; they never see what it says. Nothing here changes what they see."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 
-from services.notify.schedule import SCHEDULES, Schedule
-from services.runtime.crypto import hash_api_key, new_api_key
-from tests.integration.notify.rig import Reply, Rig, RunningNotify, running_notify, wait_until
-from tests.support.receivers import Receivers, status
+from services.runtime.crypto import hash_api_key
+from tests.integration.notify.operating import (
+    AGENCY,
+    KEY,
+    OTHER,
+    PATH,
+    add_refusing_agencies,
+    key_of,
+    listed,
+    make_dead_letters,
+    operated_notify,
+    redrive,
+)
+from tests.integration.notify.rig import Rig, RunningNotify
+from tests.support.receivers import Receivers, open_receivers
 from tests.unit.notify.records import PLANTED
 
-AGENCY, OTHER = "ag-kern-cw", "ag-other"
-KEY = new_api_key("tco")
-PATH = "/v1/operator/deliveries"
-PEOPLE = "/v1/operator/people"
-REPLACED = """
-INSERT INTO notify.alert SELECT (json_populate_record(a, '{"revision": 2, "feed_position": 99}')).*
-FROM notify.alert a WHERE alert_id = $1
-"""
-ONCE = dict.fromkeys(SCHEDULES, Schedule((timedelta(seconds=0.02),), repeat=None))
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def rig(module_rig: Rig) -> Rig:
+    return module_rig
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def receivers() -> AsyncIterator[Receivers]:
+    async with open_receivers() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def notify(rig: Rig, receivers: Receivers) -> AsyncIterator[RunningNotify]:
     """Two agencies whose endpoints refuse, one alert for each, and both are dead letters."""
-    for agency in (AGENCY, OTHER):
-        receivers[agency].answer = status(422)
-        await rig.add_agency(agency, receivers[agency], key=key_of(agency))
-    settings = rig.settings(notify_operator_keys=hash_api_key(KEY))
-    async with running_notify(rig, settings, schedules=ONCE) as running:
-        for count, agency in enumerate((AGENCY, OTHER), start=1):
-            # One after the other: of what is planned in one millisecond nobody is the newer.
-            await rig.send_alert(agency=agency)
-            await rig.wait_for_receipts(*["failed"] * count)
+    await add_refusing_agencies(rig, receivers)
+    async with operated_notify(rig) as running:
+        await make_dead_letters(rig)
         yield running
-
-
-async def listed(notify: RunningNotify, **query: str) -> list[dict[str, object]]:
-    reply = await notify.ask("GET", f"{PATH}?{urlencode(query)}", key=KEY)
-    assert reply.status == 200, reply.text
-    found: list[dict[str, object]] = reply.body["deliveries"]
-    return found
-
-
-async def redrive(notify: RunningNotify, **criteria: object) -> Reply:
-    return await notify.ask("POST", f"{PATH}/redrive", key=KEY, json=criteria)
 
 
 async def test_dead_letters_are_listed_the_newest_first_and_without_content(notify: RunningNotify) -> None:
@@ -113,73 +110,6 @@ async def test_a_dry_run_says_what_would_be_tried_and_changes_nothing(
     assert len(receivers[AGENCY].arrivals) == 1
 
 
-async def test_what_is_redriven_arrives_under_the_same_id_and_others_are_left_alone(
-    rig: Rig, notify: RunningNotify, receivers: Receivers, logs: list[dict[str, object]]
-) -> None:
-    for agency in (AGENCY, OTHER):
-        receivers[agency].answer = None
-    (entry,) = await listed(notify, agency=AGENCY)
-    reply = await redrive(notify, endpoint_id=entry["endpoint_id"])
-    assert reply.body["count"] == 1
-    await rig.wait_for_receipts("failed", "failed", "delivered")
-    assert len({arrival.webhook_id for arrival in receivers[AGENCY].arrivals}) == 1
-    assert [each["agency"] for each in await listed(notify)] == [OTHER]
-    (line,) = [line for line in logs if line["event"] == "deliveries.redriven"]
-    assert (line["delivery_count"], line["operator"]) == (1, hash_api_key(KEY)[:8])
-
-
-async def test_a_redriven_delivery_begins_its_schedule_anew(
-    rig: Rig, notify: RunningNotify, receivers: Receivers
-) -> None:
-    receivers[AGENCY].answer = status(503)
-    (entry,) = await listed(notify, agency=AGENCY)
-    await redrive(notify, delivery_ids=[entry["delivery_id"]])
-    # Its schedule has two attempts: without a new beginning the first of them would be its last.
-    await rig.wait_for_row(
-        "SELECT 1 FROM notify.delivery WHERE state = 'exhausted' AND attempts = 3 AND delivery_id = $1",
-        entry["delivery_id"],
-    )
-
-
-async def test_what_somebody_acknowledged_or_replaced_is_not_sent_again(
-    rig: Rig, notify: RunningNotify, receivers: Receivers
-) -> None:
-    (mine,) = await listed(notify, agency=AGENCY)
-    (others,) = await listed(notify, agency=OTHER)
-    await notify.ask(
-        "POST",
-        f"/v1/alerts/{mine['alert_id']}/acknowledge",
-        key=key_of(AGENCY),
-        json={"person": "J. Ortiz", "role": "supervisor"},
-    )
-    await rig.query(REPLACED, others["alert_id"])
-    reply = await redrive(notify, delivery_ids=[mine["delivery_id"], others["delivery_id"]])
-    assert (reply.status, reply.body["count"]) == (200, 0)
-
-
-def key_of(agency: str) -> str:
-    return f"tca_key-of-{agency}"
-
-
-async def test_an_agency_has_what_its_own_endpoint_missed_sent_again(
-    rig: Rig, notify: RunningNotify, receivers: Receivers
-) -> None:
-    receivers[AGENCY].answer = None
-    (endpoint,) = (await notify.ask("GET", "/v1/endpoints", key=key_of(AGENCY))).body["endpoints"]
-    (other,) = (await notify.ask("GET", "/v1/endpoints", key=key_of(OTHER))).body["endpoints"]
-    assert (endpoint["url"], endpoint["is_suspended"]) == (receivers[AGENCY].url, False)
-    since, late = "2026-03-01T00:00:00Z", "2199-01-01T00:00:00Z"
-    path = f"/v1/endpoints/{endpoint['endpoint_id']}/recover?since="
-    assert (await notify.ask("POST", path + late, key=key_of(AGENCY))).body == {"count": 0}
-    foreign = await notify.ask(
-        "POST", f"/v1/endpoints/{other['endpoint_id']}/recover?since={since}", key=key_of(AGENCY)
-    )
-    assert foreign.status == 404
-    assert (await notify.ask("POST", path + since, key=key_of(AGENCY))).body == {"count": 1}
-    await rig.wait_for_receipts("failed", "failed", "delivered")
-    assert [each["agency"] for each in await listed(notify)] == [OTHER]
-
-
 async def test_reconciliation_lists_what_an_agency_should_have_of_a_day(
     rig: Rig, notify: RunningNotify, receivers: Receivers
 ) -> None:
@@ -232,6 +162,8 @@ async def test_an_operator_is_no_agency(notify: RunningNotify) -> None:
 
 
 async def test_who_looked_at_what_and_had_it_tried_again_is_recorded(rig: Rig, notify: RunningNotify) -> None:
+    # Of the tests before this one.
+    await rig.query("DELETE FROM notify.read")
     (entry,) = await listed(notify, agency=AGENCY)
     await notify.ask("GET", f"{PATH}/{entry['delivery_id']}", key=KEY)
     await redrive(notify, agency=AGENCY, dry_run=True)
@@ -241,31 +173,5 @@ async def test_who_looked_at_what_and_had_it_tried_again_is_recorded(rig: Rig, n
         ("deliveries.listed", f"agency={AGENCY} standing=dead limit=100"),
         ("delivery.shown", f"delivery_id={entry['delivery_id']}"),
         ("deliveries.redriven", f"agency={AGENCY} dry_run=True"),
-    ]
-    assert {row["operator"] for row in rows} == {hash_api_key(KEY)[:8]}
-
-
-async def test_whom_an_operator_let_sign_in_is_recorded(rig: Rig, notify: RunningNotify) -> None:
-    """By a code an operator could sign in as anybody's duty desk, and read what operators never see."""
-    await rig.add_agency(AGENCY, key=key_of(AGENCY), email="duty@cw.example")
-
-    async def is_invited() -> bool:
-        asked = {"agency": AGENCY, "rung": "primary"}
-        return (await notify.ask("POST", f"{PEOPLE}/invite", key=KEY, json=asked)).status == 200
-
-    await wait_until(is_invited)
-    await notify.ask("GET", f"{PEOPLE}?agency={AGENCY}", key=KEY)
-    misspelt = await notify.ask("GET", f"{PEOPLE}?agency=ag-nobody", key=KEY)
-    assert (misspelt.status, "tocsin directory show" in misspelt.body["detail"]) == (404, True)
-    gone = uuid4()
-    replies = [await notify.ask("DELETE", f"{PEOPLE}/{each}", key=KEY) for each in (gone, "nobody")]
-    assert [reply.status for reply in replies] == [404, 404]
-
-    [enrolment] = await rig.query("SELECT person_id FROM notify.enrolment")
-    rows = await rig.query("SELECT what, detail, operator FROM notify.read ORDER BY at")
-    assert [(row["what"], row["detail"]) for row in rows] == [
-        ("person.invited", f"agency={AGENCY} contact=primary person_id={enrolment['person_id']}"),
-        ("people.listed", f"agency={AGENCY}"),
-        ("person.removed", f"person_id={gone}"),
     ]
     assert {row["operator"] for row in rows} == {hash_api_key(KEY)[:8]}
