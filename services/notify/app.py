@@ -23,6 +23,7 @@ from services.notify.handlers.recovery import RecoveryDesk
 from services.notify.handlers.refusing import RefusalDesk
 from services.notify.leases import Leases
 from services.notify.outward import Outward, open_outward
+from services.notify.passphrases import RFC_9106, Hardness
 from services.notify.people_keys import PeopleKeys
 from services.notify.pulse import PulseState
 from services.notify.reception import open_reception
@@ -83,7 +84,11 @@ def main() -> int:
 
 
 async def run_notify(
-    settings: NotifySettings, lifetime: Lifetime, *, schedules: Schedules | None = None
+    settings: NotifySettings,
+    lifetime: Lifetime,
+    *,
+    schedules: Schedules | None = None,
+    hardness: Hardness = RFC_9106,
 ) -> None:
     """Serves until the lifetime ends: liveness at once, the rest as soon as the servers behind it answer."""
     probes = Probes(clock=SystemClock())
@@ -111,6 +116,7 @@ async def run_notify(
                 lifetime=lifetime,
                 probes=probes,
                 schedules=schedules,
+                hardness=hardness,
             )
         )
         if (desks := await unless_stopped(lifetime, opening)) is not None:
@@ -128,7 +134,8 @@ async def open_notify(
     pages: Pages,
     lifetime: Lifetime,
     probes: Probes,
-    schedules: Schedules | None = None,
+    schedules: Schedules | None,
+    hardness: Hardness,
 ) -> AsyncIterator[Desks]:
     """Notify with everything it needs; waits for PostgreSQL and Kafka."""
     deployment_key = load_key_file(settings.deployment_key_file)
@@ -166,7 +173,9 @@ async def open_notify(
             _add_probes(probes, pool=pool, watch=watch, keeper=keeper, subscriptions=subscriptions)
             _add_facts(probes, engine, dead_letters)
             keys, desk = PeopleKeys(deployment_key), _build_desk(settings, around, engine)
-            async with open_reception(settings, around, desk, keys=keys, pages=pages) as reception:
+            async with open_reception(
+                settings, around, desk, keys=keys, pages=pages, hardness=hardness
+            ) as reception:
                 yield (*_build_desks(settings, around, engine, outward, desk), reception)
 
 

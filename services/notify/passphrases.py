@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
@@ -19,10 +20,20 @@ AT_ONCE: Final = 2
 
 MOST_WAITING: Final = 32
 
-NOBODY: Final = (
-    "$argon2id$v=19$m=65536,t=3,p=4$TImbD0xQIu4EDxh0bb8IOA$n4TzEThCoN+xv50GKBIJswB+gbKkNTyNE6gijKYmv2s"
+
+@dataclass(frozen=True, slots=True)
+class Hardness:
+    """What a hash costs."""
+
+    hasher: PasswordHasher
+    nobody: str
+    """The hash of what nobody knows: a name that is not known must take as long to judge as one that is."""
+
+
+RFC_9106: Final = Hardness(
+    PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY),
+    "$argon2id$v=19$m=65536,t=3,p=4$TImbD0xQIu4EDxh0bb8IOA$n4TzEThCoN+xv50GKBIJswB+gbKkNTyNE6gijKYmv2s",
 )
-"""The hash of what nobody knows: a name that is not known must take as long to judge as one that is."""
 
 
 class BusyError(Exception):
@@ -32,10 +43,10 @@ class BusyError(Exception):
 class Passphrases:
     """Hashes and verifies; it takes the same time for a person nobody knows."""
 
-    def __init__(self, executor: ThreadPoolExecutor, hasher: PasswordHasher, *, nobody: str) -> None:
+    def __init__(self, executor: ThreadPoolExecutor, hardness: Hardness) -> None:
         self._executor = executor
-        self._hasher = hasher
-        self._nobody = nobody
+        self._hasher = hardness.hasher
+        self._nobody = hardness.nobody
         self._waiting = 0
 
     async def hash(self, passphrase: str) -> str:
@@ -64,6 +75,6 @@ class Passphrases:
 
 
 @asynccontextmanager
-async def open_passphrases() -> AsyncIterator[Passphrases]:
+async def open_passphrases(hardness: Hardness = RFC_9106) -> AsyncIterator[Passphrases]:
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passphrase") as executor:
-        yield Passphrases(executor, PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY), nobody=NOBODY)
+        yield Passphrases(executor, hardness)

@@ -15,7 +15,7 @@ from services.notify.handlers.limiting import Limits
 from services.notify.handlers.reading import ReadingDesk
 from services.notify.handlers.sessions import SessionDesk
 from services.notify.handlers.signing_in import PassphraseAuthenticator
-from services.notify.passphrases import Passphrases, open_passphrases
+from services.notify.passphrases import Hardness, Passphrases, open_passphrases
 from services.notify.people_keys import PeopleKeys
 from services.notify.repository.people import PersonRepository
 from services.notify.repository.sessions import SessionRepository
@@ -26,9 +26,15 @@ from services.runtime.clock import new_ordered_id
 
 @asynccontextmanager
 async def open_reception(
-    settings: NotifySettings, around: Surroundings, desk: AgencyDesk, *, keys: PeopleKeys, pages: Pages
+    settings: NotifySettings,
+    around: Surroundings,
+    desk: AgencyDesk,
+    *,
+    keys: PeopleKeys,
+    pages: Pages,
+    hardness: Hardness,
 ) -> AsyncIterator[Reception]:
-    async with open_passphrases() as passphrases:
+    async with open_passphrases(hardness) as passphrases:
         yield _build(settings, around, desk, passphrases=passphrases, keys=keys, pages=pages)
 
 

@@ -28,6 +28,7 @@ from schemas.topics import ALERTS, DIRECTORY, RECEIPTS, Topic
 from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung, Urgency
 from services.notify.app import run_notify
 from services.notify.contents import OPERATIONS_KEY_ID
+from services.notify.passphrases import RFC_9106, Hardness
 from services.notify.schedule import SCHEDULES, Schedule, Schedules
 from services.notify.settings import MailTls, NotifySettings
 from services.runtime.crypto import Kek, derive_key, hash_api_key, load_key_file, seal
@@ -409,11 +410,16 @@ class RunningNotify:
 
 @asynccontextmanager
 async def running_notify(
-    rig: Rig, settings: NotifySettings, *, schedules: Schedules = QUICK
+    rig: Rig,
+    settings: NotifySettings,
+    *,
+    schedules: Schedules = QUICK,
+    hardness: Hardness = RFC_9106,
 ) -> AsyncIterator[RunningNotify]:
     """Runs within the block, ready for the directory as it is at its beginning."""
     lifetime = Lifetime()
-    running = asyncio.create_task(run_notify(settings, lifetime, schedules=schedules))
+    notifying = run_notify(settings, lifetime, schedules=schedules, hardness=hardness)
+    running = asyncio.create_task(notifying)
     async with aiohttp.ClientSession() as session:
         notify = RunningNotify(f"http://{settings.host}:{settings.port}", session, lifetime, running)
         try:

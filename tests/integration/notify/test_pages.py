@@ -1,13 +1,15 @@
 """The page behind an e-mail's link: signed in to, read, answered; over HTTP, without a script."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import aiohttp
 import pytest
+import pytest_asyncio
 
 from schemas.alert import AlertForm, Command
+from schemas.directory import AgencyRecord
 from schemas.receipt import Refused
 from schemas.vocabulary import AgencyStatus, Group, RefusalReason
 from services.runtime.crypto import open_sealed
@@ -18,6 +20,7 @@ from tests.integration.notify.visits import (
     KEY,
     OTHER,
     OTHER_KEY,
+    SOFT,
     Badge,
     code_of,
     enrol,
@@ -26,30 +29,62 @@ from tests.integration.notify.visits import (
     sign_in,
     visiting,
 )
-from tests.support.visiting import NAME, PASSPHRASE, ROLE, Page, Visitor, begin_to_enrol
+from tests.support.visiting import NAME, PASSPHRASE, ROLE, Visitor, begin_to_enrol
 from tests.unit.notify.records import PLANTED
 
 COOKIE = "__Host-tocsin-session"
 ANSWERS = "SELECT 1 FROM notify.acknowledgement UNION ALL SELECT 1 FROM notify.refusal"
+PUT_BACK = "INSERT INTO notify.person SELECT * FROM json_populate_record(NULL::notify.person, $1::json)"
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
-async def notify(rig: Rig) -> AsyncIterator[RunningNotify]:
-    await rig.add_agency(AGENCY, key=KEY, email="duty@cw.example")
-    await rig.add_agency(OTHER, key=OTHER_KEY, email="desk@other.example")
-    async with running_notify(rig, rig.settings()) as running:
+@dataclass(frozen=True)
+class Enrolled:
+    """Somebody who is enrolled in a notify that runs, and may be forgotten with all else."""
+
+    badge: Badge
+    row: str
+    agencies: Mapping[str, AgencyRecord]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def notify(module_rig: Rig) -> AsyncIterator[RunningNotify]:
+    await module_rig.add_agency(AGENCY, key=KEY, email="duty@cw.example")
+    await module_rig.add_agency(OTHER, key=OTHER_KEY, email="desk@other.example")
+    async with running_notify(module_rig, module_rig.settings(), hardness=SOFT) as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def enrolled(module_rig: Rig, notify: RunningNotify) -> Enrolled:
+    async with visiting(notify) as visitor:
+        badge = await enrol(module_rig, notify, visitor)
+    [person] = await module_rig.query("SELECT row_to_json(person)::text AS row FROM notify.person")
+    return Enrolled(badge, person["row"], dict(module_rig.agencies))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def rig(shared_rig: Rig, notify: RunningNotify, enrolled: Enrolled) -> Rig:
+    """With the directory that the module began with."""
+    if shared_rig.agencies != enrolled.agencies:
+        shared_rig.agencies = dict(enrolled.agencies)
+        await shared_rig.publish_directory()
+    await notify.wait_ready(shared_rig.version)
+    return shared_rig
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def visitor(notify: RunningNotify) -> AsyncIterator[Visitor]:
     async with visiting(notify) as opened:
         yield opened
 
 
-@pytest.fixture
-async def badge(rig: Rig, notify: RunningNotify, visitor: Visitor) -> Badge:
-    return await enrol(rig, notify, visitor)
+@pytest_asyncio.fixture(loop_scope="module")
+async def badge(rig: Rig, enrolled: Enrolled) -> Badge:
+    """Of somebody who enrolled when the module began."""
+    await rig.query(PUT_BACK, enrolled.row)
+    return enrolled.badge
 
 
 async def test_a_person_signs_in_reads_takes_over_and_signs_out(
@@ -247,27 +282,6 @@ async def test_whatever_does_not_fit_is_answered_alike(
     assert (await sign_in(visitor, alert, badge, code=digits)).text == pages[0].text
 
 
-async def test_who_tries_too_often_waits_in_every_process_and_after_a_restart(
-    rig: Rig, notify: RunningNotify, visitor: Visitor, badge: Badge
-) -> None:
-    alert = await rig.send_alert()
-    await rig.wait_for_receipts("stored")
-    for _ in range(10):
-        assert (await sign_in(visitor, alert, badge, passphrase="x")).status == 403
-    limited = await sign_in(visitor, alert, badge)
-    assert (limited.status, limited.text.count("Wait 1")) == (429, 1)
-    assert 0 < int(limited.headers["retry-after"]) <= 900
-    # Of a name that nobody has, likewise: a limit tells nothing.
-    for _ in range(10):
-        await sign_in(visitor, alert, badge, sign_in_name="nobody")
-    assert (await sign_in(visitor, alert, badge, sign_in_name="nobody")).status == 429
-    other = rig.settings(member="notify-1")
-    async with running_notify(rig, other) as second, visiting(second) as there:
-        assert (await sign_in(there, alert, badge)).status == 429
-        await rig.query("UPDATE notify.throttle SET ends_at = now()")
-        assert (await sign_in(there, alert, badge)).status == 200
-
-
 async def test_a_session_ends_with_rest_with_age_and_with_its_person(
     rig: Rig, notify: RunningNotify, visitor: Visitor, badge: Badge
 ) -> None:
@@ -293,39 +307,6 @@ async def test_a_session_ends_with_rest_with_age_and_with_its_person(
     assert (answered.status, answered.has_form("/sign-in")) == (403, True)
     assert await rig.query("SELECT 1 FROM notify.acknowledgement") == []
     assert (await sign_in(visitor, alert, badge)).status == 403
-
-
-class BehindProxy(Visitor):
-    """Has notify under a path of its own, which the proxy takes off."""
-
-    async def _ask(
-        self, method: str, path: str, fields: Mapping[str, str] | None, headers: Mapping[str, str]
-    ) -> Page:
-        own = path.removeprefix("/tocsin")
-        if method == "GET" or own != path:
-            return await super()._ask(method, own, fields, headers)
-        raise AssertionError("a form leads past the proxy's path")
-
-
-async def test_behind_a_proxy_with_a_path_of_its_own_forms_lead_there(rig: Rig) -> None:
-    await rig.add_agency(AGENCY, key=KEY, email="duty@cw.example")
-    public = rig.settings(notify_public_url="https://notify.example/tocsin/")
-    async with (
-        running_notify(rig, public) as notify,
-        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
-    ):
-        visitor = BehindProxy(notify.url, http)
-        badge = await enrol(rig, notify, visitor)
-        alert = await rig.send_alert()
-        await rig.wait_for_receipts("stored")
-        read = await sign_in(visitor, alert, badge)
-        taken = await visitor.submit(read.find_form("/acknowledge"))
-        assert f"by {NAME}, {ROLE}" in taken.text
-        form = read.find_form("/acknowledge")
-        answer = await visitor._ask("POST", form.action, form.fields, visitor.headers)
-        assert answer.headers["location"] == f"/tocsin/a/{alert.alert_id}"
-        await visitor.submit(taken.find_form("/sign-out"))
-        assert visitor.cookies == {}
 
 
 async def test_who_read_an_alert_is_known_when_that_person_has_left(

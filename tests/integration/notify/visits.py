@@ -6,14 +6,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
+from argon2 import PasswordHasher
 
 from schemas.alert import AlertRecord
+from services.notify.passphrases import Hardness
 from services.notify.totp import STEP_SECONDS, make_code
 from tests.integration.notify.rig import Rig, RunningNotify
 from tests.support.visiting import PASSPHRASE, Page, Visitor, begin_to_enrol
 
 AGENCY, KEY = "ag-kern-cw", "tca_key_of_child_welfare"
 OTHER, OTHER_KEY = "ag-other", "tca_key_of_another"
+
+_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+SOFT = Hardness(_HASHER, _HASHER.hash("nobody's"))
+"""For tests of what follows from a passphrase, not of how long it takes to guess one."""
 
 
 def code_of(secret: str, *, later: int = 0) -> str:

@@ -8,7 +8,14 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from services.notify.passphrases import MOST_WAITING, NOBODY, BusyError, Passphrases, open_passphrases
+from services.notify.passphrases import (
+    MOST_WAITING,
+    RFC_9106,
+    BusyError,
+    Hardness,
+    Passphrases,
+    open_passphrases,
+)
 from services.notify.people import Secrets, find_passphrase_problem, name_contact
 from services.notify.people_keys import PeopleKeys
 
@@ -41,13 +48,13 @@ async def test_a_passphrase_is_the_same_from_every_keyboard_and_nobodys_fits_non
 
 
 def test_nobodys_passphrase_takes_as_long_to_judge_as_anybodys() -> None:
-    assert extract_parameters(NOBODY) == RFC_9106_LOW_MEMORY
+    assert extract_parameters(RFC_9106.nobody) == RFC_9106_LOW_MEMORY
 
 
 async def test_so_many_wait_to_be_judged_and_no_more() -> None:
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with ThreadPoolExecutor(1) as executor:
-        passphrases = Passphrases(executor, cheap, nobody=cheap.hash("a"))
+        passphrases = Passphrases(executor, Hardness(cheap, cheap.hash("a")))
         asked = [passphrases.verify(None, "x") for _ in range(MOST_WAITING + 1)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert await passphrases.verify(None, "x") is False
