@@ -59,6 +59,26 @@ END $$
 """
 """The planner, too, must know nothing of the rows there were: TRUNCATE forgets their number."""
 
+CLEAR = """
+DO $$
+DECLARE
+  known record;
+BEGIN
+  SET LOCAL session_replication_role = replica;
+  FOR known IN SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+    WHERE schemaname !~ '^(pg_|information_schema)' AND tablename <> 'schema_migrations'
+  LOOP
+    EXECUTE format('DELETE FROM %s', known.name);
+  END LOOP;
+  FOR known IN SELECT format('%I.%I', schemaname, sequencename) AS name FROM pg_sequences
+    WHERE last_value IS NOT NULL
+  LOOP
+    EXECUTE format('ALTER SEQUENCE %s RESTART', known.name);
+  END LOOP;
+END $$
+"""
+"""For a database that stays in the same hands: a few rows go in a third of the time of a TRUNCATE."""
+
 
 async def execute(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url)

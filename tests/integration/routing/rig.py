@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
-import asyncpg
 import orjson
 
 from schemas.alert import AlertContent, AlertRecord, DutyNotice
@@ -51,16 +50,14 @@ from services.runtime.clock import SystemClock
 from services.runtime.crypto import Kek, load_key_file, open_sealed
 from services.runtime.database import Pool, open_pool
 from services.runtime.ed25519 import SigningKey
-from services.runtime.kafka import (
-    Publisher,
-    ReceivedRecord,
-    open_publisher,
-    read_topic_to_end,
-)
+from services.runtime.kafka import Publisher, ReceivedRecord, read_topic_to_end
 from services.runtime.keyring import Keyring
 from services.runtime.lifecycle import Lifetime
 from tests.integration.routing.events import Sealer
 from tests.support.servers import Broker, Database
+
+LogPlace: TypeAlias = tuple[str, str, int]
+"""Of which cluster, which topic and which of its partitions."""
 
 PACKS = load_packs()
 CLUSTER = "cluster-1"
@@ -112,6 +109,8 @@ class Rig:
     sealer: Sealer
     publisher: Publisher
     admin: Pool = field(repr=False)
+    starts: Mapping[LogPlace, int] = field(default_factory=dict)
+    """Where the topics of a broker that several rigs use begin for this one."""
     read_by_intake: dict[int, int] = field(default_factory=dict)
     """The next offset of the receipts by partition."""
 
@@ -232,8 +231,13 @@ class Rig:
 
     # -------------------------------------------------------------------- what is on topics
 
-    async def published(self, topic: str) -> list[ReceivedRecord]:
-        return await read_topic_to_end(self.broker.bootstrap, topic, partitions=ALERTS.partitions)
+    async def published(self, topic: str, *, partitions: int = ALERTS.partitions) -> list[ReceivedRecord]:
+        cluster_id = self.broker.cluster_id
+
+        def is_own(record: ReceivedRecord) -> bool:
+            return record.offset >= self.starts.get((cluster_id, record.topic, record.partition), 0)
+
+        return await read_topic_to_end(self.broker.bootstrap, topic, partitions=partitions, keep=is_own)
 
     async def published_alerts(self) -> list[AlertRecord]:
         return [
@@ -265,27 +269,6 @@ class Rig:
         key = (await keyring.find_keys([key_id]))[key_id]
         assert key is not None
         return key.secret
-
-
-@asynccontextmanager
-async def open_rig(database: Database, broker: Broker, secrets: Path) -> AsyncIterator[Rig]:
-    """With the sample directory applied."""
-    async with (
-        open_pool(database.url("intake"), size=1) as intake,
-        asyncpg.create_pool(database.admin, min_size=1, max_size=2) as admin,
-        open_publisher(broker.settings(member="test-0")) as publisher,
-    ):
-        rig = Rig(
-            database=database,
-            broker=broker,
-            secrets=secrets,
-            sealer=Sealer(Keyring(intake, Kek.load(secrets / "kek.json"))),
-            publisher=publisher,
-            admin=admin,
-        )
-        async with rig.open_routing() as routing:
-            await routing.desk.apply(sample_directory(), operator=OPERATOR)
-        yield rig
 
 
 def alerts_by_agency(alerts: Sequence[AlertRecord]) -> dict[str, list[AlertRecord]]:

@@ -19,6 +19,8 @@ from tests.integration.routing.test_climbing import a_tip, climb_to, hourly_rout
 from tests.integration.routing.test_replay import FailingPublisher
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 GRANT = of_type("consent.granted", "grant", consent=CONSENT)
 REVOKE = of_type("consent.revoked", "revoke", consent={"consent_id": "cn-1"})
 CONFLICT = of_type("case.conflict_declared", "conflict", details={"conflict_agencies": ["ag-kern-cw"]})

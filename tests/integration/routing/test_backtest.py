@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from pydantic import SecretStr
 
 from schemas.topics import CASE_EVENTS
@@ -23,16 +24,23 @@ from services.runtime.kafka import Record, open_admin, read_topic_to_end
 from tests.integration.routing.events import build_event, garbage, spoil
 from tests.integration.routing.rig import OPERATOR, Rig, Routing, sample_directory
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ALWAYS = Period()
 
 
 @pytest.fixture
+def rig(own_rig: Rig) -> Rig:
+    return own_rig
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def cluster_id(rig: Rig) -> str:
     async with open_admin(rig.broker.bootstrap) as admin:
         return await admin.get_cluster_id()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def live(rig: Rig, cluster_id: str) -> AsyncIterator[Routing]:
     """Routing on the cluster that is really there, with the shipped packs approved."""
     async with rig.open_routing(cluster_id=cluster_id) as opened:

@@ -3,12 +3,15 @@
 from uuid import UUID
 
 import orjson
+import pytest
 
 from schemas.alert import AlertRecord, Command, DutyReview
 from schemas.receipt import EventStatus
 from services.runtime.crypto import open_sealed
 from tests.integration.routing.events import Json, build_event, lay_out
 from tests.integration.routing.rig import Rig, Routing
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 VSP = "ag-kern-vsp"
 CONSENT: Json = {

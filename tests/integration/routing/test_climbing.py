@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 
 from schemas.alert import AlertRecord
 from schemas.pack import Urgencies
@@ -22,8 +23,9 @@ from services.runtime.shifted_clock import INSTALL
 from tests.integration.routing.events import CORRELATION_ID, RECEIVED_AT, Json, build_event, lay_out
 from tests.integration.routing.rig import OPERATOR, PACKS, READER, Rig, Routing, sample_directory
 from tests.integration.routing.test_replay import FailingPublisher
-from tests.support.databases import execute
 from tests.support.waiting import SECONDS, eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SO, TFC, BPD = "ag-kern-so", "ag-kern-tfc", "ag-bpd"
 TIME, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -63,14 +65,14 @@ def a_tip(event_id: str = "e1", **changes: object) -> Json:
 async def hourly_routing(
     rig: Rig, *, publisher: Publisher | None = None, realert: Realert = NEVER_AGAIN
 ) -> AsyncIterator[Routing]:
-    await execute(rig.database.admin, INSTALL)
+    await rig.admin.execute(INSTALL)
     async with rig.open_routing(
         packs=hourly_packs(), publisher=publisher, realert=realert, shifted=True
     ) as routing:
         yield routing
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def routing(rig: Rig) -> AsyncIterator[Routing]:
     async with hourly_routing(rig) as opened:
         yield opened
@@ -324,7 +326,7 @@ async def test_a_case_that_does_not_open_holds_up_no_other(rig: Rig, routing: Ro
     assert [line["event_id"] for line in logs if line["event"] == "ladder.failed"] == ["e1"]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def patient(rig: Rig) -> AsyncIterator[Routing]:
     """With the packs' own times: what climbs here climbs because it failed."""
     async with rig.open_routing() as opened:

@@ -17,6 +17,8 @@ from tests.integration.routing.events import (
 )
 from tests.integration.routing.rig import CLUSTER, Rig, Routing, alerts_by_agency
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 Lines = list[dict[str, Any]]
 
 

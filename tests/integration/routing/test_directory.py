@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,10 +26,12 @@ from schemas.vocabulary import AgencyStatus, EndpointContent, Role, Rung
 from services.routing.handlers.enrolling import UnknownEndpointError
 from services.routing.handlers.snapshots import derive_directory_key
 from services.runtime.crypto import hash_api_key, load_key_file, new_api_key, new_webhook_secret, open_sealed
-from services.runtime.kafka import Publisher, PublishError, ReceivedRecord, Record, read_topic_to_end
+from services.runtime.kafka import Publisher, PublishError, ReceivedRecord, Record
 from tests.integration.routing.events import build_event, lay_out
 from tests.integration.routing.rig import OPERATOR, Rig, Routing, alerts_by_agency, sample_directory
 from tests.integration.routing.service import wait_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 URL = "https://cw.example/tocsin"
 
@@ -44,8 +47,12 @@ def one_agency(**changes: object) -> DirectoryFile:
     return DirectoryFile(agencies=[Agency.model_validate({**agency, **changes})])
 
 
+async def read(rig: Rig) -> list[ReceivedRecord]:
+    return await rig.published(DIRECTORY.name, partitions=DIRECTORY.partitions)
+
+
 async def published(rig: Rig) -> list[DirectorySnapshot]:
-    records = await read_topic_to_end(rig.broker.bootstrap, DIRECTORY.name)
+    records = await read(rig)
     assert {record.key for record in records} == {b"directory"}
     return [DirectorySnapshot.model_validate_json(record.value or b"") for record in records]
 
@@ -181,11 +188,7 @@ class LostPublisher:
 @asynccontextmanager
 async def seeing_to_it(rig: Rig, routing: Routing) -> AsyncIterator[None]:
     """As `app.py` does in the background."""
-
-    async def read_topic() -> list[ReceivedRecord]:
-        return await read_topic_to_end(rig.broker.bootstrap, DIRECTORY.name)
-
-    task = asyncio.create_task(routing.desk.publish_missing_for_ever(read_topic))
+    task = asyncio.create_task(routing.desk.publish_missing_for_ever(partial(read, rig)))
     yield
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -323,8 +326,8 @@ async def test_a_decision_uses_the_newest_directory_whoever_applied_it(rig: Rig,
 async def test_a_broker_that_lost_its_log_is_told_the_directory_again(rig: Rig, routing: Routing) -> None:
     await rig.broker.restart()
 
-    await routing.desk.publish_newer_than(await read_topic_to_end(rig.broker.bootstrap, DIRECTORY.name))
-    await routing.desk.publish_newer_than(await read_topic_to_end(rig.broker.bootstrap, DIRECTORY.name))
+    await routing.desk.publish_newer_than(await read(rig))
+    await routing.desk.publish_newer_than(await read(rig))
 
     assert [snapshot.version for snapshot in await published(rig)] == [1]
 

@@ -17,6 +17,8 @@ from services.runtime.kafka import Record
 from tests.integration.routing.events import CORRELATION_ID, build_event, lay_out
 from tests.integration.routing.rig import OPERATOR, Rig, Routing
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 DONE = DutyEvidence.model_validate(
     {"who": "J. Ortiz", "channel": "Telephone", "reference": "hotline 4711", "at": "2026-03-04T07:10:00Z"}
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from schemas.operator import Purpose, digest_query
 from tests.integration.routing.events import POLICE, build_event
@@ -14,6 +15,8 @@ from tests.integration.routing.rig import Rig
 from tests.integration.routing.service import RunningService, build_settings, running_service, wait_for
 from tests.support.packs import swap
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 BEN, STRANGER = Person.new("ben"), Person.new("eve")
 NOTHING = digest_query(source=None, agency=None)
 
@@ -21,6 +24,11 @@ Lines = list[dict[str, Any]]
 
 
 @pytest.fixture
+def rig(own_rig: Rig) -> Rig:
+    return own_rig
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def service(rig: Rig, logs: Lines) -> AsyncIterator[RunningService]:
     assert logs == []
     async with running_service(build_settings(rig)) as running:

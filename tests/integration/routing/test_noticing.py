@@ -16,6 +16,8 @@ from tests.integration.routing.events import CORRELATION_ID, RECEIVED_AT, build_
 from tests.integration.routing.rig import OPERATOR, Rig, Routing, sample_directory
 from tests.integration.routing.test_replay import FailingPublisher
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 CW, TFC, SO = "ag-kern-cw", "ag-kern-tfc", "ag-kern-so"
 ENDPOINT = "ep_0123456789abcdef"
 NOT_NOW = RECEIVED_AT + timedelta(minutes=1)

@@ -7,11 +7,15 @@ from services.routing.repository.follow_ups import _CLAIM_LADDERS
 from services.routing.repository.outbox import _CLAIM_DUE
 from tests.integration.routing.rig import Rig
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 FEW_BLOCKS = 40
 
+# Not soon: to make them takes seconds on a busy machine, and what is due by then is looked at.
 MANY_LADDERS = """
 INSERT INTO routing.ladder (alert_id, source, event_id, agency, cause, told_at, case_ref, due)
-SELECT gen_random_uuid(), 's', 'e', 'a', 'rules', now(), 'c', now() + number * interval '1 second'
+SELECT gen_random_uuid(), 's', 'e', 'a', 'rules', now(), 'c',
+    now() + interval '1 hour' + number * interval '1 second'
 FROM generate_series(1, 100000) AS number
 """
 MANY_MESSAGES = """
@@ -19,9 +23,16 @@ INSERT INTO routing.outbox (
     message_id, revision, topic, key, record, cluster_id, partition, "offset", published_to, created_at,
     publish_after
 )
-SELECT gen_random_uuid(), 1, 't', 'k', '', 'c', 0, number, 'c', now(), now() + number * interval '1 second'
+SELECT gen_random_uuid(), 1, 't', 'k', '', 'c', 0, number, 'c', now(),
+    now() + interval '1 hour' + number * interval '1 second'
 FROM generate_series(1, 100000) AS number
 """
+
+
+@pytest.fixture
+def rig(own_rig: Rig) -> Rig:
+    """Whose tables never held anything: what was deleted is looked at, too."""
+    return own_rig
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from schemas.operator import Purpose, digest_content
 from services.routing.handlers.seeding import check_seeds, seed_packs
@@ -19,6 +20,8 @@ from tests.integration.routing.rig import Rig, Routing
 from tests.integration.routing.service import RunningService, build_settings, running_service, wait_for
 from tests.support.packs import PACK, swap, write_pack
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ANA, BEN, EVE = Person.new("ana"), Person.new("ben"), Person.new("eve")
 SOON = f"{datetime.now(UTC) + timedelta(days=300):%Y-%m-%dT%H:%M:%S+00:00}"
 PLANNED = swap("2026-01-01T00:00:00-08:00", SOON)
@@ -27,6 +30,11 @@ Lines = list[dict[str, Any]]
 
 
 @pytest.fixture
+def rig(own_rig: Rig) -> Rig:
+    return own_rig
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def service(rig: Rig, logs: Lines) -> AsyncIterator[RunningService]:
     assert logs == []
     async with running_service(build_settings(rig)) as running:

@@ -17,6 +17,8 @@ from tests.integration.routing.events import build_event, garbage, lay_out, seal
 from tests.integration.routing.rig import PACKS, Rig, Routing, alerts_by_agency
 from tests.support.waiting import SECONDS
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 Lines = list[dict[str, Any]]
 
 

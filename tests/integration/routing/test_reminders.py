@@ -17,6 +17,8 @@ from tests.integration.routing.test_cases import CONSENT, of_type
 from tests.integration.routing.test_climbing import receive
 from tests.integration.routing.test_duties import decide, evidence_record, read
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 TFC, SO = "ag-kern-tfc", "ag-kern-so"
 OVERDUE = timedelta(hours=-100), timedelta(seconds=-1)
 QUARTER_LEFT = timedelta(hours=-80), timedelta(hours=20)

@@ -14,6 +14,8 @@ from services.runtime.kafka import PublishError, ReceivedRecord, Record, is_pass
 from tests.integration.routing.events import Json, build_event, garbage, in_batches, lay_out, spoil
 from tests.integration.routing.rig import Rig, Routing
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 class FailingPublisher:
     """Publishes nothing: the process died after its commit."""

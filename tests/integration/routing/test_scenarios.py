@@ -18,6 +18,8 @@ from services.routing.decision import PlannedAlert
 from tests.integration.routing.events import Json, lay_out
 from tests.integration.routing.rig import OPERATOR, PACKS, Rig, Routing
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 SCENARIOS = sorted((Path(__file__).parents[2] / "scenarios").glob("*.json"))
 
 

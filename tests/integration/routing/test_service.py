@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 import pytest
+import pytest_asyncio
 from pydantic import SecretStr
 
 from schemas.directory import Endpoint, endpoint_id
@@ -30,6 +31,8 @@ from tests.integration.routing.service import (
 )
 from tests.support.wire import open_wire
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def send(rig: Rig, *events: dict[str, Any]) -> None:
     await rig.publisher.publish(await rig.sealer.seal(*events))
@@ -43,6 +46,11 @@ async def wait_decided(rig: Rig, count: int) -> None:
 
 
 @pytest.fixture
+def rig(own_rig: Rig) -> Rig:
+    return own_rig
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def service(rig: Rig) -> AsyncIterator[RunningService]:
     with capture_logs(logbook.CATALOGUE):
         async with running_service(build_settings(rig)) as running:

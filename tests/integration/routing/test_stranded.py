@@ -1,11 +1,14 @@
 """What routing would never look at again is found: alerts without a way out, ladders that nobody climbs."""
 
 import pytest
+import pytest_asyncio
 
 from services.routing.handlers.stranding import Stranding
 from services.routing.repository.stranded import StrandedRepository
 from tests.integration.routing.events import build_event, lay_out
 from tests.integration.routing.rig import Rig, Routing
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOTHING = {
     "alerts_not_published": 0,
@@ -19,7 +22,7 @@ SELECT alert_id, 1, 'delivered', alert_id, 'webhook', NULL, now() FROM routing.a
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def decided(rig: Rig, routing: Routing) -> Routing:
     """An alert that somebody has, decided six minutes ago."""
     await routing.events.handle(lay_out(await rig.sealer.seal(build_event())))
