@@ -1,45 +1,58 @@
 """Adding an endpoint: only a receiver that refuses what it must, and then told to routing."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from schemas.receipt import EndpointAdded
 from services.runtime.crypto import hash_api_key
-from tests.integration.notify.rig import Reply, Rig, RunningNotify, running_notify
+from tests.integration.notify.adding import AGENCY, KEY, OPERATOR, add, asked, messages
+from tests.integration.notify.rig import Rig, RunningNotify, running_notify
 from tests.support.ports import free_port
-from tests.support.receivers import Answer, Gate, Receiver, Receivers, status
+from tests.support.receivers import Answer, Gate, Receivers, open_receivers, status
 
-AGENCY = "ag-kern-cw"
-KEY = "tca_0123456789abcdefghij"
-OPERATOR = "tco_0123456789abcdefghij"
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def asked(receiver: Receiver, **changes: object) -> dict[str, object]:
-    return {"url": receiver.url, "secret": receiver.secret, **changes}
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def notify(module_rig: Rig) -> AsyncIterator[RunningNotify]:
+    await module_rig.add_agency(AGENCY, key=KEY)
+    operated = module_rig.settings(notify_operator_keys=hash_api_key(OPERATOR))
+    async with running_notify(module_rig, operated) as running:
+        yield running
 
 
-async def add(notify: RunningNotify, receiver: Receiver, **changes: object) -> Reply:
-    return await notify.ask("POST", "/v1/endpoints", key=KEY, json=asked(receiver, **changes))
+@pytest_asyncio.fixture(loop_scope="module")
+async def rig(shared_rig: Rig, notify: RunningNotify) -> Rig:
+    """With one agency, which has no endpoint."""
+    if shared_rig.agencies[AGENCY].endpoints:
+        await shared_rig.add_agency(AGENCY, key=KEY)
+    await notify.wait_ready(shared_rig.version)
+    return shared_rig
 
 
-def messages(reply: Reply) -> str:
-    return "\n".join(error["message"] for error in reply.body["errors"])
+@pytest_asyncio.fixture(loop_scope="module")
+async def receivers() -> AsyncIterator[Receivers]:
+    async with open_receivers() as opened:
+        yield opened
 
 
 async def test_a_receiver_that_refuses_what_it_must_is_added_by_its_agency_or_an_operator(
-    rig: Rig, receivers: Receivers, logs: list[dict[str, object]]
+    rig: Rig, notify: RunningNotify, receivers: Receivers, logs: list[dict[str, object]]
 ) -> None:
-    await rig.add_agency(AGENCY, key=KEY)
-    operated = rig.settings(notify_operator_keys=hash_api_key(OPERATOR))
-    async with running_notify(rig, operated) as notify:
-        added = await add(notify, receivers["one"], content="disclosed", exercises=True)
-        path = f"/v1/operator/agencies/{AGENCY}/endpoints"
-        by_operator = await notify.ask("POST", path, key=OPERATOR, json=asked(receivers["two"]))
-        receipts = await rig.wait_for_receipts("endpoint_added", "endpoint_added")
-        told = [each for each in receipts if isinstance(each, EndpointAdded)]
+    path = f"/v1/operator/agencies/{AGENCY}/endpoints"
+    added, by_operator = await asyncio.gather(
+        add(notify, receivers["one"], content="disclosed", exercises=True),
+        notify.ask("POST", path, key=OPERATOR, json=asked(receivers["two"])),
+    )
+    receipts = await rig.wait_for_receipts("endpoint_added", "endpoint_added")
+    told = sorted(
+        (each for each in receipts if isinstance(each, EndpointAdded)), key=lambda each: each.endpoint.url
+    )
     # Nobody here applies it to the directory: that is routing's.
     assert (added.status, added.body["in_force"]) == (202, False)
     assert [(probe["probe"], probe["status_code"], probe["reason"]) for probe in added.body["probes"]] == [
@@ -79,13 +92,16 @@ async def _hostile(_: web.Request) -> web.StreamResponse:
     ],
 )
 async def test_a_refusal_says_what_was_answered_and_what_to_do(
-    rig: Rig, receivers: Receivers, answer: Answer, advice: str, logs: list[dict[str, Any]]
+    rig: Rig,
+    notify: RunningNotify,
+    receivers: Receivers,
+    answer: Answer,
+    advice: str,
+    logs: list[dict[str, Any]],
 ) -> None:
     receivers["one"].answer = answer
-    await rig.add_agency(AGENCY, key=KEY)
-    async with running_notify(rig, rig.settings()) as notify:
-        refused = await add(notify, receivers["one"])
-        told = await rig.read_receipts()
+    refused = await add(notify, receivers["one"])
+    told = await rig.read_receipts()
     assert refused.status == 422
     assert advice in messages(refused)
     assert len(refused.text) < 2048
@@ -94,83 +110,40 @@ async def test_a_refusal_says_what_was_answered_and_what_to_do(
     assert told == []
 
 
-async def test_an_address_that_may_not_be_dialled_is_not_tried(rig: Rig, receivers: Receivers) -> None:
-    await rig.add_agency(AGENCY, key=KEY)
-    async with running_notify(rig, rig.settings(notify_allow_cidrs="")) as notify:
-        refused = await add(notify, receivers["one"])
-        plain = await notify.ask("POST", "/v1/endpoints", key=KEY, json={"url": "ftp://x", "secret": "no"})
-        stranger = await notify.ask("POST", "/v1/endpoints", json=asked(receivers["one"]))
-    assert refused.status == 422
-    assert messages(refused) == (
-        "no answer (EgressRefusedError); webhooks do not go to this address: give a public one, or have the "
-        "operator allow its network (TOCSIN_NOTIFY_ALLOW_CIDRS)"
-    )
-    assert {error["path"] for error in plain.body["errors"]} == {"/url", "/secret"}
-    assert stranger.status == 401
-    assert receivers["one"].arrivals == []
-
-
 async def test_a_receiver_that_cannot_be_reached_is_said_to_be_so_once(
-    rig: Rig, receivers: Receivers
+    rig: Rig, notify: RunningNotify, receivers: Receivers
 ) -> None:
-    await rig.add_agency(AGENCY, key=KEY)
     port = free_port()
-    async with running_notify(rig, rig.settings()) as notify:
-        refused = await add(notify, receivers["one"], url=f"http://127.0.0.1:{port}/")
+    refused = await add(notify, receivers["one"], url=f"http://127.0.0.1:{port}/")
     assert messages(refused).startswith("no answer (ConnectionRefusedError); see that notify reaches it")
     assert "verify" not in messages(refused)
 
 
-async def test_an_endpoint_that_is_there_is_not_added_again(rig: Rig, receivers: Receivers) -> None:
+async def test_an_endpoint_that_is_there_is_not_added_again(
+    rig: Rig, notify: RunningNotify, receivers: Receivers
+) -> None:
     await rig.add_agency(AGENCY, receivers["one"], key=KEY)
-    async with running_notify(rig, rig.settings()) as notify:
-        refused = await add(notify, receivers["one"])
+    await notify.wait_ready(rig.version)
+    refused = await add(notify, receivers["one"])
     assert "rotate its secret instead" in messages(refused)
     assert receivers["one"].arrivals == []
 
 
-async def test_an_agency_may_try_so_often_and_each_of_them_counts(
-    rig: Rig, receivers: Receivers, logs: list[dict[str, Any]]
-) -> None:
-    receivers["one"].answer = status(401)
-    await rig.add_agency(AGENCY, key=KEY)
-    await rig.add_agency("ag-kern-so", key=f"{KEY}2")
-    limited = rig.settings(notify_endpoint_tries=2, notify_operator_keys=hash_api_key(OPERATOR))
-    async with running_notify(rig, limited) as notify:
-        tried = [await add(notify, receivers["one"]) for _ in range(2)]
-        beyond = [await add(notify, receivers[name]) for name in ("one", "two")]
-        path = f"/v1/operator/agencies/{AGENCY}/endpoints"
-        by_operator = await notify.ask("POST", path, key=OPERATOR, json=asked(receivers["one"]))
-        by_another = await notify.ask("POST", "/v1/endpoints", key=f"{KEY}2", json=asked(receivers["one"]))
-        await rig.query("UPDATE notify.throttle SET ends_at = now()")
-        later = await add(notify, receivers["one"])
-    assert [reply.status for reply in (*tried, *beyond)] == [422, 422, 429, 429]
-    assert len(receivers["one"].arrivals) == 3 * len([*tried, by_operator, by_another, later])
-    assert receivers["two"].arrivals == []
-    assert beyond[0].headers["content-type"] == "application/problem+json"
-    assert 0 < int(beyond[0].headers["retry-after"]) <= 15 * 60
-    assert beyond[0].body["status"] == 429
-    assert [reply.status for reply in (by_operator, by_another, later)] == [422, 422, 422]
-    assert [line["agency"] for line in logs if line["event"] == "endpoint.limited"] == [AGENCY] * 2
-
-
 async def test_of_two_who_add_one_address_at_once_one_is_told_that_it_is_not_its_secret(
-    rig: Rig, receivers: Receivers
+    rig: Rig, notify: RunningNotify, receivers: Receivers
 ) -> None:
     receiver, gate = receivers["one"], Gate()
     receiver.answer = gate.answer
-    await rig.add_agency(AGENCY, key=KEY)
-    async with running_notify(rig, rig.settings()) as notify:
-        first = asyncio.create_task(add(notify, receiver))
-        await receiver.wait_for(3)
-        second = await add(notify, receiver, secret=receivers["another secret"].secret)
-        gate.open()
-        # It takes what is unsigned: it did not pass, and the next may try at once.
-        assert (await first).status == 422
-        receiver.answer = None
-        passed = await add(notify, receiver)
-        third = await add(notify, receiver, secret=receivers["another secret"].secret)
-        told = [each for each in await rig.read_receipts() if isinstance(each, EndpointAdded)]
+    first = asyncio.create_task(add(notify, receiver))
+    await receiver.wait_for(3)
+    second = await add(notify, receiver, secret=receivers["another secret"].secret)
+    gate.open()
+    # It takes what is unsigned: it did not pass, and the next may try at once.
+    assert (await first).status == 422
+    receiver.answer = None
+    passed = await add(notify, receiver)
+    third = await add(notify, receiver, secret=receivers["another secret"].secret)
+    told = [each for each in await rig.read_receipts() if isinstance(each, EndpointAdded)]
     assert (second.status, second.body["title"]) == (409, "Being added")
     # Until routing has taken over the first receipt, it would pass over another.
     assert (passed.status, third.status) == (202, 409)
@@ -178,38 +151,34 @@ async def test_of_two_who_add_one_address_at_once_one_is_told_that_it_is_not_its
 
 
 async def test_who_is_added_has_its_own_secret_in_force_and_not_anothers(
-    rig: Rig, receivers: Receivers
+    rig: Rig, notify: RunningNotify, receivers: Receivers
 ) -> None:
     own, other = receivers["own"], receivers["other"]
-    await rig.add_agency(AGENCY, key=KEY)
-    async with running_notify(rig, rig.settings()) as notify:
-        adding = asyncio.create_task(add(notify, own))
-        await rig.wait_for_row("SELECT 1 FROM notify.onboarding WHERE batch_id IS NOT NULL")
-        await rig.wait_for_receipts("endpoint_added")
-        [told] = [each for each in await rig.read_receipts() if isinstance(each, EndpointAdded)]
-        rig.agencies[AGENCY].endpoints.append(told.endpoint)
-        await rig.publish_directory()
-        added = await adding
-        adding = asyncio.create_task(add(notify, other))
-        await rig.wait_for_row("SELECT 1 FROM notify.onboarding WHERE batch_id IS NOT NULL OFFSET 1")
-        await rig.add_agency(AGENCY, own, other, key=KEY)
-        late = await adding
+    adding = asyncio.create_task(add(notify, own))
+    await rig.wait_for_row("SELECT 1 FROM notify.onboarding WHERE batch_id IS NOT NULL")
+    await rig.wait_for_receipts("endpoint_added")
+    [told] = [each for each in await rig.read_receipts() if isinstance(each, EndpointAdded)]
+    rig.agencies[AGENCY].endpoints.append(told.endpoint)
+    await rig.publish_directory()
+    added = await adding
+    adding = asyncio.create_task(add(notify, other))
+    await rig.wait_for_row("SELECT 1 FROM notify.onboarding WHERE batch_id IS NOT NULL OFFSET 1")
+    await rig.add_agency(AGENCY, own, other, key=KEY)
+    late = await adding
     assert (added.status, added.body["in_force"]) == (201, True)
     assert late.status == 409
 
 
 async def test_a_request_that_died_holds_an_address_for_a_minute_at_most(
-    rig: Rig, receivers: Receivers
+    rig: Rig, notify: RunningNotify, receivers: Receivers
 ) -> None:
     receiver, gate = receivers["one"], Gate()
     receiver.answer = gate.answer
-    await rig.add_agency(AGENCY, key=KEY)
-    async with running_notify(rig, rig.settings()) as notify:
-        adding = asyncio.create_task(add(notify, receiver))
-        await receiver.wait_for(3)
-        adding.cancel()
-        receiver.answer = None
-        held = await add(notify, receiver)
-        await rig.query("UPDATE notify.onboarding SET held_until = held_until - interval '1 minute'")
-        free = await add(notify, receiver)
+    adding = asyncio.create_task(add(notify, receiver))
+    await receiver.wait_for(3)
+    adding.cancel()
+    receiver.answer = None
+    held = await add(notify, receiver)
+    await rig.query("UPDATE notify.onboarding SET held_until = held_until - interval '1 minute'")
+    free = await add(notify, receiver)
     assert (held.status, free.status) == (409, 202)
