@@ -36,3 +36,12 @@ async def ensure_database(connection: asyncpg.Connection, name: str = DATABASE) 
     if not await connection.fetchval("select exists (select from pg_database where datname = $1)", name):
         statement = await connection.fetchval("select format('create database %I', $1::text)", name)
         await connection.execute(statement)
+
+
+async def write_to_files(admin_url: str) -> None:
+    """What was committed gets into the files of tables, and not only into the write-ahead log."""
+    connection = await asyncpg.connect(admin_url)
+    try:
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()

@@ -65,7 +65,9 @@ async def aftermath() -> Aftermath:
             task_force.stack.log.read_all(),
             {
                 "kafka": find_words(kafka, (*SECRETS, CONTROL, *TYPES)),
-                "postgres": find_words(read_files(task_force.stack.data_dir), (*SECRETS, CONTROL, *TYPES)),
+                "postgres": find_words(
+                    read_files(task_force.stack.data_dir / "postgres"), (*SECRETS, CONTROL, *TYPES)
+                ),
             },
         )
 

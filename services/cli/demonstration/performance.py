@@ -1,12 +1,9 @@
 """The demonstration itself, act by act; what it prints is in `programme`."""
 
 import asyncio
-import smtplib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +11,7 @@ from typing import Any, Final
 import aiohttp
 
 from services.cli.demonstration import claims as check
-from services.cli.demonstration import search, story
+from services.cli.demonstration import places, story
 from services.cli.demonstration.receivers import Receivers, open_receivers
 from services.cli.demonstration.stage import Stage, open_stage
 from services.devstack.directory import load_sample
@@ -52,7 +49,7 @@ async def perform(folder: Path, *, control: str, announce: Announce) -> Performa
             announce(
                 "Searching every log line, e-mail, Kafka record and PostgreSQL file for the victim's name ..."
             )
-            show.claims.extend([check.check_finding(each) async for each in _search(stage, control)])
+            show.claims.extend(map(check.check_finding, await places.search_all(stage, control)))
     return show
 
 
@@ -102,18 +99,18 @@ class _Acts:
         discovered = datetime.fromisoformat(self._event["data"]["discovered_at"])
         self._claim(check.check_duty(self._show.webhooks, discovered_at=discovered))
         self._claim(check.check_silence(self._show.webhooks, listening=list(self._receivers.secrets)))
-        self._claim(check.check_postcards([_text(mail) for mail in mails], ids=ids))
+        self._claim(check.check_postcards(list(map(places.render_mail, mails)), ids=ids))
 
     async def _replay(self) -> None:
         self._announce("The same event is sent again, as a member system does when it saw no answer ...")
-        mails = len(_mails(self._stage))
+        mails = len(places.read_mailbox(self._stage.data_dir))
         await self._post(self._event)
         sentinel = story.build_sentinel(
             event_id=f"{self._show.control}.after", case_ref=self._event["subject"], now=self._now
         )
         await self._post(sentinel)
         await self._decided(sentinel["id"])
-        counts = (mails, len(_mails(self._stage)))
+        counts = (mails, len(places.read_mailbox(self._stage.data_dir)))
         self._claim(check.check_replay(self._show.webhooks, self._receivers.webhooks, mails=counts))
 
     async def _tamper(self) -> None:
@@ -147,42 +144,8 @@ class _Acts:
     async def _wait_for_mails(self, count: int) -> list[bytes]:
         try:
             async with asyncio.timeout(ARRIVAL_SECONDS):
-                while len(found := _mails(self._stage)) < count:  # noqa: ASYNC110 - files give no event
+                while len(found := places.read_mailbox(self._stage.data_dir)) < count:  # noqa: ASYNC110 - files give no event
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
-            found = _mails(self._stage)
+            found = places.read_mailbox(self._stage.data_dir)
         return found
-
-
-def _mails(stage: Stage) -> list[bytes]:
-    return [path.read_bytes() for path in sorted((stage.data_dir / "mail").glob("*.eml"))]
-
-
-def _text(mail: bytes) -> str:
-    """A mail as a person sees it: its headers and its decoded parts."""
-    message = message_from_bytes(mail, policy=policy.default)
-    lines = [f"{name}: {value}" for name, value in message.items()]
-    lines += [part.get_content() for part in message.walk() if part.get_content_maintype() == "text"]
-    return "\n".join(lines)
-
-
-async def _search(stage: Stage, control: str) -> AsyncIterator[search.Finding]:
-    _mail_control(stage, control)
-    places = {
-        "any log line": [stage.log_file.read_bytes()],
-        "any e-mail": search.read_mails(_mails(stage)),
-        "any Kafka record": await search.read_topics(stage.ready["kafka"]),
-        "any PostgreSQL file": search.read_files(stage.data_dir),
-    }
-    for place, chunks in places.items():
-        yield search.search(place, chunks, names=story.VICTIM, control=control)
-
-
-def _mail_control(stage: Stage, control: str) -> None:
-    """Plant the control in the mailbox, through the same server; elsewhere it is the event's opaque id."""
-    mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = "demo@localhost", "control@localhost", "control"
-    mail.set_content(control)
-    host, _, port = str(stage.ready["smtp"]).rpartition(":")
-    with smtplib.SMTP(host, int(port)) as server:
-        server.send_message(mail)

@@ -57,9 +57,9 @@ def search(place: str, chunks: Iterable[bytes], *, names: Sequence[str], control
     return Finding(place, read, control_found, name_found)
 
 
-def read_files(folder: Path) -> Iterator[bytes]:
-    """Yield every byte of every file below a folder: a database's tables, indexes and write-ahead log."""
-    for path in sorted(folder.rglob("*")):
+def read_files(paths: Iterable[Path]) -> Iterator[bytes]:
+    """Yield every byte of these files; what is none is left out."""
+    for path in paths:
         try:
             with path.open("rb") as file:
                 while chunk := file.read(_CHUNK_BYTES):
