@@ -80,6 +80,11 @@ async def test_they_are_found_by_agency_endpoint_and_time(rig: Rig, notify: Runn
     assert await listed(notify, standing="pending") == []
 
 
+async def test_a_nul_in_a_request_is_the_senders_mistake(notify: RunningNotify) -> None:
+    reply = await notify.ask("GET", f"{PATH}?endpoint_id=a%00", key=KEY)
+    assert (reply.status, reply.headers["content-type"]) == (422, "application/problem+json")
+
+
 async def test_an_agency_that_nobody_knows_is_not_one_of_which_nothing_failed(notify: RunningNotify) -> None:
     listing = await notify.ask("GET", f"{PATH}?agency=ag-nobody", key=KEY)
     redriving = await redrive(notify, agency="ag-nobody", dry_run=True)

@@ -12,6 +12,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from schemas.directory import Endpoint, endpoint_id
+from schemas.operator import Purpose, digest_query
 from schemas.topics import ALERTS, CASE_EVENTS, DIRECTORY
 from services.routing import logbook
 from services.runtime.crypto import new_webhook_secret
@@ -276,8 +277,14 @@ async def test_an_id_that_two_sources_used_is_explained_for_the_one_asked_for(
 
 async def test_an_event_that_nobody_decided_is_not_found(service: RunningService) -> None:
     answer = await ANA.explain(service, "nobody")
+    slash = await service.ask("GET", "/v1/directory/")
 
-    assert answer.status == 404
+    assert (answer.status, slash.status) == (404, 404)
+
+
+async def test_a_nul_in_a_request_is_the_senders_mistake(service: RunningService) -> None:
+    signature = ANA.sign(Purpose.EXPLAIN, "a\0", digest_query(source=None, agency=None))
+    assert (await service.ask("GET", "/v1/decisions/a%00", signature=signature)).status == 422
 
 
 # ---------------------------------------------------------------------------- when things break
