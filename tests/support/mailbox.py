@@ -55,6 +55,11 @@ class Mailbox:
     sessions: list[SMTP] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
+    def begin_anew(self) -> None:
+        """Holds nothing, and answers as a server does that nobody told otherwise."""
+        fresh = Mailbox(port=self.port, changed=self.changed)
+        vars(self).update(vars(fresh))
+
     @property
     def session_count(self) -> int:
         return len(self.sessions)

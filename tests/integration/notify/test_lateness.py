@@ -21,6 +21,7 @@ from services.runtime.database import Pool, open_pool
 from tests.integration.notify.rig import Rig, running_notify
 from tests.integration.notify.test_surviving import notify_process
 from tests.support.receivers import Receivers
+from tests.support.servers import Database
 from tests.unit.notify.records import CASE_KEY_ID, alert_record
 
 AGENCY, KEY = "ag-kern-cw", "tca_key_of_child_welfare"
@@ -29,8 +30,8 @@ NOW = datetime(2026, 3, 4, 6, 55, tzinfo=UTC)
 
 
 @pytest.fixture
-async def pool(rig: Rig) -> AsyncIterator[Pool]:
-    async with open_pool(rig.database.url("notify"), size=8) as opened:
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    async with open_pool(database.url("notify"), size=8) as opened:
         yield opened
 
 
@@ -122,10 +123,10 @@ async def test_what_is_acknowledged_is_never_late(pool: Pool) -> None:
     assert await find_late(pool) == [left.alert_id]
 
 
-async def test_an_acknowledgement_under_way_is_waited_for_and_wins(rig: Rig, pool: Pool) -> None:
+async def test_an_acknowledgement_under_way_is_waited_for_and_wins(database: Database, pool: Pool) -> None:
     record, other = due_at(NOW), due_at(NOW)
     await store(pool, record, other)
-    connection = await asyncpg.connect(rig.database.admin)
+    connection = await asyncpg.connect(database.admin)
     try:
         # As an acknowledgement is, just before its commit.
         transaction = connection.transaction()

@@ -23,6 +23,7 @@ from tests.integration.notify.test_lateness import NOW
 from tests.integration.notify.test_surviving import notify_process
 from tests.support.mailbox import Mailbox
 from tests.support.receivers import Receivers, status
+from tests.support.servers import Database
 from tests.unit.notify.records import alert_record
 
 AGENCY, KEY = "ag-kern-cw", "tca_key_of_child_welfare"
@@ -43,8 +44,8 @@ SELECT alert_id, alert_id, 1, 'webhook', 'ep_one', 'ep_one', 'pending', 1, '2126
 
 
 @pytest.fixture
-async def pool(rig: Rig) -> AsyncIterator[Pool]:
-    async with open_pool(rig.database.url("notify"), size=8) as opened:
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    async with open_pool(database.url("notify"), size=8) as opened:
         yield opened
 
 

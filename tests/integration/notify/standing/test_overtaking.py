@@ -1,8 +1,6 @@
 """Once a later rung arrived, or somebody took the alert over, what is still tried of its ladder ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -13,16 +11,18 @@ from schemas.alert import AlertRecord, RungTo
 from schemas.vocabulary import AlertKind, Rung
 from services.notify.repository.dead_letters import COUNT_ALL
 from services.notify.repository.ladders import _FACTS
-from services.runtime.crypto import hash_api_key
-from tests.integration.notify.rig import COORDINATOR, Reply, Rig, RunningNotify, running_notify
+from tests.integration.notify.rig import COORDINATOR, Reply, Rig, RunningNotify
+from tests.integration.notify.standing.at_work import OPERATOR, Standing
 from tests.integration.notify.telling import AGENCY, KEY, ids, send, states, wait_for_states
 from tests.support.mailbox import Mailbox
 from tests.support.receivers import Receiver, Receivers, status
+from tests.support.servers import Database
 from tests.support.stored_deliveries import fill
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OTHER, OTHER_KEY = "ag-bpd", "tca_key_of_the_police"
 TFC, TFC_KEY = COORDINATOR.id, "tca_key_of_the_coordinator"
-OPERATOR = "an operator's key"
 PATH = "/v1/operator/deliveries"
 SECONDS = 20.0
 LETTER_TRIES = "SELECT attempts FROM notify.delivery WHERE alert_id = $1 AND channel = 'email'"
@@ -35,13 +35,6 @@ def down(receivers: Receivers) -> Receiver:
     """The agency's system, which takes nothing."""
     receivers["down"].answer = status(503)
     return receivers["down"]
-
-
-@asynccontextmanager
-async def running(rig: Rig, mailbox: Mailbox) -> AsyncIterator[RunningNotify]:
-    settings = rig.settings(mailbox=mailbox, notify_operator_keys=hash_api_key(OPERATOR))
-    async with running_notify(rig, settings) as notify:
-        yield notify
 
 
 async def send_rung(rig: Rig, of: AlertRecord, number: int, to: RungTo, **given: object) -> AlertRecord:
@@ -64,10 +57,10 @@ async def wait_for_another_try(receiver: Receiver, alert: AlertRecord) -> None:
 
 
 async def test_a_rung_that_arrived_by_any_path_ends_what_is_tried_of_those_before_it(
-    rig: Rig, down: Receiver, mailbox: Mailbox
+    rig: Rig, standing: Standing, down: Receiver, mailbox: Mailbox
 ) -> None:
     await rig.add_agency(AGENCY, down, backup="watch@cw.example")
-    async with running(rig, mailbox):
+    async with standing.at_work():
         alert = await send(rig)
         await wait_for_another_try(down, alert)
         rung = await send_rung(rig, alert, 1, RungTo.AGENCY)
@@ -83,12 +76,12 @@ async def test_a_rung_that_arrived_by_any_path_ends_what_is_tried_of_those_befor
 
 
 async def test_a_system_that_takes_a_rung_spares_nobody_an_e_mail_but_a_later_e_mail_does(
-    rig: Rig, receivers: Receivers, mailbox: Mailbox
+    rig: Rig, standing: Standing, receivers: Receivers, mailbox: Mailbox
 ) -> None:
     await rig.add_agency(AGENCY, receivers["up"], email="duty@cw.example", backup="watch@cw.example")
     away = dict.fromkeys(("duty@cw.example", "watch@cw.example"), "450 4.2.1 busy")
     mailbox.answers_by_recipient.update(away)
-    async with running(rig, mailbox):
+    async with standing.at_work():
         alert = await send(rig)
         await wait_for_states(rig, alert.alert_id, delivered=1, pending=1)
         rung = await send_rung(rig, alert, 1, RungTo.AGENCY)
@@ -101,11 +94,11 @@ async def test_a_system_that_takes_a_rung_spares_nobody_an_e_mail_but_a_later_e_
 
 
 async def test_a_rung_to_another_agency_ends_nothing_until_that_takes_the_alert_over(
-    rig: Rig, receivers: Receivers, down: Receiver, mailbox: Mailbox
+    rig: Rig, standing: Standing, receivers: Receivers, down: Receiver, mailbox: Mailbox
 ) -> None:
     await rig.add_agency(AGENCY, down)
     await rig.add_agency(OTHER, receivers["other"], key=OTHER_KEY)
-    async with running(rig, mailbox) as notify:
+    async with standing.at_work() as notify:
         alert = await send(rig)
         alternate = await send_rung(rig, alert, 3, RungTo.ALTERNATE, agency=OTHER)
         await wait_for_states(rig, alternate.alert_id, delivered=1)
@@ -116,12 +109,12 @@ async def test_a_rung_to_another_agency_ends_nothing_until_that_takes_the_alert_
 
 
 async def test_an_alert_that_is_acknowledged_late_ends_its_rungs(
-    rig: Rig, receivers: Receivers, down: Receiver, mailbox: Mailbox
+    rig: Rig, standing: Standing, receivers: Receivers, down: Receiver, mailbox: Mailbox
 ) -> None:
     receivers["tfc"].answer = status(503)
     await rig.add_agency(AGENCY, down, key=KEY)
     await rig.add_agency(TFC, receivers["tfc"])
-    async with running(rig, mailbox) as notify:
+    async with standing.at_work() as notify:
         alert = await send(rig)
         backup = await send_rung(rig, alert, 1, RungTo.AGENCY)
         coordinator = await send_rung(rig, alert, 2, RungTo.COORDINATOR, agency=TFC)
@@ -132,11 +125,11 @@ async def test_an_alert_that_is_acknowledged_late_ends_its_rungs(
 
 
 async def test_what_an_update_takes_the_place_of_ends_where_nobody_needs_the_update_any_more(
-    rig: Rig, receivers: Receivers, down: Receiver
+    rig: Rig, standing: Standing, receivers: Receivers, down: Receiver
 ) -> None:
     await rig.add_agency(AGENCY, receivers["up"], key=KEY)
     await rig.add_agency(OTHER, down)
-    async with running_notify(rig, rig.settings()) as notify:
+    async with standing.at_work() as notify:
         stale = await send(rig, agency=OTHER)
         await down.wait_for(1)
         update = await send(rig)
@@ -151,13 +144,13 @@ async def test_what_an_update_takes_the_place_of_ends_where_nobody_needs_the_upd
 
 
 async def test_what_a_coordinator_has_spares_its_earlier_rungs_and_no_agency_anything(
-    rig: Rig, receivers: Receivers, down: Receiver, mailbox: Mailbox
+    rig: Rig, standing: Standing, receivers: Receivers, down: Receiver, mailbox: Mailbox
 ) -> None:
     receivers["tfc"].answer = status(503)
     await rig.add_agency(AGENCY, down, email="duty@cw.example")
     await rig.add_agency(TFC, receivers["tfc"])
     mailbox.answers_by_recipient["duty@cw.example"] = "450 4.2.1 busy"
-    async with running(rig, mailbox) as notify:
+    async with standing.at_work() as notify:
         alert = await send(rig)
         first = await send_rung(rig, alert, 2, RungTo.COORDINATOR, agency=TFC)
         await receivers["tfc"].wait_for(1)
@@ -175,11 +168,11 @@ async def test_what_a_coordinator_has_spares_its_earlier_rungs_and_no_agency_any
 
 
 async def test_what_was_overtaken_is_no_dead_letter_and_says_by_what(
-    rig: Rig, down: Receiver, mailbox: Mailbox
+    rig: Rig, standing: Standing, down: Receiver, mailbox: Mailbox
 ) -> None:
     down.answer = status(422)
     await rig.add_agency(AGENCY, down, backup="watch@cw.example")
-    async with running(rig, mailbox) as notify:
+    async with standing.at_work() as notify:
         alert = await send(rig)
         await wait_for_states(rig, alert.alert_id, refused=1)
         [dead] = await list_dead(notify)
@@ -196,10 +189,10 @@ async def test_what_was_overtaken_is_no_dead_letter_and_says_by_what(
 
 @pytest.mark.parametrize(("reason", "ending"), [("conflict_of_interest", "declined"), ("no_capacity", None)])
 async def test_who_refuses_for_a_conflict_of_interest_is_told_no_other_rung(
-    rig: Rig, down: Receiver, mailbox: Mailbox, reason: str, ending: str | None
+    rig: Rig, standing: Standing, down: Receiver, mailbox: Mailbox, reason: str, ending: str | None
 ) -> None:
     await rig.add_agency(AGENCY, down, key=KEY)
-    async with running(rig, mailbox) as notify:
+    async with standing.at_work() as notify:
         alert = await send(rig)
         rung = await send_rung(rig, alert, 1, RungTo.AGENCY)
         await wait_for_another_try(down, rung)
@@ -213,8 +206,8 @@ async def test_who_refuses_for_a_conflict_of_interest_is_told_no_other_rung(
     assert (f"{last.alert_id}_1" in ids(down)) is (ending is None)
 
 
-async def test_looking_at_a_ladder_reads_its_alerts_however_much_is_stored(rig: Rig) -> None:
-    connection = await asyncpg.connect(rig.database.admin)
+async def test_looking_at_a_ladder_reads_its_alerts_however_much_is_stored(database: Database) -> None:
+    connection = await asyncpg.connect(database.admin)
     await fill(connection, count=20_000)
     await connection.execute(
         "UPDATE notify.alert SET rung_of = gen_random_uuid(), rung_to = 'agency' WHERE feed_position % 50 = 0"

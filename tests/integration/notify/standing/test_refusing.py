@@ -4,13 +4,17 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 
 from schemas.alert import AlertForm, Command
 from schemas.receipt import Refused
 from schemas.vocabulary import AlertKind, RefusalReason
-from tests.integration.notify.rig import Reply, Rig, RunningNotify, running_notify
+from tests.integration.notify.rig import Reply, Rig, RunningNotify
+from tests.integration.notify.standing.at_work import Standing
 from tests.integration.notify.telling import send
 from tests.support.receivers import Receivers, status
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AGENCY, KEY = "ag-kern-cw", "tca_key_of_child_welfare"
 OTHER, OTHER_KEY = "ag-other", "tca_key_of_another"
@@ -18,7 +22,7 @@ PERSON = {"person": "J. Ortiz", "role": "duty supervisor"}
 NOTE = "The family of Ejemplovich\nis known to me."
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def agencies(rig: Rig) -> None:
     await rig.add_agency(AGENCY, key=KEY)
     await rig.add_agency(OTHER, key=OTHER_KEY)
@@ -30,9 +34,9 @@ async def refuse(notify: RunningNotify, alert_id: object, *, key: str = KEY, **g
 
 
 async def test_routing_hears_why_and_nothing_else_and_what_was_typed_is_sealed(
-    rig: Rig, agencies: None, logs: list[dict[str, object]]
+    rig: Rig, standing: Standing, agencies: None, logs: list[dict[str, object]]
 ) -> None:
-    async with running_notify(rig, rig.settings()) as notify:
+    async with standing.at_work() as notify:
         alert = await rig.send_alert()
         await rig.wait_for_receipts("stored")
         first = await refuse(notify, alert.alert_id, reason="conflict_of_interest", note=NOTE)
@@ -52,9 +56,9 @@ async def test_routing_hears_why_and_nothing_else_and_what_was_typed_is_sealed(
 
 
 async def test_a_conflict_of_interest_takes_the_place_of_another_reason_once(
-    rig: Rig, agencies: None
+    rig: Rig, standing: Standing, agencies: None
 ) -> None:
-    async with running_notify(rig, rig.settings()) as notify:
+    async with standing.at_work() as notify:
         alert = await rig.send_alert()
         await rig.wait_for_receipts("stored")
         await refuse(notify, alert.alert_id, note="Nobody is in.")
@@ -79,9 +83,9 @@ async def test_a_conflict_of_interest_takes_the_place_of_another_reason_once(
 
 
 async def test_a_conflict_of_interest_takes_no_place_once_somebody_acknowledged(
-    rig: Rig, agencies: None
+    rig: Rig, standing: Standing, agencies: None
 ) -> None:
-    async with running_notify(rig, rig.settings()) as notify:
+    async with standing.at_work() as notify:
         alert = await rig.send_alert()
         await rig.wait_for_receipts("stored")
         await refuse(notify, alert.alert_id)
@@ -91,10 +95,12 @@ async def test_a_conflict_of_interest_takes_no_place_once_somebody_acknowledged(
     assert [row["reason"] for row in await rig.query("SELECT reason FROM notify.refusal")] == ["no_capacity"]
 
 
-async def test_nothing_more_is_sent_and_nobody_is_waited_for(rig: Rig, receivers: Receivers) -> None:
+async def test_nothing_more_is_sent_and_nobody_is_waited_for(
+    rig: Rig, standing: Standing, receivers: Receivers
+) -> None:
     receivers["one"].answer = status(503)
     await rig.add_agency(AGENCY, receivers["one"], key=KEY)
-    async with running_notify(rig, rig.settings()) as notify:
+    async with standing.at_work() as notify:
         alert = await rig.send_alert()
         await receivers["one"].wait_for(2)
         assert (await refuse(notify, alert.alert_id)).status == 200
@@ -105,9 +111,9 @@ async def test_nothing_more_is_sent_and_nobody_is_waited_for(rig: Rig, receivers
 
 
 async def test_an_acknowledgement_may_follow_and_a_refusal_may_not_follow_one(
-    rig: Rig, agencies: None
+    rig: Rig, standing: Standing, agencies: None
 ) -> None:
-    async with running_notify(rig, rig.settings()) as notify:
+    async with standing.at_work() as notify:
         changed, kept = await rig.send_alert(), await rig.send_alert()
         await rig.wait_for_receipts("stored", "stored")
         await refuse(notify, changed.alert_id)
@@ -121,8 +127,8 @@ async def test_an_acknowledgement_may_follow_and_a_refusal_may_not_follow_one(
     ]
 
 
-async def test_a_notice_of_a_duty_cannot_be_refused(rig: Rig, agencies: None) -> None:
-    async with running_notify(rig, rig.settings()) as notify:
+async def test_a_notice_of_a_duty_cannot_be_refused(rig: Rig, standing: Standing, agencies: None) -> None:
+    async with standing.at_work() as notify:
         notice = await rig.send_alert(form=AlertForm.DUTY_NOTICE)
         await rig.wait_for_receipts("stored")
         reply = await refuse(notify, notice.alert_id)
@@ -131,17 +137,17 @@ async def test_a_notice_of_a_duty_cannot_be_refused(rig: Rig, agencies: None) ->
 
 @pytest.mark.parametrize("kind", [AlertKind.CANCEL, AlertKind.ERROR])
 async def test_what_takes_back_or_tells_of_a_problem_cannot_be_refused(
-    rig: Rig, agencies: None, kind: AlertKind
+    rig: Rig, standing: Standing, agencies: None, kind: AlertKind
 ) -> None:
-    async with running_notify(rig, rig.settings()) as notify:
+    async with standing.at_work() as notify:
         alert = await send(rig, kind=kind)
         await rig.wait_for_receipts("stored")
         reply = await refuse(notify, alert.alert_id)
     assert (reply.status, await rig.query("SELECT 1 FROM notify.refusal")) == (409, [])
 
 
-async def test_nobody_refuses_for_another_agency(rig: Rig, agencies: None) -> None:
-    async with running_notify(rig, rig.settings()) as notify:
+async def test_nobody_refuses_for_another_agency(rig: Rig, standing: Standing, agencies: None) -> None:
+    async with standing.at_work() as notify:
         alert = await rig.send_alert()
         await rig.wait_for_receipts("stored")
         others = await refuse(notify, alert.alert_id, key=OTHER_KEY)
@@ -150,7 +156,7 @@ async def test_nobody_refuses_for_another_agency(rig: Rig, agencies: None) -> No
     assert await rig.query("SELECT 1 FROM notify.refusal") == []
 
 
-async def test_a_refusal_says_who_and_why(rig: Rig, agencies: None) -> None:
+async def test_a_refusal_says_who_and_why(rig: Rig, standing: Standing, agencies: None) -> None:
     given: list[tuple[dict[str, str | None], str]] = [
         ({"reason": "busy"}, "/reason"),
         ({"reason": None}, "/reason"),
@@ -162,7 +168,7 @@ async def test_a_refusal_says_who_and_why(rig: Rig, agencies: None) -> None:
         ({"note": "Marisol\x07"}, "/note"),
         ({"note": "M" * 2001}, "/note"),
     ]
-    async with running_notify(rig, rig.settings()) as notify:
+    async with standing.at_work() as notify:
         replies = [await refuse(notify, uuid4(), key=KEY, **body) for body, _ in given]
     assert [(reply.status, [error["path"] for error in reply.body["errors"]]) for reply in replies] == [
         (422, [path]) for _, path in given

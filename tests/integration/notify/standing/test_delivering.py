@@ -6,19 +6,22 @@ from schemas.alert import AlertForm, AlertPointer, WebhookAlert, WebhookDutyNoti
 from schemas.receipt import Delivered, Failed
 from schemas.topics import ALERTS
 from schemas.vocabulary import AgencyStatus, EndpointContent
-from tests.integration.notify.rig import Rig, running_notify
+from tests.integration.notify.rig import Rig
+from tests.integration.notify.standing.at_work import Standing
 from tests.support.mailbox import Mailbox
 from tests.support.receivers import Receivers
 from tests.unit.notify.records import PLANTED
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AGENCY = "ag-kern-cw"
 
 
 async def test_an_alert_reaches_every_endpoint_and_the_contact_and_routing_is_told(
-    rig: Rig, receivers: Receivers, mailbox: Mailbox, logs: list[dict[str, object]]
+    rig: Rig, standing: Standing, receivers: Receivers, mailbox: Mailbox, logs: list[dict[str, object]]
 ) -> None:
     await rig.add_agency(AGENCY, receivers["one"], receivers["two"], email="duty@cw.example")
-    async with running_notify(rig, rig.settings(mailbox=mailbox)):
+    async with standing.at_work():
         alert = await rig.send_alert()
         arrivals = [(await receivers[name].wait_for(1))[0] for name in ("one", "two")]
         await mailbox.wait_for(1)
@@ -36,10 +39,10 @@ async def test_an_alert_reaches_every_endpoint_and_the_contact_and_routing_is_to
 
 
 async def test_an_endpoint_with_pointer_content_gets_nothing_of_the_case(
-    rig: Rig, receivers: Receivers
+    rig: Rig, standing: Standing, receivers: Receivers
 ) -> None:
     await rig.add_agency(AGENCY, receivers["one"], content=EndpointContent.POINTER)
-    async with running_notify(rig, rig.settings()):
+    async with standing.at_work():
         alert = await rig.send_alert()
         (arrival,) = await receivers["one"].wait_for(1)
     data = WebhookAlert.model_validate_json(arrival.body).data
@@ -48,9 +51,11 @@ async def test_an_endpoint_with_pointer_content_gets_nothing_of_the_case(
     assert not [word for word in PLANTED if word.encode() in arrival.body]
 
 
-async def test_a_duty_notice_is_an_event_of_its_own_type(rig: Rig, receivers: Receivers) -> None:
+async def test_a_duty_notice_is_an_event_of_its_own_type(
+    rig: Rig, standing: Standing, receivers: Receivers
+) -> None:
     await rig.add_agency(AGENCY, receivers["one"])
-    async with running_notify(rig, rig.settings()):
+    async with standing.at_work():
         notice = await rig.send_alert(form=AlertForm.DUTY_NOTICE)
         (arrival,) = await receivers["one"].wait_for(1)
     assert arrival.is_verified
@@ -58,11 +63,10 @@ async def test_a_duty_notice_is_an_event_of_its_own_type(rig: Rig, receivers: Re
 
 
 async def test_the_email_is_a_postcard_and_holds_none_of_the_planted_words(
-    rig: Rig, mailbox: Mailbox
+    rig: Rig, standing: Standing, mailbox: Mailbox
 ) -> None:
     await rig.add_agency(AGENCY, email="duty@cw.example")
-    settings = rig.settings(mailbox=mailbox, notify_mail_from="Notices <notices@desk.example>")
-    async with running_notify(rig, settings):
+    async with standing.at_work():
         alert = await rig.send_alert()
         (mail,) = await mailbox.wait_for(1)
     short = alert.alert_id.hex[:8].upper()
@@ -91,23 +95,23 @@ async def test_the_email_is_a_postcard_and_holds_none_of_the_planted_words(
 
 
 async def test_what_does_not_open_under_its_case_is_told_under_the_operations_key(
-    rig: Rig, receivers: Receivers
+    rig: Rig, standing: Standing, receivers: Receivers
 ) -> None:
     await rig.add_agency(AGENCY, receivers["one"])
-    async with running_notify(rig, rig.settings()):
+    async with standing.at_work():
         await rig.publish_alerts(await rig.seal_alert(for_operations=True))
         (arrival,) = await receivers["one"].wait_for(1)
     assert arrival.is_verified
 
 
 async def test_an_alert_of_a_shredded_case_is_a_dead_letter_and_stops_nothing_else(
-    rig: Rig, receivers: Receivers, logs: list[dict[str, object]]
+    rig: Rig, standing: Standing, receivers: Receivers, logs: list[dict[str, object]]
 ) -> None:
     await rig.add_agency(AGENCY, receivers["one"])
     shredded = await rig.seal_alert()
     await rig.shred(shredded.key_id)
     other = await rig.seal_alert(for_operations=True)
-    async with running_notify(rig, rig.settings()):
+    async with standing.at_work():
         await rig.publish_alerts(shredded, other)
         (arrival,) = await receivers["one"].wait_for(1)
         receipts = await rig.wait_for_receipts("failed", "delivered")
@@ -118,20 +122,24 @@ async def test_an_alert_of_a_shredded_case_is_a_dead_letter_and_stops_nothing_el
     assert [(line["detail"], line["level"]) for line in dead] == [("key_shredded", "error")]
 
 
-async def test_an_alert_sealed_for_another_agency_is_refused(rig: Rig, receivers: Receivers) -> None:
+async def test_an_alert_sealed_for_another_agency_is_refused(
+    rig: Rig, standing: Standing, receivers: Receivers
+) -> None:
     await rig.add_agency(AGENCY, receivers["one"])
     await rig.add_agency("ag-other", receivers["other"])
     alert = await rig.seal_alert(agency=AGENCY)
-    async with running_notify(rig, rig.settings()):
+    async with standing.at_work():
         await rig.publish_alerts(alert.model_copy(update={"agency": "ag-other"}))
         row = await rig.wait_for_row("SELECT detail, outcome FROM notify.attempt")
     assert row == {"detail": "seal_broken", "outcome": "refused"}
     assert receivers["other"].arrivals == []
 
 
-async def test_an_agency_that_left_gets_nothing(rig: Rig, receivers: Receivers, mailbox: Mailbox) -> None:
+async def test_an_agency_that_left_gets_nothing(
+    rig: Rig, standing: Standing, receivers: Receivers, mailbox: Mailbox
+) -> None:
     await rig.add_agency(AGENCY, receivers["one"], email="duty@cw.example", status=AgencyStatus.OFFBOARDED)
-    async with running_notify(rig, rig.settings(mailbox=mailbox)):
+    async with standing.at_work():
         await rig.send_alert()
         await rig.wait_for_receipts("failed", "failed")
     rows = await rig.query("SELECT detail, outcome FROM notify.attempt")
@@ -140,10 +148,10 @@ async def test_an_agency_that_left_gets_nothing(rig: Rig, receivers: Receivers, 
 
 
 async def test_an_alert_waits_for_the_directory_that_its_decision_used(
-    rig: Rig, receivers: Receivers
+    rig: Rig, standing: Standing, receivers: Receivers
 ) -> None:
     await rig.publish_directory()
-    async with running_notify(rig, rig.settings()):
+    async with standing.at_work():
         rig.version += 1
         alert = await rig.seal_alert()
         await rig.publish_alerts(alert)
@@ -154,10 +162,10 @@ async def test_an_alert_waits_for_the_directory_that_its_decision_used(
 
 
 async def test_a_record_that_is_no_alert_is_kept_and_the_rest_goes_on(
-    rig: Rig, receivers: Receivers, logs: list[dict[str, object]]
+    rig: Rig, standing: Standing, receivers: Receivers, logs: list[dict[str, object]]
 ) -> None:
     await rig.add_agency(AGENCY, receivers["one"])
-    async with running_notify(rig, rig.settings()):
+    async with standing.at_work():
         await rig.publish(ALERTS, (b"01JNF0Z6W3", b'{"name": "Marisol"}'))
         await rig.send_alert()
         await receivers["one"].wait_for(1)
@@ -165,17 +173,3 @@ async def test_a_record_that_is_no_alert_is_kept_and_the_rest_goes_on(
     assert kept == [{"topic": "tocsin.alerts", "value": b'{"name": "Marisol"}'}]
     assert [line["level"] for line in logs if line["event"] == "alert.unreadable"] == ["error"]
     assert "Marisol" not in str(logs)
-
-
-@pytest.mark.parametrize(
-    "shown", ["service.started", "directory.loaded", "alerts.stored", "delivery.attempted"]
-)
-async def test_the_way_of_an_alert_can_be_read_in_the_log(
-    shown: str, rig: Rig, receivers: Receivers, logs: list[dict[str, object]]
-) -> None:
-    await rig.add_agency(AGENCY, receivers["one"])
-    async with running_notify(rig, rig.settings()):
-        await rig.send_alert()
-        await rig.wait_for_receipts("delivered")
-    assert shown in {line["event"] for line in logs}
-    assert receivers["one"].url not in str(logs)
