@@ -32,15 +32,14 @@ from tests.unit.routing.test_case_properties import (
     GRANTORS,
     HOLDERS,
     OPENED_BY_CONSENT,
-    RECIPIENTS,
     SOME_RECIPIENTS,
+    WORLDS,
     Course,
     Step,
     run,
     willing_directories,
-    worlds,
 )
-from tests.unit.routing.test_decide_properties import AGENCIES, AGENCY, rules
+from tests.unit.routing.test_decide_properties import AGENCIES, AGENCY, FLAGS, list_subsets, rules
 from tests.unit.routing.test_disclosure import CLASS_GATES, EVERY_GROUP
 
 World = tuple[Directory, list[dict[str, Any]], list[Step]]
@@ -49,12 +48,11 @@ World = tuple[Directory, list[dict[str, Any]], list[Step]]
 @st.composite
 def logs(draw: st.DrawFn) -> list[CaseEvent]:
     """Events of two cases as they lie in the log; what corrects or retracts may come before what it names."""
-    count = draw(st.integers(4, 9))
-    return [draw(log_event(number, count)) for number in range(count)]
+    count = draw(LOG_LENGTHS)
+    return [draw_log_event(draw, number, count) for number in range(count)]
 
 
-@st.composite
-def log_event(draw: st.DrawFn, number: int, count: int) -> CaseEvent:
+def draw_log_event(draw: st.DrawFn, number: int, count: int) -> CaseEvent:
     kind = draw(LOG_KINDS)
     data: dict[str, Any] = {"age": {"band": draw(LOG_AGES)}}
     event_type = "tip.received"
@@ -66,16 +64,19 @@ def log_event(draw: st.DrawFn, number: int, count: int) -> CaseEvent:
         case "conflict":
             event_type, data["details"] = "case.conflict_declared", {"conflict_agencies": [draw(AGENCY)]}
         case "grant":
-            event_type, data["consent"] = "consent.granted", draw(grants())
+            event_type, data["consent"] = "consent.granted", draw(GRANTS)
         case _:
             event_type, data["consent"] = "consent.revoked", {"consent_id": draw(CONSENT_ID)}
     if kind in {"correction", "retraction"}:
         word = "corrects" if kind == "correction" else "retracts"
-        data[word] = f"e{draw(st.sampled_from([other for other in range(count) if other != number]))}"
+        data[word] = f"e{(number + draw(OTHERS[count])) % count}"
     event = build_event(event_type, draw(LOG_AGENCY), event_id=f"e{number}", **data)
     return event.model_copy(update={"subject": draw(LOG_CASES)})
 
 
+LOG_LENGTHS = st.integers(4, 9)
+OTHERS = {count: st.integers(1, count - 1) for count in range(4, 10)}
+"""How far ahead of it another event of the log is, where its beginning follows its end."""
 LOG_KINDS = st.sampled_from(["tip", "tip", "correction", "retraction", "grant", "revoke", "conflict"])
 LOG_AGES = st.sampled_from(["under13", "adult"])
 LOG_AGENCY = st.sampled_from(AGENCIES[:2])
@@ -92,6 +93,9 @@ def grants(draw: st.DrawFn) -> dict[str, Any]:
         "groups": draw(BROAD),
         "to": "2027-03-01T00:00:00Z",
     }
+
+
+GRANTS = grants()
 
 
 def fold(
@@ -120,7 +124,7 @@ def test_the_log_comes_to_the_same_in_whatever_batches(
     assert fold(log, directory, packs, cuts=frozenset(range(len(log)))) == in_one
 
 
-@given(worlds(), st.frozensets(st.integers(0, 8)))
+@given(WORLDS, st.frozensets(st.integers(0, 8)))
 @settings(max_examples=80, deadline=None)
 def test_a_case_with_its_ladders_comes_to_the_same_in_whatever_batches(
     world: World, cuts: frozenset[int]
@@ -137,7 +141,7 @@ def _through_the_store(case: CaseState) -> CaseState:
     return read_case_state(write_case_state(case))
 
 
-@given(worlds(), st.randoms(use_true_random=False))
+@given(WORLDS, st.randoms(use_true_random=False))
 @settings(max_examples=80, deadline=None)
 def test_the_order_of_a_packs_rules_changes_nothing_in_the_life_of_a_case(
     world: World, chance: random.Random
@@ -166,7 +170,7 @@ def is_minor(event: CaseEvent) -> bool:
     return event.data.age is None or event.data.age.band.value != "adult"
 
 
-@given(worlds())
+@given(WORLDS)
 @settings(max_examples=120, deadline=None)
 def test_every_rule_that_matched_told_somebody_or_somebody_is_told_why_not(world: World) -> None:
     course = run(world)
@@ -202,7 +206,7 @@ _SILENT = frozenset({Verdict.NOT_MATCHED, Verdict.NOBODY_HELD, Verdict.SELF})
 _UNTOLD = frozenset({Reason.CONFLICT, Reason.OFFBOARDED, Reason.AGREEMENT_EXPIRED, Reason.NO_AGENCY})
 
 
-@given(worlds())
+@given(WORLDS)
 @settings(max_examples=200, deadline=None)
 def test_no_rung_shows_what_rule_consent_and_gates_do_not_open_when_it_is_told(world: World) -> None:
     """A consent that was revoked since, or a class gate of the alternate's role, takes groups away."""
@@ -251,13 +255,21 @@ def may_show(
     return allowed and not (group is Group.LOCATION and event.data.flags.safe_at_home)
 
 
+TIP_AGES = st.sampled_from([None, "under13", "adult", "unknown"])
+HOURS = st.integers(0, 9)
+GIVEN_BY = st.sampled_from([ConsentGrantor.SELF, ConsentGrantor.PARENT])
+PART2 = st.booleans()
+CONSENT_COUNTS = st.integers(0, 2)
+FEW_CONFLICTS = st.sampled_from([frozenset(some) for some in list_subsets(AGENCIES) if len(some) <= 1])
+
+
 @st.composite
 def tips(draw: st.DrawFn) -> dict[str, Any]:
     """A tip of any groups and age, or of none that is known; it says when it was discovered."""
-    age = draw(st.sampled_from([None, "under13", "adult", "unknown"]))
+    age = draw(TIP_AGES)
     return {
-        "flags": {"safe_at_home": draw(st.booleans()), "exercise": draw(st.booleans())},
-        "discovered_at": f"2026-03-03T{draw(st.integers(0, 9)):02}:00:00Z",
+        "flags": draw(FLAGS),
+        "discovered_at": f"2026-03-03T{draw(HOURS):02}:00:00Z",
         **({"age": {"band": age}} if age else {}),
         **{group: EVERY_GROUP[group] for group in draw(BROAD) if group != "age"},
     }
@@ -269,16 +281,16 @@ def consents(draw: st.DrawFn) -> CaseState:
     given_ones = [
         Consent(
             id=f"cn-{number}",
-            granted_by=draw(st.sampled_from([ConsentGrantor.SELF, ConsentGrantor.PARENT])),
-            recipients=frozenset(draw(st.one_of(st.just(AGENCIES), st.sets(st.sampled_from(RECIPIENTS))))),
+            granted_by=draw(GIVEN_BY),
+            recipients=frozenset(draw(SOME_RECIPIENTS)),
             groups=frozenset(Group(name) for name in draw(BROAD)),
             begins_at=NOW,
             ends_at=NOW + timedelta(days=9),
-            part2=draw(st.booleans()),
+            part2=draw(PART2),
         )
-        for number in range(draw(st.integers(0, 2)))
+        for number in range(draw(CONSENT_COUNTS))
     ]
-    return CaseState(draw(st.frozensets(st.sampled_from(AGENCIES), max_size=1)), tuple(given_ones))
+    return CaseState(draw(FEW_CONFLICTS), tuple(given_ones))
 
 
 @given(

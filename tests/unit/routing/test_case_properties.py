@@ -28,9 +28,11 @@ from tests.unit.routing.test_decide_properties import (
     AGENCIES,
     AGENCY,
     GROUPS,
-    ROLES,
     SOME_GROUPS,
+    SOME_ROLES,
     directories,
+    list_orders,
+    list_subsets,
     rules,
 )
 from tests.unit.routing.test_disclosure import CLASS_GATES, EVERY_GROUP
@@ -53,7 +55,12 @@ OF = st.one_of(st.none(), st.none(), st.integers(-1, 3))
 AGES = st.sampled_from(["under13", "adult", "unknown"])
 CONSENT_NUMBERS = st.integers(1, 2)
 GRANTORS = st.sampled_from(["self", "parent"])
-SOME_RECIPIENTS = st.one_of(st.just(AGENCIES), st.lists(st.sampled_from(RECIPIENTS), unique=True))
+SOME_RECIPIENTS = st.one_of(st.just(AGENCIES), st.sampled_from(list_subsets(RECIPIENTS)))
+MANY_ROLES = list_orders(SOME_ROLES, (2, 3, 4))
+MILD_SECRECY = st.sampled_from(["standard", "standard", "medical", "strict"])
+MOSTLY_ACTIVE = st.sampled_from(["active"] * 5 + ["offboarded"])
+MOSTLY_AGREED = st.sampled_from(["2027-12-31T00:00:00Z"] * 5 + ["2026-01-01T00:00:00Z"])
+SAFE = st.booleans()
 Step = tuple[str, Any]
 
 
@@ -70,7 +77,7 @@ def occurrences(draw: st.DrawFn) -> dict[str, Any]:
         "granted_by": draw(GRANTORS),
         "recipients": draw(SOME_RECIPIENTS),
         "named": draw(AGENCY),
-        "safe": draw(st.booleans()),
+        "safe": draw(SAFE),
     }
 
 
@@ -160,12 +167,12 @@ def willing_directories(draw: st.DrawFn) -> Directory:
         {
             "id": agency,
             "name": "An agency of a test",
-            "roles": draw(st.lists(ROLES, min_size=2, max_size=4, unique=True)),
+            "roles": draw(MANY_ROLES),
             "counties": "*",
             "external": False,
-            "confidentiality": draw(st.sampled_from(["standard", "standard", "medical", "strict"])),
-            "status": draw(st.sampled_from(["active"] * 5 + ["offboarded"])),
-            "agreement_until": draw(st.sampled_from(["2027-12-31T00:00:00Z"] * 5 + ["2026-01-01T00:00:00Z"])),
+            "confidentiality": draw(MILD_SECRECY),
+            "status": draw(MOSTLY_ACTIVE),
+            "agreement_until": draw(MOSTLY_AGREED),
             "contacts": [
                 {"rung": rung, "email": f"{rung}@{agency}.example"} for rung in ("primary", "backup")
             ],
@@ -175,11 +182,11 @@ def willing_directories(draw: st.DrawFn) -> Directory:
     return Directory([AgencyProfile.model_validate(profile) for profile in profiles])
 
 
-@st.composite
-def worlds(draw: st.DrawFn) -> tuple[Directory, list[dict[str, Any]], list[Step]]:
-    raw = [*draw(rules()), HOLDERS]
-    directory = draw(st.one_of(willing_directories(), willing_directories(), directories()))
-    return directory, raw, draw(st.lists(STEPS, min_size=8, max_size=16))
+WORLDS = st.tuples(
+    st.one_of(willing_directories(), willing_directories(), directories()),
+    rules().map(lambda raw: [*raw, HOLDERS]),
+    st.lists(STEPS, min_size=8, max_size=16),
+)
 
 
 def run(world: tuple[Directory, list[dict[str, Any]], list[Step]], **options: Any) -> Course:  # noqa: ANN401 - as given
@@ -213,7 +220,7 @@ def told_by(course: Course, decision: Decision) -> Iterator[tuple[str, Role, Age
                 yield entry.rule, role, told
 
 
-@given(worlds())
+@given(WORLDS)
 @settings(max_examples=150, deadline=None)
 def test_no_group_reaches_anybody_without_its_rule_its_consent_and_its_gates(
     world: tuple[Directory, list[dict[str, Any]], list[Step]],
@@ -246,7 +253,7 @@ def test_no_group_reaches_anybody_without_its_rule_its_consent_and_its_gates(
                 assert group is not Group.LOCATION or not event.data.flags.safe_at_home
 
 
-@given(worlds())
+@given(WORLDS)
 @settings(max_examples=150, deadline=None)
 def test_escalation_never_widens_what_was_disclosed(
     world: tuple[Directory, list[dict[str, Any]], list[Step]],
@@ -264,7 +271,7 @@ def test_escalation_never_widens_what_was_disclosed(
             assert rung.role is Role.TF_COORDINATOR
 
 
-@given(worlds())
+@given(WORLDS)
 @settings(max_examples=150, deadline=None)
 def test_a_conflicted_agency_receives_nothing_ever_not_even_a_cancel(
     world: tuple[Directory, list[dict[str, Any]], list[Step]],
@@ -277,7 +284,7 @@ def test_a_conflicted_agency_receives_nothing_ever_not_even_a_cancel(
         assert rung.agency not in case.conflicts
 
 
-@given(worlds())
+@given(WORLDS)
 @settings(max_examples=60, deadline=None)
 def test_deciding_from_stored_states_or_all_over_again_gives_the_same(
     world: tuple[Directory, list[dict[str, Any]], list[Step]],
@@ -291,7 +298,7 @@ def test_deciding_from_stored_states_or_all_over_again_gives_the_same(
         assert once.story.case == other.story.case
 
 
-@given(worlds())
+@given(WORLDS)
 @settings(max_examples=150, deadline=None)
 def test_whoever_was_alerted_is_told_what_became_of_it(
     world: tuple[Directory, list[dict[str, Any]], list[Step]],
