@@ -9,6 +9,8 @@ import orjson
 from starlette.responses import Response
 
 MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:tocsin:problem:"
+_NO_TYPE: Final = "about:blank"
 
 ProblemDocument: TypeAlias = dict[str, str | int | list[dict[str, str]]]
 
@@ -23,10 +25,13 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A problem to answer with; ``retry_after`` (seconds) becomes the header of that name."""
+    """A problem to answer with; ``retry_after`` (seconds) becomes the header of that name.
+
+    One with a title of its own has a type of its own, by which a program tells it apart; without either it is
+    what its status says.
+    """
 
     status: int
-    type: str = "about:blank"
     title: str = ""
     detail: str | None = None
     errors: Sequence[FieldError] = ()
@@ -35,9 +40,11 @@ class Problem:
 
 def render_problem(problem: Problem) -> ProblemDocument:
     """The JSON object of the problem, also for embedding in a larger body."""
+    phrase = HTTPStatus(problem.status).phrase
+    title = problem.title or phrase
     document: ProblemDocument = {
-        "type": problem.type,
-        "title": problem.title or HTTPStatus(problem.status).phrase,
+        "type": _NO_TYPE if title == phrase else TYPE_PREFIX + title.lower().replace(" ", "-"),
+        "title": title,
         "status": problem.status,
     }
     if problem.detail is not None:

@@ -32,7 +32,7 @@ def refuse_unauthenticated() -> Refusal:
         HTTPStatus.UNAUTHORIZED,
         "unauthenticated",
         "Unknown key",
-        "Send `Authorization: Bearer` and the key of your source; the coordinator issues keys.",
+        "Send `Authorization: Bearer` and the key of your source; whoever runs Tocsin gives it out.",
     )
 
 

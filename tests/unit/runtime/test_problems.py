@@ -14,6 +14,14 @@ def test_a_problem_without_more_is_its_status() -> None:
     }
 
 
+def test_a_problem_with_a_title_of_its_own_has_a_type_of_its_own() -> None:
+    assert render_problem(Problem(status=404, title="No such alert")) == {
+        "type": "urn:tocsin:problem:no-such-alert",
+        "title": "No such alert",
+        "status": 404,
+    }
+
+
 def test_every_error_has_its_path() -> None:
     problem = Problem(status=422, detail="Two things.", errors=[FieldError("/data/county", "is missing")])
     assert render_problem(problem) == {
