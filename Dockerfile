@@ -2,9 +2,9 @@
 FROM python:3.11-slim AS build
 
 WORKDIR /build
-COPY requirements/lock.txt requirements/lock.txt
+COPY requirements/services.txt requirements/services.txt
 RUN python -m venv /venv \
- && /venv/bin/python -m pip install --no-cache-dir --require-hashes --no-deps -r requirements/lock.txt
+ && /venv/bin/python -m pip install --no-cache-dir --require-hashes --no-deps -r requirements/services.txt
 COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY schemas schemas
 COPY services services

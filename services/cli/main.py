@@ -6,6 +6,7 @@ that `tocsin --help` answers at once. A module with subcommands gives its app a 
 
 import os
 import signal
+import sys
 from dataclasses import dataclass
 
 import typer
@@ -24,6 +25,8 @@ class Command:
     panel: str
     hidden: bool = False
     runs_until_stopped: bool = False
+    extras: str = ""
+    """Of pyproject.toml: what it needs beyond what the services need. An image has none of it."""
 
     @property
     def module(self) -> str:
@@ -31,7 +34,12 @@ class Command:
 
 
 COMMANDS = (
-    Command(name="demo", summary="Watch one case event become alerts, end to end, in a minute.", panel=_TRY),
+    Command(
+        name="demo",
+        summary="Watch one case event become alerts, end to end, in a minute.",
+        panel=_TRY,
+        extras="demo,embedded",
+    ),
     Command(
         name="up", summary="Run everything on this machine until Ctrl-C.", panel=_TRY, runs_until_stopped=True
     ),
@@ -77,6 +85,11 @@ _EPILOG = (
     "Every command explains itself with [cyan]--help[/cyan]."
 )
 
+_LEFT_OUT = (
+    "tocsin {name}: the package {package} is not installed; an image has what the services need. "
+    "Where you try it out: make install in a clone, or pip install 'tocsin[{extras}]'"
+)
+
 _PASS_ON_EVERYTHING = {
     "ignore_unknown_options": True,
     "allow_extra_args": True,
@@ -113,7 +126,17 @@ def _register(app: typer.Typer, command: Command) -> None:
     def run(context: typer.Context) -> None:
         if command.runs_until_stopped:
             _stop_cleanly()
-        import_for_good(command.module).app(args=context.args, prog_name=f"tocsin {command.name}")
+        try:
+            module = import_for_good(command.module)
+        except ModuleNotFoundError as error:
+            if not command.extras:
+                raise
+            print(
+                _LEFT_OUT.format(name=command.name, package=error.name, extras=command.extras),
+                file=sys.stderr,
+            )
+            raise typer.Exit(2) from None
+        module.app(args=context.args, prog_name=f"tocsin {command.name}")
 
 
 def _stop_cleanly() -> None:

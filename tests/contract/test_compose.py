@@ -236,7 +236,7 @@ def test_the_image_copies_what_is_there_and_ends_as_an_unprivileged_user() -> No
         if line.startswith("COPY") and "--from" not in line
         for word in line.split()[1:-1]
     ]
-    assert {"schemas", "services", "pyproject.toml", "requirements/lock.txt"} <= set(copied)
+    assert {"schemas", "services", "pyproject.toml", "requirements/services.txt"} <= set(copied)
     assert all((ROOT / name).exists() for name in copied)
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert set(copied) == allowed

@@ -14,8 +14,10 @@ from packaging.utils import canonicalize_name
 from tests.support.source_text import parse_source
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, BUILD = PYPROJECT["project"], PYPROJECT["build-system"]
 LOCK = (ROOT / "requirements" / "lock.txt").read_text()
+IMAGE = (ROOT / "requirements" / "services.txt").read_text()
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 PLATFORMS = [
     {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": system}
@@ -24,9 +26,9 @@ PLATFORMS = [
 ]
 
 
-def pinned() -> dict[str, tuple[str, list[str]]]:
-    """Name, version and hashes of every requirement of the lock."""
-    blocks = re.findall(r"^([\w.-]+)==(\S+)((?: \\\n\s+--hash=\S+)*)", LOCK, flags=re.MULTILINE)
+def pinned(lock: str = LOCK) -> dict[str, tuple[str, list[str]]]:
+    """Name, version and hashes of every requirement of a lock."""
+    blocks = re.findall(r"^([\w.-]+)==(\S+)((?: \\\n\s+--hash=\S+)*)", lock, flags=re.MULTILINE)
     return {
         canonicalize_name(name): (version, re.findall(r"--hash=sha256:([0-9a-f]{64})", hashes))
         for name, version, hashes in blocks
@@ -98,6 +100,15 @@ def test_the_lock_is_complete_on_every_platform(platform: dict[str, str]) -> Non
             seen.add(str(requirement))
             queue.extend(needed_by(requirement, platform=platform))
     assert {canonicalize_name(Requirement(text).name) for text in seen} - lock.keys() == set()
+
+
+def test_an_image_has_what_the_services_ask_for_as_it_is_locked_and_no_tools() -> None:
+    image = pinned(IMAGE)
+    assert {name: pin for name, pin in pinned().items() if name in image} == image
+    assert {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]} <= image.keys()
+    tools = {canonicalize_name(Requirement(line).name) for extra in EXTRAS.values() for line in extra}
+    built_with = {canonicalize_name(Requirement(line).name) for line in BUILD["requires"]}
+    assert (tools - {"packaging"}) & image.keys() == built_with  # which the builder asks for itself
 
 
 @pytest.mark.parametrize(
