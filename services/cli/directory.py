@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from schemas.directory import DirectoryFile
     from services.cli.stack_state import Stack
+    from services.devstack.keys import Keys
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True
@@ -82,15 +83,19 @@ def apply(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Put a directory in force; return when every service uses it."""
+    from services.devstack.keys import with_directory
+
     others = {"intake": intake, "notify": notify}
     _quiet_logs()
     target = _find_target(data_dir, routing=routing, others=others, operator_key=operator_key)
-    read = _read(file, target)
+    read, keys = _read(file, target)
+    # New keys are kept before they count, and old ones until they no longer do.
+    _keep(target, keys)
     try:
         version = asyncio.run(_apply(target, read))
     except TimeoutError:
         _fail(f"not every service used the directory within {WAIT_SECONDS:.0f} s; see their logs", _REFUSED)
-    _remember(target, read)
+    _keep(target, with_directory(keys, read))
     if as_json:
         counts = {"agencies": len(read.agencies), "sources": len(read.sources)}
         print(json.dumps({"version": version, **counts}))
@@ -155,16 +160,19 @@ def _find_target(
     return _Target(operator_key or stack.keys.operator, state.routing, services, stack)
 
 
-def _read(file: Path, target: _Target) -> "DirectoryFile":
-    from services.devstack.directory import complete_keys, read_directory
+def _read(file: Path, target: _Target) -> "tuple[DirectoryFile, Keys]":
+    """What is to be applied, and the keys that go with it. Only a stack of this machine adds an operator."""
+    from services.devstack.directory import complete_keys, read_directory, settle_directory
     from services.devstack.errors import StackError
     from services.devstack.keys import Keys
 
     if not file.is_file():
         _fail(f"there is no file {file}", _USAGE_ERROR)
-    keys = target.stack.keys if target.stack is not None else Keys(operator=target.operator_key)
     try:
-        return read_directory(file, complete_keys(keys))
+        if target.stack is not None:
+            return settle_directory(file, target.stack.keys)
+        keys = complete_keys(Keys(operator=target.operator_key))
+        return read_directory(file, keys), keys
     except StackError as error:
         _fail(str(error), _REFUSED)
 
@@ -183,18 +191,20 @@ async def _apply(target: _Target, read: "DirectoryFile") -> int:
             )
             await wait_until_ready(target.services, version=version, clock=clock)
     except StackError as error:
+        if target.stack is not None:
+            _keep(target, target.stack.keys)
         _fail(str(error), _REFUSED)
     return version
 
 
-def _remember(target: _Target, read: "DirectoryFile") -> None:
-    """The keys that this stack's other commands use."""
+def _keep(target: _Target, keys: "Keys") -> None:
+    """For this stack's other commands."""
     if target.stack is None:
         return
     from services.devstack.datadir import DataDirectory
-    from services.devstack.keys import with_directory, write_keys
+    from services.devstack.keys import write_keys
 
-    write_keys(DataDirectory(target.stack.data_dir).keys_file, with_directory(target.stack.keys, read))
+    write_keys(DataDirectory(target.stack.data_dir).keys_file, keys)
 
 
 def _fail(message: str, exit_code: int) -> NoReturn:

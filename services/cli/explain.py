@@ -28,7 +28,7 @@ _EPILOG = (
     "part of its condition stopped it, for each agency which gate removed which group and which consent was "
     "used. It names groups and shows the facts that conditions asked for, never a value of a group beside "
     "them. That is content of a case: it takes the key of an operator of the directory, and each reading is "
-    "recorded. On a stack of this machine its first sample operator signs.\n\n"
+    "recorded. On a stack of this machine the first operator whose key it keeps signs.\n\n"
     "Exit code: 0 explained, 1 no such event was decided, or nobody knows the agency, 2 the command "
     "could not be carried out."
 )
@@ -66,7 +66,7 @@ def explain(
 
 
 def _find_target(data_dir: Path | None, *, routing: str | None, key: Path | None) -> "tuple[str, SigningKey]":
-    """On a stack of this machine its first sample operator reads, if nobody else is named."""
+    """On a stack of this machine the first operator whose key it keeps reads, if nobody else is named."""
     from services.cli.signing import NoSigningKeyError, find_signing_key
     from services.cli.stack_state import NoStackError, find_stack
 

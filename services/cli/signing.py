@@ -1,4 +1,4 @@
-"""Signing requests as an operator, with a key from a file or one of the stack's sample operators."""
+"""Signing requests as an operator, with a key from a file or an operator whose key a stack keeps."""
 
 import base64
 from datetime import datetime
@@ -36,5 +36,8 @@ def find_signing_key(file: Path | None, operator: str | None, stack: Stack | Non
 
 def _say_what_to_do(operator: str | None, kept: list[str]) -> str:
     missing = "say who signs" if operator is None else f"the key of {operator} is not kept here"
-    choice = f", or --operator with one of this stack's samples: {', '.join(kept)}" if kept else ""
-    return f"{missing}: --key with a file of `tocsin operator new-key`{choice}"
+    choice = f", or --operator with one whose key this stack keeps: {', '.join(kept)}" if kept else ""
+    return (
+        f"{missing}: --key with a file of `tocsin operator new-key`, whose public key the directory has "
+        f"among its `operators`{choice}"
+    )

@@ -14,7 +14,7 @@ from services.devstack.apache.jars import find_kafka
 from services.devstack.apache.java import KafkaPrograms
 from services.devstack.cluster import Cluster
 from services.devstack.datadir import DataDirectory, write_atomically
-from services.devstack.directory import complete_keys, read_directory
+from services.devstack.directory import settle_directory
 from services.devstack.gate import Gate
 from services.devstack.kafka import Broker, EmbeddedBroker
 from services.devstack.keys import ensure_key_files, ensure_keys, ensure_passwords
@@ -78,8 +78,7 @@ def build_stack(
     keys = ensure_keys(directory)
     asked_for = None
     if options.directory_file is not None:
-        keys = complete_keys(keys)
-        asked_for = read_directory(options.directory_file, keys)
+        asked_for, keys = settle_directory(options.directory_file, keys)
     names = node_names(options.broker_count)
     board = Board(directory, shown=(*SERVICES, *names, "postgres"))
     around = Surroundings(guard=build_guard(), clock=SystemClock(), on_start=board.record)

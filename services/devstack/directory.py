@@ -12,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import ScalarNode
 
 from schemas.directory import DirectoryFile, find_directory_errors, merge_directories
+from schemas.operator import Operator
 from schemas.pointer import locate
 from services.devstack.errors import DirectoryRefusedError
 from services.devstack.keys import Keys, complete
@@ -19,6 +20,9 @@ from services.devstack.secret_files import read_secret_files
 from services.runtime.ed25519 import SigningKey
 
 SAMPLE_FILE = Path(__file__).with_name("sample_directory.yaml")
+
+LOCAL_OPERATOR = "op-local"
+"""Who reads the ledger of a stack whose directory names nobody. One alone puts no protocol in force."""
 
 _NAMED_BY = {"agencies": "id", "sources": "source", "operators": "id"}
 
@@ -82,6 +86,22 @@ def read_directory(path: Path | None, keys: Keys) -> DirectoryFile:
         if not troubles:
             return directory
     raise _refusal(name, [(_place_in_file(given, raw, place), message) for place, message in troubles])
+
+
+def settle_directory(path: Path | None, keys: Keys) -> tuple[DirectoryFile, Keys]:
+    """What an embedded stack is to apply, and its keys with those that this takes.
+
+    A directory that names no operator gets one whose key the stack keeps: nobody else could ask why an agency
+    was told. Raises DirectoryRefusedError.
+    """
+    keys = complete_keys(keys)
+    directory = read_directory(path, keys)
+    if directory.operators:
+        return directory, keys
+    keys = complete(keys, sources=(), agencies=(), operators=[LOCAL_OPERATOR])
+    public_key = SigningKey.parse(keys.operators[LOCAL_OPERATOR]).public
+    operator = Operator(id=LOCAL_OPERATOR, name="Operator of this stack", public_key=public_key)
+    return directory.model_copy(update={"operators": [operator]}), keys
 
 
 def _find_repeated(given: RawDirectory) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from schemas.directory import DirectoryFile
 from services.devstack.database import ADMIN
-from services.devstack.directory import complete_keys, read_directory
+from services.devstack.directory import settle_directory
 from services.devstack.gate import Gate
 from services.devstack.keys import Keys, with_directory, write_keys
 from services.devstack.members import INTAKE, NOTIFY, ROUTING, SERVICES, ServiceContext
@@ -105,8 +105,9 @@ class Stack:
             if kept is not None:
                 log.info("directory.kept", version=kept)
                 return kept
-        keys = complete_keys(parts.keys)
-        directory = parts.asked_for or read_directory(None, keys)
+        directory, keys = parts.asked_for, parts.keys
+        if directory is None:
+            directory, keys = settle_directory(None, keys)
         # New keys are kept before they count, and old ones until they no longer do.
         write_keys(parts.context.directory.keys_file, keys)
         version = await apply_directory(routing, directory, operator_key=operator, clock=parts.clock)

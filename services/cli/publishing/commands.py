@@ -26,7 +26,8 @@ _Key = Annotated[
     Path | None, typer.Option(metavar="KEYFILE", help="Who signs: a file of `tocsin operator new-key`.")
 ]
 _Operator = Annotated[
-    str | None, typer.Option(metavar="ID", help="Who signs: a sample operator of a stack of this machine.")
+    str | None,
+    typer.Option(metavar="ID", help="Who signs: an operator whose key the stack of this machine keeps."),
 ]
 _DataDir = Annotated[Path | None, typer.Option(help="Of the stack, if several are running.")]
 _Routing = Annotated[

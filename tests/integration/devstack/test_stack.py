@@ -15,12 +15,13 @@ import pytest
 from services.devstack.build import build_stack, find_programs
 from services.devstack.datadir import DataDirectory, open_data_directory
 from services.devstack.errors import DirectoryRefusedError
-from services.devstack.keys import read_keys
+from services.devstack.keys import Keys, read_keys
 from services.devstack.logbook import CATALOGUE
 from services.devstack.options import StackOptions
 from services.devstack.ports import wait_for_listener
 from services.devstack.state import StackState, find_state
 from services.runtime.logs import capture_logs
+from tests.support.command import tocsin
 from tests.support.processes import wait_until_gone
 from tests.support.waiting import SECONDS
 
@@ -90,10 +91,31 @@ async def test_a_given_directory_is_applied_at_every_start(tmp_path: Path, log: 
     file.write_text(
         "agencies: [{id: ag-one, name: One, roles: [LEA_LEAD], counties: '*', keys: [tca_0123456789abcdef]}]"
     )
+    kept = []
     for _ in range(2):
         async with started(tmp_path, directory_file=file) as (_, directory):
-            assert read_keys(directory.keys_file).agencies == {"ag-one": "tca_0123456789abcdef"}
+            kept.append(read_keys(directory.keys_file))
+    assert kept[0].agencies == {"ag-one": "tca_0123456789abcdef"}
+    assert list(kept[0].operators) == ["op-local"]
+    assert kept[1] == kept[0]
     assert [line["version"] for line in log if line["event"] == "directory.applied"] == [1, 2]
+
+
+async def test_keys_made_for_a_directory_are_kept_if_it_is_applied_and_not_if_it_is_refused(
+    tmp_path: Path, log: LogLines
+) -> None:
+    sample, refused = tmp_path / "sample.yaml", tmp_path / "refused.yaml"
+    sample.write_text("extends: sample")
+    refused.write_text("agencies: [{id: ag-refused, name: No, roles: [LEA_LEAD], counties: '*'}]")
+    async with started(tmp_path) as (_, directory):
+        keys = read_keys(directory.keys_file)
+        done = await tocsin("directory", "apply", refused, "--data-dir", directory.root)
+        assert (done.exit_code, read_keys(directory.keys_file)) == (1, keys)
+        assert "not this one" in done.errors
+        directory.keys_file.write_text(Keys(operator=keys.operator).model_dump_json())
+        done = await tocsin("directory", "apply", sample, "--data-dir", directory.root)
+        assert (done.exit_code, done.errors) == (0, "")
+        assert set(read_keys(directory.keys_file).operators) == {"op-ana", "op-ben"}
 
 
 async def test_a_directory_that_routing_refuses_fails_the_start(tmp_path: Path, log: LogLines) -> None:

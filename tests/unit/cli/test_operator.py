@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import build_app
+from services.cli.signing import NoSigningKeyError, find_signing_key
 from services.runtime.ed25519 import SigningKey
 
 
@@ -32,3 +34,8 @@ def test_a_key_that_cannot_be_written_is_not_said_to_be_made(tmp_path: Path) -> 
     made = CliRunner().invoke(build_app(), ["operator", "new-key", str(tmp_path / "no" / "ana.pem")])
 
     assert (made.exit_code, made.stdout) == (2, "")
+
+
+def test_who_has_no_key_is_told_to_make_one_and_to_name_it_in_the_directory() -> None:
+    with pytest.raises(NoSigningKeyError, match=r"--key .*`tocsin operator new-key`.*`operators`"):
+        find_signing_key(None, None, None)

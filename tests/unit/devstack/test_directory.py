@@ -6,7 +6,7 @@ import pytest
 
 from schemas.directory import find_directory_errors
 from schemas.vocabulary import Role, Rung
-from services.devstack.directory import build_sample, complete_keys, read_directory
+from services.devstack.directory import build_sample, complete_keys, read_directory, settle_directory
 from services.devstack.errors import DirectoryRefusedError
 from services.devstack.keys import Keys, with_directory
 from services.runtime.crypto import hash_api_key, new_signing_key, new_webhook_secret
@@ -73,6 +73,28 @@ def test_of_the_operators_keys_those_stay_that_the_directory_knows(keys: Keys) -
     ana = sample.model_copy(update={"operators": sample.operators[:1]})
     assert with_directory(keys, sample).operators == keys.operators
     assert list(with_directory(keys, ana).operators) == [sample.operators[0].id]
+
+
+def test_a_stack_whose_directory_names_no_operator_gets_one_and_keeps_it(tmp_path: Path) -> None:
+    file = write(tmp_path, "agencies: [{id: ag-one, name: One, roles: [LEA_LEAD], counties: '*'}]")
+    directory, keys = settle_directory(file, Keys(operator="tco_operator"))
+    [operator] = directory.operators
+    assert (operator.id, operator.public_key) == (
+        "op-local",
+        SigningKey.parse(keys.operators["op-local"]).public,
+    )
+    kept = with_directory(keys, directory)
+    assert list(kept.operators) == ["op-local"]
+    assert settle_directory(file, kept)[0] == directory
+
+
+def test_a_directory_that_names_operators_is_taken_as_it_is(tmp_path: Path, keys: Keys) -> None:
+    public_key = SigningKey.generate().public
+    named = f"agencies: []\noperators: [{{id: ana, name: Ana, public_key: '{public_key}'}}]"
+    for file in (None, write(tmp_path, named)):
+        directory, settled = settle_directory(file, keys)
+        assert directory == read_directory(file, keys)
+        assert "op-local" not in settled.operators
 
 
 def test_keys_once_made_stay(keys: Keys) -> None:
