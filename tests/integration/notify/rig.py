@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -44,6 +44,7 @@ from services.runtime.kafka import (
 from services.runtime.keyring import CaseKey, Keyring
 from services.runtime.lifecycle import Lifetime
 from services.runtime.settings import Durability
+from tests.support.following import open_follower
 from tests.support.mailbox import Mailbox
 from tests.support.ports import free_port
 from tests.support.receivers import Receiver
@@ -251,9 +252,12 @@ class Rig:
             await publisher.publish([Record(topic.name, key=key, value=value) for key, value in records])
 
     async def read_receipts(self) -> list[Receipt]:
-        records = await self._read_receipts()
-        receipts = [RECEIPT.validate_json(record.value or b"") for record in records]
-        kinds = [dict(record.headers)["kind"].decode() for record in records]
+        return self._parse_receipts(await self._read_receipts())
+
+    def _parse_receipts(self, records: Iterable[ReceivedRecord]) -> list[Receipt]:
+        fresh = [each for each in records if each.offset >= self._receipts_from.get(each.partition, 0)]
+        receipts = [RECEIPT.validate_json(record.value or b"") for record in fresh]
+        kinds = [dict(record.headers)["kind"].decode() for record in fresh]
         assert kinds == [receipt.kind.value for receipt in receipts]
         return [
             receipt
@@ -263,12 +267,7 @@ class Rig:
         ]
 
     async def _read_receipts(self) -> list[ReceivedRecord]:
-        return await read_topic_to_end(
-            self.broker.bootstrap,
-            RECEIPTS.name,
-            partitions=RECEIPTS.partitions,
-            keep=lambda record: record.offset >= self._receipts_from.get(record.partition, 0),
-        )
+        return await read_topic_to_end(self.broker.bootstrap, RECEIPTS.name, partitions=RECEIPTS.partitions)
 
     async def wait_for_receipts(self, *kinds: str) -> list[Receipt]:
         """Returns when exactly these are there, in any order; `stored` counts only if it is asked for.
@@ -278,21 +277,28 @@ class Rig:
         """
         passed_over = _PASSED_OVER - set(kinds)
 
-        async def are_there() -> bool:
-            told = [receipt.kind.value for receipt in await self.read_receipts()]
+        def are_there(receipts: Sequence[Receipt]) -> bool:
+            told = [receipt.kind.value for receipt in receipts]
             return sorted(kind for kind in told if kind not in passed_over) == sorted(kinds)
 
-        await wait_until(are_there)
-        return await self.read_receipts()
+        return await self._follow_receipts(are_there)
 
     async def wait_until_told(self, *kinds: str) -> None:
         """Returns when routing has heard of each kind, some perhaps more than once (after a kill)."""
 
-        async def are_told() -> bool:
-            told = {receipt.kind.value for receipt in await self.read_receipts()}
+        def are_told(receipts: Sequence[Receipt]) -> bool:
+            told = {receipt.kind.value for receipt in receipts}
             return told - (_PASSED_OVER - set(kinds)) == set(kinds)
 
-        await wait_until(are_told)
+        await self._follow_receipts(are_told)
+
+    async def _follow_receipts(self, fact: Callable[[Sequence[Receipt]], bool]) -> list[Receipt]:
+        """All of them, once what the topic holds is so: one consumer looks again and again."""
+        async with asyncio.timeout(SECONDS), open_follower(self.broker.bootstrap, RECEIPTS) as read_on:
+            records = await read_on()
+            while not fact(receipts := self._parse_receipts(records)):
+                records += await read_on()
+        return receipts
 
     async def query(self, statement: str, *arguments: object) -> list[Mapping[str, Any]]:
         return [dict(row) for row in await self.admin.fetch(statement, *arguments)]
