@@ -1,5 +1,6 @@
 """A case event as a member system sends it: a CloudEvent 1.0 of routing facts and disclosure groups."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import orjson
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas import groups
@@ -40,9 +41,16 @@ else:
     TypeName = Literal[tuple(EVENT_TYPES)]
 
 
-JsonMediaType = Annotated[
-    str, StringConstraints(pattern=r"^[Aa][Pp][Pp][Ll][Ii][Cc][Aa][Tt][Ii][Oo][Nn]/[Jj][Ss][Oo][Nn]( *;.*)?$")
-]
+_JSON: Final = r"^[Aa][Pp][Pp][Ll][Ii][Cc][Aa][Tt][Ii][Oo][Nn]/[Jj][Ss][Oo][Nn]( *;.*)?$"
+
+
+def _is_json(text: str) -> str:
+    if not re.fullmatch(_JSON, text):
+        raise ValueError("must be application/json: the data of a case event is a JSON object")
+    return text
+
+
+JsonMediaType = Annotated[str, AfterValidator(_is_json), Field(json_schema_extra={"pattern": _JSON})]
 """`application/json` in any case, with or without parameters ; JSON Schema has no ignore-case flag."""
 
 DetailsObject = dict[str, Any]
