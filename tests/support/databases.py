@@ -11,9 +11,14 @@ _SERIAL = count(1)
 _GONE_MS = 60_000
 
 _END_OTHERS = """
-SELECT bool_and(pg_terminate_backend(pid, $1)) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
+SELECT pid FROM (
+  SELECT pid, pg_terminate_backend(pid, $1) AS has_ended FROM pg_stat_activity
+  WHERE datname = current_database() AND pid <> pg_backend_pid() OFFSET 0
+) AS asked WHERE NOT has_ended
 """
+"""Whom it could not end: one that stays, or that had gone by itself before it was asked."""
+
+_STAYS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ANY($1::int[]))"
 
 _FORGET = "DROP SCHEMA IF EXISTS shifted_clock CASCADE"
 """What a test installs to move the clock: to take it away costs a fortieth of what another database does."""
@@ -114,8 +119,8 @@ class Databases:
         """Cuts off whoever is connected. One whose tables are not what they were is never taken again."""
         connection = await asyncpg.connect(self._url_of(name))
         try:
-            gone = await connection.fetchval(_END_OTHERS, _GONE_MS)
-            assert gone is not False, f"somebody stays connected to {name}"
+            left = [row["pid"] for row in await connection.fetch(_END_OTHERS, _GONE_MS)]
+            assert not await connection.fetchval(_STAYS, left), f"somebody stays connected to {name}"
             await connection.execute(_FORGET)
             is_unchanged = await connection.fetchval(_SHAPE) == self._shapes[name]
             if is_unchanged:
