@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from schemas.alert import AlertForm, AlertRecord, Command
+from schemas.alert import AlertRecord, Command
 from schemas.receipt import Unreachable
 from services.notify.delivery import Channel, DeliveryState, Outcome, Path
 from services.notify.repository.alerts import AlertRepository
@@ -21,7 +21,6 @@ from services.runtime.database import Pool, open_pool
 from tests.integration.notify.rig import NOT_SOON, Rig, running_notify
 from tests.integration.notify.test_lateness import NOW
 from tests.integration.notify.test_surviving import notify_process
-from tests.support.mailbox import Mailbox
 from tests.support.receivers import Receivers, status
 from tests.support.servers import Database
 from tests.unit.notify.records import alert_record
@@ -49,45 +48,6 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
         yield opened
 
 
-async def test_when_the_last_path_fails_routing_is_told_at_once(rig: Rig, receivers: Receivers) -> None:
-    """One refuses, one is unavailable: the third time it is, nobody can be reached."""
-    receivers["one"].answer, receivers["two"].answer = status(422), status(503)
-    await rig.add_agency(AGENCY, receivers["one"], receivers["two"])
-    async with running_notify(rig, rig.settings()):
-        alert = await rig.send_alert()
-        told = await rig.wait_for_receipts("failed", "unreachable")
-        (fact,) = [receipt for receipt in told if isinstance(receipt, Unreachable)]
-        assert (fact.alert_id, fact.revision) == (alert.alert_id, 1)
-        assert len(receivers["two"].arrivals) >= 3
-        # It is tried on, arrives, and says so; that nobody could be reached is not said again.
-        receivers["two"].answer = None
-        await rig.wait_for_receipts("failed", "unreachable", "delivered")
-
-
-async def test_a_path_that_has_the_alert_is_enough(rig: Rig, receivers: Receivers, mailbox: Mailbox) -> None:
-    receivers["one"].answer = status(422)
-    await rig.add_agency(AGENCY, receivers["one"], email="duty@cw.example")
-    async with running_notify(rig, rig.settings(mailbox=mailbox)):
-        await rig.send_alert()
-        told = await rig.wait_for_receipts("failed", "delivered")
-    assert "unreachable" not in {receipt.kind.value for receipt in told}
-
-
-async def test_what_is_unreachable_is_not_told_late_and_may_be_acknowledged(
-    rig: Rig, receivers: Receivers
-) -> None:
-    receivers["one"].answer = status(422)
-    await rig.add_agency(AGENCY, receivers["one"], key=KEY)
-    async with running_notify(rig, rig.settings()) as notify:
-        alert = await rig.send_alert()
-        await rig.wait_for_receipts("failed", "unreachable")
-        assert await rig.query("SELECT 1 FROM notify.awaited") == []
-        path = f"/v1/alerts/{alert.alert_id}/acknowledge"
-        person = {"person": "J. Ortiz", "role": "duty supervisor"}
-        assert (await notify.ask("POST", path, key=KEY, json=person)).status == 200
-        await rig.wait_for_receipts("failed", "unreachable", "acknowledged")
-
-
 @pytest.mark.parametrize("exercise", [False, True])
 async def test_an_alert_without_a_path_is_unreachable_from_the_beginning_and_told_so_once(
     rig: Rig, receivers: Receivers, *, exercise: bool
@@ -111,14 +71,6 @@ async def test_an_alert_without_a_path_is_unreachable_from_the_beginning_and_tol
         )
         assert (await notify.ask("POST", path, key=KEY, json=person)).status == 200
         await rig.wait_for_receipts("stored", "stored", "unreachable", "acknowledged")
-
-
-async def test_a_notice_of_a_duty_that_nothing_leads_to_is_waited_for_by_nobody(rig: Rig) -> None:
-    await rig.add_agency(AGENCY)
-    async with running_notify(rig, rig.settings()):
-        await rig.send_alert(form=AlertForm.DUTY_NOTICE)
-        told = await rig.wait_for_receipts("stored")
-    assert [receipt.kind.value for receipt in told] == ["stored"]
 
 
 async def test_an_alert_whose_last_path_goes_while_it_is_amended_is_unreachable(
@@ -169,27 +121,6 @@ async def test_two_paths_that_fail_at_once_in_two_processes_are_told_once(pool: 
         one, two = await store(pool, alert_record(alert_id=uuid4()), lanes=LANES)
         told = await asyncio.gather(record(pool, refused(one)), record(pool, refused(two)))
         assert sorted(len(each) for each in told) == [0, 1]
-
-
-async def test_an_acknowledgement_and_the_last_failure_do_not_wait_for_each_other(
-    rig: Rig, receivers: Receivers
-) -> None:
-    receivers["one"].answer = status(422)
-    await rig.add_agency(AGENCY, receivers["one"], key=KEY)
-    person = {"person": "J. Ortiz", "role": "duty supervisor"}
-    async with running_notify(rig, rig.settings()) as notify:
-        alerts = [await rig.seal_alert() for _ in range(20)]
-        await rig.publish_alerts(*alerts)
-        await receivers["one"].wait_for(1)
-        for alert in alerts:
-            await rig.wait_for_row("SELECT 1 FROM notify.alert WHERE alert_id = $1", alert.alert_id)
-        replies = await asyncio.gather(
-            *(
-                notify.ask("POST", f"/v1/alerts/{alert.alert_id}/acknowledge", key=KEY, json=person)
-                for alert in alerts
-            )
-        )
-    assert {reply.status for reply in replies} == {200}
 
 
 @pytest.mark.parametrize(
