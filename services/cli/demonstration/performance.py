@@ -17,6 +17,8 @@ from services.cli.demonstration.stage import Stage, open_stage
 from services.devstack.directory import load_sample
 
 ARRIVAL_SECONDS: Final = 20.0
+TOLD: Final = len(story.EXPECTED) + 1
+"""Each report tells so many agencies; one of them is the emitter, of its duty."""
 POLL_SECONDS: Final = 0.05
 Announce = Callable[[str], None]
 
@@ -88,9 +90,8 @@ class _Acts:
                 seen="" if status == HTTPStatus.ACCEPTED else f"HTTP {status}",
             )
         )
-        wanted = len(story.EXPECTED) + 1
-        await self._receivers.wait_for(wanted, seconds=ARRIVAL_SECONDS)
-        mails = await self._wait_for_mails(wanted)
+        await self._receivers.wait_for(TOLD, event_id=self._event["id"], seconds=ARRIVAL_SECONDS)
+        mails = await self._wait_for_mails(TOLD)
         await self._decided(self._event["id"])
         self._show.webhooks = list(self._receivers.webhooks)
         ids = {hook.agency: hook.webhook_id.rsplit("_", 1)[0] for hook in self._show.webhooks}
@@ -98,20 +99,27 @@ class _Acts:
             self._claim(claim)
         discovered = datetime.fromisoformat(self._event["data"]["discovered_at"])
         self._claim(check.check_duty(self._show.webhooks, discovered_at=discovered))
-        self._claim(check.check_silence(self._show.webhooks, listening=list(self._receivers.secrets)))
         self._claim(check.check_postcards(list(map(places.render_mail, mails)), ids=ids))
 
     async def _replay(self) -> None:
         self._announce("The same event is sent again, as a member system does when it saw no answer ...")
-        mails = len(places.read_mailbox(self._stage.data_dir))
+        before = len(places.read_mailbox(self._stage.data_dir))
         await self._post(self._event)
-        sentinel = story.build_sentinel(
+        # Of the same case, so it goes the same way behind the replay, and tells the same people: what the
+        # replay might have set off is there when this is.
+        behind = story.build_event(
             event_id=f"{self._show.control}.after", case_ref=self._event["subject"], now=self._now
         )
-        await self._post(sentinel)
-        await self._decided(sentinel["id"])
-        counts = (mails, len(places.read_mailbox(self._stage.data_dir)))
-        self._claim(check.check_replay(self._show.webhooks, self._receivers.webhooks, mails=counts))
+        await self._post(behind)
+        await self._receivers.wait_for(TOLD, event_id=behind["id"], seconds=ARRIVAL_SECONDS)
+        mails = await self._wait_for_mails(before + TOLD)
+        webhooks = self._receivers.webhooks
+        self._claim(
+            check.check_replay(
+                webhooks, of=self._event["id"], behind=behind["id"], told=TOLD, mails=len(mails) - before
+            )
+        )
+        self._claim(check.check_silence(webhooks, listening=list(self._receivers.secrets)))
 
     async def _tamper(self) -> None:
         self._announce("A webhook is changed on its way ...")

@@ -48,11 +48,15 @@ class Receivers:
                 self.arrived.notify_all()
         return web.Response(status=204)
 
-    async def wait_for(self, count: int, *, seconds: float) -> bool:
-        """Wait until so many webhooks arrived; False if they did not in time."""
+    async def wait_for(self, count: int, *, event_id: str, seconds: float) -> bool:
+        """Wait until so many webhooks of an event arrived; False if they did not in time."""
+
+        def arrived() -> bool:
+            return sum(hook.event_id == event_id for hook in self.webhooks) >= count
+
         try:
             async with asyncio.timeout(seconds), self.arrived:
-                await self.arrived.wait_for(lambda: len(self.webhooks) >= count)
+                await self.arrived.wait_for(arrived)
         except TimeoutError:
             return False
         return True

@@ -61,7 +61,7 @@ EXPECTED: Final = (
 
 
 def build_event(*, event_id: str, case_ref: str, now: datetime) -> dict[str, Any]:
-    """Build the report of a 15-year-old whom city police found half an hour ago."""
+    """Build the report of a 15-year-old whom city police found half an hour ago; each id is a report."""
     found = now - timedelta(minutes=30)
     born = now.date() - timedelta(days=15 * 365 + 150)
     first, last = VICTIM
@@ -91,21 +91,4 @@ def build_event(*, event_id: str, case_ref: str, now: datetime) -> dict[str, Any
             "suspect": {"vehicle": "grey van, no plates"},
             "criminal_justice": {"text": "Return pasted from a records check."},
         },
-    }
-
-
-def build_sentinel(*, event_id: str, case_ref: str, now: datetime) -> dict[str, Any]:
-    """Build an event that no rule is about.
-
-    It follows the replay through the same partition, so once it is decided the replay was decided before it.
-    """
-    return {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": SOURCE,
-        "type": "org.tocsin.tip.triaged.v1",
-        "subject": case_ref,
-        "time": now.isoformat(),
-        "datacontenttype": "application/json",
-        "data": {"county": "06029", "details": {"disposition": "accepted"}},
     }
