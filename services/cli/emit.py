@@ -18,6 +18,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 _REFUSED = 1
 _USAGE_ERROR = 2
+_NOT_ANSWERED = 2
 
 # One line a paragraph: the terminal wraps it.
 _EPILOG = (
@@ -32,7 +33,8 @@ _EPILOG = (
     "machine: better in TOCSIN_KEY.\n\n"
     "An event that intake cannot take just now (429, 503) is sent again a few times, with the same id, as "
     "soon as intake allows.\n\n"
-    "Exit code: 0 every event was accepted, 1 at least one was not, 2 the command could not be carried out."
+    "Exit code: 0 every event was accepted, 1 at least one was refused, 2 the command could not be carried "
+    "out, or intake does not answer: send the same again, with the same ids."
 )
 
 
@@ -94,16 +96,18 @@ def _read(files: Sequence[Path]) -> "list[EventToSend]":
 def _find_target(
     intake: str | None, data_dir: Path | None, *, key: str | None
 ) -> tuple[str, Mapping[str, str]]:
-    """The address of intake, and the keys by source; a stack is only asked for what was not given."""
+    """The address of intake, and the keys by source; those of a stack go to its own intake only."""
     if intake is not None and key is not None:
         return intake, {}
-    from services.cli.stack_state import NoStackError, find_stack
+    from services.cli.stack_state import NoStackError, find_stack, find_stack_of
 
     try:
-        stack = find_stack(data_dir)
+        stack = find_stack(data_dir) if intake is None else find_stack_of(intake, data_dir)
     except NoStackError as error:
         raise _refuse(str(error)) from None
-    return intake or stack.state.intake, stack.keys.sources
+    if stack is None:
+        raise _refuse("--intake of another system needs the source's key: set TOCSIN_KEY, or give --key")
+    return stack.state.intake, stack.keys.sources
 
 
 def _address(event: "EventToSend", *, key: str | None, keys: Mapping[str, str]) -> "Addressed":
@@ -131,7 +135,7 @@ def _send(url: str, events: "Sequence[Addressed]", *, as_json: bool) -> None:
         for line in render_text(report):
             print(line)
     if not report.is_all_accepted:
-        raise typer.Exit(_REFUSED)
+        raise typer.Exit(_REFUSED if report.is_any_refused else _NOT_ANSWERED)
 
 
 def _refuse(reason: str) -> typer.Exit:

@@ -47,6 +47,17 @@ def find_stack(data_dir: Path | None = None) -> Stack:
             raise NoStackError(f"Several stacks are running; say which:\n{listed}")
 
 
+def find_stack_of(intake: str, data_dir: Path | None = None) -> Stack | None:
+    """The stack whose intake this is: that of *data_dir* or TOCSIN_DATA_DIR, else any of this user."""
+    chosen = data_dir or _from_environment()
+    roots = [chosen.resolve()] if chosen is not None else [each.data_dir for each in list_pointers()]
+    for root in roots:
+        state = find_state(DataDirectory(root))
+        if state is not None and state.intake == intake.rstrip("/"):
+            return _open(DataDirectory(root))
+    return None
+
+
 def _open(directory: DataDirectory) -> Stack:
     state = find_state(directory)
     if state is None:

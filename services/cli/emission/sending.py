@@ -65,6 +65,11 @@ class Report:
     def is_all_accepted(self) -> bool:
         return self.accepted_count == len(self.results)
 
+    @property
+    def is_any_refused(self) -> bool:
+        """Intake said no to one, which sending again will not change unless it said later."""
+        return any(sent.status is not None and not sent.is_accepted for sent in self.results)
+
 
 async def send_events(intake: str, events: Sequence[Addressed], *, tries: int = TRIES) -> Report:
     """One result for each event, in order."""

@@ -38,10 +38,11 @@ def _render_sent(sent: Sent) -> Iterator[str]:
     if sent.is_accepted:
         yield f"accepted  {name}"
         return
-    yield f"refused   {name}"
     if sent.status is None:
-        yield "    Intake does not answer. Is the stack running?"
+        yield f"unknown   {name}"
+        yield "    Intake does not answer. Is it running? It may have the event: send it again, same id."
         return
+    yield f"refused   {name}"
     if sent.problem is None:
         yield f"    {sent.status}: the answer is not one of intake's."
         return

@@ -133,12 +133,19 @@ async def test_what_cannot_be_carried_out_says_what_to_do(tmp_path: Path) -> Non
     file.write_bytes(orjson.dumps(build_event("e1", source="urn:tocsin:agency:ag-unknown:cad")))
     with open_data_directory(tmp_path / "stack") as directory:
         write_stack(directory, "http://127.0.0.1:9")
-        missing, no_stack, no_key = await asyncio.gather(
+        file_of_police = tmp_path / "police.json"
+        file_of_police.write_bytes(orjson.dumps(build_event("e1")))
+        missing, no_stack, no_key, anothers, own = await asyncio.gather(
             emit(tmp_path / "missing.json", "--key", "k", "--intake", "http://127.0.0.1:9"),
             emit(file, "--data-dir", tmp_path / "none"),
             emit(file, "--data-dir", directory.root),
+            emit(file_of_police, "--intake", "http://127.0.0.1:10", "--data-dir", directory.root),
+            emit(file_of_police, "--intake", "http://127.0.0.1:9/", "--data-dir", directory.root),
         )
-    assert [missing.exit_code, no_stack.exit_code, no_key.exit_code] == [2, 2, 2]
+    assert [each.exit_code for each in (missing, no_stack, no_key, anothers, own)] == [2] * 5
+    # No key of this stack goes to another system; to its own intake it does, which is not there.
+    assert "TOCSIN_KEY" in anothers.errors
+    assert "Intake does not answer" in own.output
     assert "missing.json" in missing.errors
     assert "tocsin up --embedded" in no_stack.errors
     assert POLICE in no_key.errors

@@ -76,8 +76,8 @@ def test_a_person_reads_where_the_event_is_wrong() -> None:
         "    data.needs[0]: Input should be a valid string",
         "    the event: nested too deeply",
         "    data.a/b: unknown key",
-        "refused   e2  (b.json)",
-        "    Intake does not answer. Is the stack running?",
+        "unknown   e2  (b.json)",
+        "    Intake does not answer. Is it running? It may have the event: send it again, same id.",
         "1 of 3 accepted (durability: disk)",
     ]
 
@@ -86,3 +86,9 @@ def test_a_program_reads_the_problem_as_intake_sent_it() -> None:
     told = render_json(report())
     assert (told["accepted"], told["refused"]) == (1, 2)
     assert told["events"][1]["problem"]["errors"][0]["path"] == "/data/needs/0"
+
+
+def test_no_answer_is_no_refusal() -> None:
+    event = EventToSend("a.json", ONE)
+    assert report().is_any_refused
+    assert not Report([Sent(event, 202), Sent(event, None)], durability=None).is_any_refused
