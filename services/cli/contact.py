@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import typer
 
@@ -96,8 +96,13 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Let somebody sign in no more, and end their sessions."""
+    from services.cli.operating import quote_id
+
+    name = quote_id(
+        "contact remove", person, what="a person's id", listed_by="`tocsin contact list` lists them"
+    )
     desk = _find_desk("remove", data_dir, notify=notify, operator_key=operator_key)
-    done = asyncio.run(desk.ask("DELETE", f"{_PATH}/{quote(person, safe='')}"))
+    done = asyncio.run(desk.ask("DELETE", f"{_PATH}/{name}"))
     print(json.dumps(done) if as_json else "Removed.")
 
 

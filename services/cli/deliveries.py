@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import typer
 
@@ -93,8 +93,13 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one delivery and every attempt at it."""
+    from services.cli.operating import quote_id
+
+    name = quote_id(
+        "deliveries show", delivery, what="a delivery's id", listed_by="`tocsin deliveries list` lists them"
+    )
     desk = _find_desk("show", data_dir, notify=notify, operator_key=operator_key)
-    found = asyncio.run(desk.ask("GET", f"{_PATH}/{quote(delivery, safe='')}"))
+    found = asyncio.run(desk.ask("GET", f"{_PATH}/{name}"))
     if as_json:
         print(json.dumps(found))
         return

@@ -7,7 +7,6 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -86,6 +85,7 @@ def rotate(  # noqa: PLR0913 -- an option each, by keyword
     from schemas.directory import endpoint_id
     from services.cli.operating import USAGE_ERROR, fail, find_operated
 
+    agency_name = _quote_agency(_ROTATE, agency)
     length = _read_overlap(overlap)
     if length is None:
         fail(_ROTATE, "--overlap is a length such as 30m, 24h or 7d", USAGE_ERROR)
@@ -96,7 +96,7 @@ def rotate(  # noqa: PLR0913 -- an option each, by keyword
     rotated = asyncio.run(
         routing_desk.ask(
             "POST",
-            f"/v1/agencies/{quote(agency, safe='')}/endpoints/{name}/rotate",
+            f"/v1/agencies/{agency_name}/endpoints/{name}/rotate",
             body={"kind": "signing_key" if signing_key else "secret", "overlap": length},
         )
     )
@@ -126,11 +126,11 @@ def add(  # noqa: PLR0913 -- an option each, by keyword
     from services.cli.onboarding.secret import read_or_make_secret
     from services.cli.operating import find_operated
 
+    name = _quote_agency(_ADD, agency)
     secret = read_or_make_secret(secret_file, command=_ADD)
     desk = find_operated(_ADD, "notify", data_dir=data_dir, url=notify, operator_key=operator_key)
     body = {"url": url, "secret": secret, "content": content.value, "exercises": exercises}
-    path = f"/v1/operator/agencies/{quote(agency, safe='')}/endpoints"
-    added = asyncio.run(desk.ask("POST", path, body=body))
+    added = asyncio.run(desk.ask("POST", f"/v1/operator/agencies/{name}/endpoints", body=body))
     if as_json:
         print(json.dumps(added))
         return
@@ -155,10 +155,17 @@ def remove(
     from schemas.directory import endpoint_id
     from services.cli.operating import find_operated
 
+    name = _quote_agency(_REMOVE, agency)
     desk = find_operated(_REMOVE, "routing", data_dir=data_dir, url=routing, operator_key=operator_key)
-    path = f"/v1/agencies/{quote(agency, safe='')}/endpoints/{endpoint_id(agency=agency, url=url)}"
+    path = f"/v1/agencies/{name}/endpoints/{endpoint_id(agency=agency, url=url)}"
     removed = asyncio.run(desk.ask("DELETE", path))
     print(f"Gone as of directory version {removed['version']}.")
+
+
+def _quote_agency(command: str, agency: str) -> str:
+    from services.cli.operating import quote_id
+
+    return quote_id(command, agency, what="an agency's id", listed_by="`tocsin directory show` lists them")
 
 
 def _read_overlap(text: str) -> str | None:

@@ -6,7 +6,7 @@ import sys
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import typer
 
@@ -53,9 +53,13 @@ def explain(
 ) -> None:
     """Say why each agency was, or was not, told of an event."""
     from services.cli.explanation.wording import render_decision, render_refusal
+    from services.cli.operating import quote_id
 
+    name = quote_id("explain", event, what="an event's id", listed_by="`tocsin emit` prints those it sent")
     url, signing_key = _find_target(data_dir, routing=routing, key=key)
-    found = asyncio.run(_ask(url, event, source=source, agency=agency, key=signing_key))
+    found = asyncio.run(
+        _ask(f"{url}/v1/decisions/{name}", event, source=source, agency=agency, key=signing_key)
+    )
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -96,8 +100,7 @@ async def _ask(
     )
     given = {name: value for name, value in (("source", source), ("agency", agency)) if value is not None}
     query = f"?{urlencode(given)}" if given else ""
-    address = f"{url}/v1/decisions/{quote(event, safe='')}{query}"
-    answer = await ask("GET", address, headers={SIGNATURE_HEADER: signature})
+    answer = await ask("GET", f"{url}{query}", headers={SIGNATURE_HEADER: signature})
     if answer is None:
         _fail("routing does not answer; is the stack running?", _USAGE_ERROR)
     said = answer.json()

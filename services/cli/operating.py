@@ -1,11 +1,13 @@
 """Asking a service as an operator: where it is, with which key, and what to say when it refuses."""
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
+from urllib.parse import quote
 
 import typer
 
@@ -13,6 +15,10 @@ REFUSED = 1
 USAGE_ERROR = 2
 
 _DONE = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
+
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+# Clients and proxies resolve them before a service sees the path.
+_STEPS = frozenset({".", ".."})
 
 Service = Literal["routing", "notify"]
 
@@ -78,6 +84,13 @@ def find_operated(
         fail(command, str(error), USAGE_ERROR)
     found = stack.state.routing if service == "routing" else stack.state.notify
     return Operated(command=command, service=service, url=found, key=operator_key or stack.keys.operator)
+
+
+def quote_id(command: str, given: str, *, what: str, listed_by: str) -> str:
+    """An id as it stands in a path. Ends the command with 2 if it can be the id of nothing."""
+    if _ID.fullmatch(given) is None or given in _STEPS:
+        fail(command, f"{what} is 1 to 128 of A-Z a-z 0-9 . _ : -, and this is not; {listed_by}", USAGE_ERROR)
+    return quote(given, safe="")
 
 
 def fail(command: str, message: str, exit_code: int) -> NoReturn:
