@@ -73,7 +73,10 @@ class Stack:
     async def stop(self, *, hurry: asyncio.Event) -> None:
         """Services first, so that they can finish with Kafka and PostgreSQL still there. Safe at any time."""
         parts, began = self._parts, self._parts.clock.monotonic()
-        await asyncio.gather(*(process.stop(hurry=hurry) for process in parts.members))
+        await asyncio.gather(*(process.stop(hurry=hurry) for process in parts.services.values()))
+        # Notify sends to the last what is due.
+        if parts.mail is not None:
+            await parts.mail.stop(hurry=hurry)
         await parts.context.broker.stop(hurry=hurry)
         await parts.postgres.stop(hurry=hurry)
         parts.gate.open()

@@ -165,7 +165,7 @@ def test_a_clean_stop_says_nothing_more_and_leaves_nothing_behind() -> None:
             "kafka": BROKER_ENDED,
             "postgres": 0,
         }
-        assert [line["process"] for line in stopped][-2:] == ["kafka", "postgres"]
+        assert [line["process"] for line in stopped][-3:] == ["mail", "kafka", "postgres"]
 
 
 def test_a_stop_before_it_is_ready_is_clean_too() -> None:

@@ -1,14 +1,20 @@
 """`python -m tests.support.stand_in_service`: has a service's face, and nothing behind it.
 
 It answers /readyz with the newest directory version that any of its kind was given, which they share in a
-file, so that a stack can be started, killed and stopped without the services.
+file, so that a stack can be started, killed and stopped without the services. With `mails-to-the-last`, who
+is given a mail server goes on using it for a while when it is to stop, and ends with 1 if it is gone.
 """
 
 import json
 import os
+import signal
+import socket
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+LAST_SECONDS = 0.5
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -51,7 +57,20 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
+def mail_to_the_last(*_: object) -> None:
+    host, port = os.environ["TOCSIN_NOTIFY_SMTP"].split(":")
+    until = time.monotonic() + LAST_SECONDS
+    try:
+        while time.monotonic() < until:
+            socket.create_connection((host, int(port))).close()
+    except OSError:
+        os._exit(1)
+    os._exit(0)
+
+
 def main() -> None:
+    if "mails-to-the-last" in sys.argv and "TOCSIN_NOTIFY_SMTP" in os.environ:
+        signal.signal(signal.SIGTERM, mail_to_the_last)
     Handler.versions = Path(sys.argv[1])
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["TOCSIN_PORT"])), Handler).serve_forever()
 

@@ -36,10 +36,10 @@ def log() -> Iterator[LogLines]:
 
 @asynccontextmanager
 async def started(
-    folder: Path, *, directory_file: Path | None = None
+    folder: Path, *, directory_file: Path | None = None, words: tuple[str, ...] = ()
 ) -> AsyncIterator[tuple[StackState, DataDirectory]]:
     chosen = StackOptions(data_dir=folder / "data", directory_file=directory_file)
-    stand_in = ("tests.support.stand_in_service", str(folder / "versions"))
+    stand_in = ("tests.support.stand_in_service", str(folder / "versions"), *words)
     modules = dict.fromkeys(("intake", "routing", "notify"), stand_in)
     with open_data_directory(chosen.data_dir) as directory:
         stack = build_stack(directory, chosen, find_programs(chosen), modules=modules)
@@ -65,11 +65,13 @@ async def test_the_ready_line_tells_everything_and_the_files_repeat_it(tmp_path:
 
 
 async def test_services_end_before_the_broker_and_the_database_last(tmp_path: Path, log: LogLines) -> None:
-    async with started(tmp_path):
+    async with started(tmp_path, words=("mails-to-the-last",)):
         pass
-    stopped = [line["process"] for line in log if line["event"] == "process.stopped"]
-    assert stopped[-2:] == ["kafka", "postgres"]
-    assert set(stopped[:-2]) == {"intake", "routing", "notify", "mail"}
+    stopped = {line["process"]: line["exit_code"] for line in log if line["event"] == "process.stopped"}
+    assert list(stopped)[-3:] == ["mail", "kafka", "postgres"]
+    assert set(list(stopped)[:-3]) == {"intake", "routing", "notify"}
+    # Its mail server was there until it had ended.
+    assert stopped["notify"] == 0
 
 
 async def test_a_later_start_keeps_the_directory_its_keys_and_every_address(
