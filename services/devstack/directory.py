@@ -17,6 +17,7 @@ from schemas.pointer import locate
 from services.devstack.errors import DirectoryRefusedError
 from services.devstack.keys import Keys, complete
 from services.devstack.secret_files import read_secret_files
+from services.devstack.sound_parts import judge_sound_parts
 from services.runtime.ed25519 import SigningKey
 
 SAMPLE_FILE = Path(__file__).with_name("sample_directory.yaml")
@@ -74,14 +75,15 @@ def read_directory(path: Path | None, keys: Keys) -> DirectoryFile:
     given = raw = build_sample(keys) if path is None else read_secret_files(path, _load_yaml(path))
     name = str(path or SAMPLE_FILE.name)
     if given.get("extends") == "sample":
-        if repeated := list(_find_repeated(given)):
-            raise _refusal(name, repeated)
+        if troubles := list(_find_misshapen(given)) or list(_find_repeated(given)):
+            raise _refusal(name, troubles)
         raw = merge_directories(build_sample(keys), given)
     try:
         directory = DirectoryFile.model_validate(raw)
         troubles = list(find_directory_errors(directory.agencies, directory.sources, directory.operators))
     except ValidationError as error:
         troubles = list(_list_troubles(raw, error))
+        troubles += judge_sound_parts(raw, [place for place, _ in troubles])
     else:
         if not troubles:
             return directory
@@ -104,6 +106,18 @@ def settle_directory(path: Path | None, keys: Keys) -> tuple[DirectoryFile, Keys
     return directory.model_copy(update={"operators": [operator]}), keys
 
 
+def _find_misshapen(given: RawDirectory) -> Iterator[tuple[str, str]]:
+    """What cannot be merged at all."""
+    for part in _NAMED_BY:
+        entries = given.get(part, [])
+        if not isinstance(entries, list):
+            yield f"/{part}", "this must be a list"
+            continue
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                yield f"/{part}/{index}", "this must be a mapping"
+
+
 def _find_repeated(given: RawDirectory) -> Iterator[tuple[str, str]]:
     """What a merge would hide: the later of two entries would win."""
     for part, key in _NAMED_BY.items():
@@ -121,6 +135,8 @@ def _list_troubles(raw: RawDirectory, error: ValidationError) -> Iterator[tuple[
 
 def _place_in_file(given: RawDirectory, merged: RawDirectory, place: str) -> str:
     """Where the file says what was merged into the sample; the place as it is if the file is silent."""
+    if merged is given:
+        return place
     match place.split("/"):
         case ["", part, index, *rest] if part in _NAMED_BY and index.isdecimal():
             key = _NAMED_BY[part]

@@ -167,6 +167,61 @@ def test_a_refused_file_names_the_place(tmp_path: Path, keys: Keys, text: str, n
         read_directory(write(tmp_path, text), keys)
 
 
+MANY_FAULTS = """
+agencies:
+  - {id: ag-cw, name: CW, roles: [CHILD_WELFARE], counties: "*"}
+  - id: ag-vsp
+    name: Advocate
+    roles: [VICTIM_SERVICES]
+    counties: "*"
+    confidentiality: standard
+    endpoints: [{url: "https://vsp.example/", secret: whsec_short}]
+    contacts: [{rung: primary, email: a@vsp.example}, {rung: primary, email: b@vsp.example}]
+  - {id: ag-cw, name: CW again, roles: [CHILD_WELFARE], counties: "*"}
+sources:
+  - {source: "urn:tocsin:agency:ag-vsp:cms", key: short, types: ["*"]}
+  - {source: "urn:tocsin:agency:ag-nobody:cms", key: tcs_0123456789abcdef, types: ["*"]}
+operators: [{id: deployment, name: Nobody, public_key: "ed25519:short"}, {id: ana}]
+"""
+
+
+def named_places(file: Path, keys: Keys) -> list[str]:
+    with pytest.raises(DirectoryRefusedError) as refused:
+        read_directory(file, keys)
+    return sorted(line.split(": ")[0].strip() for line in str(refused.value).splitlines()[1:])
+
+
+def test_every_fault_is_named_at_once_of_shape_and_of_meaning(tmp_path: Path, keys: Keys) -> None:
+    assert named_places(write(tmp_path, MANY_FAULTS), keys) == [
+        "/agencies/1/confidentiality",
+        "/agencies/1/contacts",
+        "/agencies/1/endpoints/0/secret",
+        "/agencies/2/id",
+        "/operators/0/public_key",
+        "/operators/1/name",
+        "/operators/1/public_key",
+        "/sources/0/key",
+        "/sources/1/source",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        # The agency that the source names may be the one whose id does not read.
+        (MANY_FAULTS.replace("id: ag-vsp", "id: AG"), {"/agencies/1/id", "/agencies/2/id", "/sources/0/key"}),
+        ("agencies: 7\nsources: [8]\n", {"/agencies", "/sources/0"}),
+        ("agencies: [7]\n", {"/agencies/0"}),
+        ("extends: sample\nagencies: [7]\nsources: 8\n", {"/agencies/0", "/sources"}),
+    ],
+)
+def test_what_cannot_be_judged_is_not_judged(tmp_path: Path, keys: Keys, text: str, places: set[str]) -> None:
+    named = named_places(write(tmp_path, text), keys)
+    assert places <= set(named)
+    assert "/sources/1/source" not in named
+    assert len(named) == len(set(named))
+
+
 def test_a_refusal_never_repeats_a_value(tmp_path: Path, keys: Keys) -> None:
     file = write(
         tmp_path,
