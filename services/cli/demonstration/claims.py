@@ -41,6 +41,16 @@ class Webhook:
         """Of the case event that it tells of."""
         return str(self.data["event_id"])
 
+    @property
+    def alert_id(self) -> str:
+        """Of the alert or notice; `webhook_id` has the revision, too."""
+        return self.webhook_id.rsplit("_", 1)[0]
+
+    @property
+    def link(self) -> str:
+        """What the e-mail beside it links to."""
+        return f"/a/{self.alert_id}"
+
 
 def check_alerts(webhooks: Sequence[Webhook]) -> Iterator[Claim]:
     """Exactly the expected alerts, with exactly the groups the protocol allows."""
@@ -104,17 +114,18 @@ def _own_words(mail: str) -> str:
     return "\n".join(line for line in mail.splitlines() if not line.lower().startswith("to:"))
 
 
-def check_replay(webhooks: Sequence[Webhook], *, of: str, behind: str, told: int, mails: int) -> Claim:
+def check_replay(webhooks: Sequence[Webhook], mails: Sequence[str], *, behind: str, told: int) -> Claim:
     """Sending an event again told nobody again; what was sent behind it arrived, so that this can be known.
 
-    Each of the two tells so many agencies; `mails` are those that came since.
+    These are all webhooks and e-mails there are; the event and the one behind it tell so many agencies each.
     """
     text = "The same event sent again: nothing was sent twice"
-    followed = sum(hook.event_id == behind for hook in webhooks)
-    if followed < told or mails < told:
-        seen = f"{followed} webhooks and {mails} e-mails of what was sent behind it, not {told}"
+    followed = [hook for hook in webhooks if hook.event_id == behind]
+    postcards = [mail for mail in mails if any(hook.link in mail for hook in followed)]
+    if min(len(followed), len(postcards)) < told:
+        seen = f"of what was sent behind it {len(followed)} webhooks and {len(postcards)} e-mails, not {told}"
         return Claim(text, held=False, seen=seen)
-    extra = sum(hook.event_id == of for hook in webhooks) - told + mails - told
+    extra = len(webhooks) + len(mails) - 2 * (told + told)
     return Claim(text, held=extra == 0, seen=f"{extra} more" if extra else "")
 
 
