@@ -17,6 +17,7 @@ from services.intake.repository import Repository
 from services.intake.settings import IntakeSettings
 from services.intake.subscribers import Subscriptions, subscribe_all
 from services.runtime.clock import SystemClock, new_correlation_id
+from services.runtime.connections import DEFAULT_LIMITS, ConnectionLimits
 from services.runtime.crypto import Kek
 from services.runtime.database import Pool, check_database, open_pool
 from services.runtime.health import NotReadyError, Probes, health_routes
@@ -55,7 +56,9 @@ def main() -> int:
     return run(lambda lifetime: run_intake(settings, lifetime))
 
 
-async def run_intake(settings: IntakeSettings, lifetime: Lifetime) -> None:
+async def run_intake(
+    settings: IntakeSettings, lifetime: Lifetime, *, limits: ConnectionLimits = DEFAULT_LIMITS
+) -> None:
     """Serves until the lifetime ends: liveness at once, events as soon as the servers behind it answer."""
     clock = SystemClock()
     probes = Probes(clock=clock)
@@ -65,7 +68,7 @@ async def run_intake(settings: IntakeSettings, lifetime: Lifetime) -> None:
     # The server is entered last and left first: requests in hand are answered before what they need closes.
     async with (
         AsyncExitStack() as resources,
-        open_server(app, host=settings.host, port=settings.port, lifetime=lifetime) as address,
+        open_server(app, host=settings.host, port=settings.port, lifetime=lifetime, limits=limits) as address,
     ):
         log.info(
             "service.started",

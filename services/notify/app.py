@@ -42,6 +42,7 @@ from services.notify.subscribers import Subscriptions, subscribe_all
 from services.notify.worker.dead_letters import DeadLetterGauge
 from services.runtime.bearer_keys import name_holder
 from services.runtime.clock import SystemClock, new_ordered_id
+from services.runtime.connections import DEFAULT_LIMITS, ConnectionLimits
 from services.runtime.crypto import Cipher, Kek, derive_key, load_key_file
 from services.runtime.database import Pool, check_database, open_pool
 from services.runtime.health import NotReadyError, Probes, health_routes
@@ -89,6 +90,7 @@ async def run_notify(
     *,
     schedules: Schedules | None = None,
     hardness: Hardness = RFC_9106,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
 ) -> None:
     """Serves until the lifetime ends: liveness at once, the rest as soon as the servers behind it answer."""
     probes = Probes(clock=SystemClock())
@@ -98,7 +100,7 @@ async def run_notify(
     # The server is entered last and left first: requests in hand are answered before what they need closes.
     async with (
         AsyncExitStack() as resources,
-        open_server(app, host=settings.host, port=settings.port, lifetime=lifetime) as address,
+        open_server(app, host=settings.host, port=settings.port, lifetime=lifetime, limits=limits) as address,
     ):
         log.info(
             "service.started",

@@ -48,6 +48,7 @@ from services.routing.repository.views import ViewRepository
 from services.routing.settings import RoutingSettings
 from services.routing.subscribers import EVENTS_GROUP, RECEIPTS_GROUP, subscribe_all
 from services.runtime.clock import SystemClock
+from services.runtime.connections import DEFAULT_LIMITS, ConnectionLimits
 from services.runtime.crypto import Kek, load_key_file
 from services.runtime.database import Pool, check_database, open_pool
 from services.runtime.health import NotReadyError, Probes, health_routes
@@ -92,7 +93,9 @@ def main() -> int:
     return run(lambda lifetime: run_routing(settings, lifetime))
 
 
-async def run_routing(settings: RoutingSettings, lifetime: Lifetime) -> None:
+async def run_routing(
+    settings: RoutingSettings, lifetime: Lifetime, *, limits: ConnectionLimits = DEFAULT_LIMITS
+) -> None:
     """Serves until the lifetime ends: liveness at once, decisions once there is a directory."""
     seeds = check_seeds(read_folder(settings.routing_protocols))
     probes = Probes(clock=SystemClock())
@@ -102,7 +105,7 @@ async def run_routing(settings: RoutingSettings, lifetime: Lifetime) -> None:
     # The server is entered last and left first: requests in hand are answered before what they need closes.
     async with (
         AsyncExitStack() as resources,
-        open_server(app, host=settings.host, port=settings.port, lifetime=lifetime) as address,
+        open_server(app, host=settings.host, port=settings.port, lifetime=lifetime, limits=limits) as address,
     ):
         log.info(
             "service.started",

@@ -5,12 +5,13 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final, cast
+from functools import partial
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from services.runtime.connections import DEFAULT_LIMITS, ConnectionLimits, LimitedProtocol, Watch, allow_files
 from services.runtime.lifecycle import Lifetime
 
 GRACEFUL_SECONDS: Final = 10
@@ -31,39 +32,6 @@ class Address:
         return f"http://{host}:{self.port}"
 
 
-class _WholeAnswers:
-    """A transport that sends head and body of an answer together: one packet and one system call for both."""
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._held: list[bytes] = []
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if not self._held:
-            self._loop.call_soon(self._send)
-        self._held.append(data)
-
-    def close(self) -> None:
-        self._send()
-        self._transport.close()
-
-    def _send(self) -> None:
-        held, self._held = self._held, []
-        if held:
-            self._transport.write(b"".join(held))
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn writes an answer's head and body apart."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        super().connection_made(cast("asyncio.Transport", _WholeAnswers(transport, self.loop)))
-
-
 class _Server(uvicorn.Server):
     """Leaves the signals to the lifecycle."""
 
@@ -80,19 +48,29 @@ async def serve(app: ASGIApp, *, host: str, port: int, lifetime: Lifetime) -> No
 
 @asynccontextmanager
 async def open_server(
-    app: ASGIApp, *, host: str, port: int, lifetime: Lifetime | None = None
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    lifetime: Lifetime | None = None,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
 ) -> AsyncIterator[Address]:
     """Serves within the block; port 0 takes a free one. Raises OSError if the port is taken."""
+    allow_files(limits)
     listener = _bind(host, port)
-    server = _Server(_config(app))
+    watch = Watch(limits)
+    server = _Server(_config(app, watch))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
+    sweeping = asyncio.create_task(watch.sweep_for_ever())
     if lifetime is not None:
-        serving.add_done_callback(lambda task: _report(lifetime, task))
+        for task in (serving, sweeping):
+            task.add_done_callback(lambda done: _report(lifetime, done))
     try:
         yield Address(host, listener.getsockname()[1])
     finally:
         server.should_exit = True
         await asyncio.wait({serving})
+        sweeping.cancel()
         listener.close()
 
 
@@ -102,11 +80,11 @@ def _report(lifetime: Lifetime, serving: asyncio.Task[None]) -> None:
         lifetime.fail(error)
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(app: ASGIApp, watch: Watch) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http=_Protocol,
+        http=cast("Any", partial(LimitedProtocol, watch=watch)),
         ws="none",
         lifespan="off",
         log_config=None,

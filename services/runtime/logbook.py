@@ -105,6 +105,12 @@ CATALOGUE: Catalogue = MappingProxyType(
             "A batch met a fault of ours; its consumer stops and nothing of it is committed.",
             ("topic", "group", "record_count"),
         ),
+        "connections.cut_off": LogEntry(
+            "warning",
+            "Connections were ended: too slow, a head too long, more open than may be, or no HTTP. How many "
+            "since the last such line; one in 10 s at most.",
+            ("slow_count", "long_count", "crowded_count", "malformed_count"),
+        ),
         "readiness.changed": LogEntry("info", "The answer of /readyz changed.", ("ready", "failing")),
         LIBRARY_LOGGED: LogEntry(
             "warning",

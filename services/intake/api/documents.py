@@ -145,7 +145,9 @@ POST_EVENTS: Final[dict[str, Any]] = {
         413: _problem("The event, or the whole request, is too large."),
         415: _problem("The content type is none of the three."),
         422: _problem("Invalid: `errors` lists every fault at once; or a batch refused for several reasons."),
-        429: _problem("The source sent more events than its rate allows.", headers=_RETRY),
+        429: _problem(
+            "The source sent more events than its rate allows, or has too much under way.", headers=_RETRY
+        ),
         503: _problem("Perhaps stored: send the same event again, with the same id.", headers=_RETRY),
     },
     "openapi_extra": {

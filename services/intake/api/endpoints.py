@@ -11,16 +11,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from schemas.vocabulary import EventId
+from services.intake.api.hand import Hand
 from services.intake.api.journal import log_received
-from services.intake.api.requests import (
-    CutBodyError,
-    LongBodyError,
-    RefusedRequestError,
-    authenticate,
-    correlate,
-    find_header,
-    read_body,
-)
+from services.intake.api.requests import RefusedRequestError, authenticate, correlate, find_header
 from services.intake.api.responses import refuse, respond
 from services.intake.handlers.intake import Intake
 from services.intake.handlers.receiving import Submission
@@ -37,6 +30,7 @@ from services.intake.ingress.content import (
     read_events,
 )
 from services.intake.ingress.refusals import Refusal
+from services.runtime.bodies import CutBodyError, LongBodyError, find_announced, read_body
 from services.runtime.clock import Clock
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.logs import get_logger
@@ -44,8 +38,6 @@ from services.runtime.logs import get_logger
 log = get_logger()
 
 OK: Final = 200
-MAX_BYTES_IN_HAND: Final = 32 * 1024 * 1024
-"""Of bodies that wait for PostgreSQL or Kafka at the same time; what comes on top is told 503."""
 _EVENT_ID: Final = TypeAdapter[str](EventId)
 
 
@@ -68,7 +60,7 @@ class IntakeApi:
         self._durability = durability
         self._clock = clock
         self._new_id = new_id
-        self._bytes_in_hand = 0
+        self._hand = Hand()
 
     async def post_events(self, request: Request) -> Response:
         return await self.receive_events(request.scope, request.receive)
@@ -125,22 +117,16 @@ class IntakeApi:
 
     async def _receive(self, intake: Intake, visit: Visit) -> Sequence[Outcome]:
         try:
-            body = await read_body(visit.receive, visit.headers, max_bytes=visit.mode.max_bytes)
+            announced = find_announced(visit.headers, at_most=visit.mode.max_bytes)
+            with self._hand.take(announced, source=visit.caller.source) as taken:
+                body = await read_body(visit.receive, visit.headers, at_most=visit.mode.max_bytes)
+                taken.arrived(len(body))
+                submission = Submission(visit.caller, _read_events(visit, body), visit.correlation_id)
+                return await intake.receiver.receive(submission)
         except LongBodyError:
             return _refuse_long(visit.mode)
         except CutBodyError:
             raise RefusedRequestError(refusals.refuse_malformed("The request ended early.")) from None
-        submission = Submission(visit.caller, _read_events(visit, body), visit.correlation_id)
-        return await self._submit(intake, submission, size_bytes=len(body))
-
-    async def _submit(self, intake: Intake, submission: Submission, *, size_bytes: int) -> Sequence[Outcome]:
-        if self._bytes_in_hand + size_bytes > MAX_BYTES_IN_HAND:
-            raise RefusedRequestError(refusals.refuse_overload())
-        self._bytes_in_hand += size_bytes
-        try:
-            return await intake.receiver.receive(submission)
-        finally:
-            self._bytes_in_hand -= size_bytes
 
     async def _find_report(self, request: Request, event_id: str) -> EventReport:
         intake, access = self._find_intake(refusals.refuse_unreadable_status)

@@ -1,8 +1,6 @@
-"""Reading a request: its correlation, its key, and its body no further than allowed."""
+"""Reading the head of a request: its correlation and its key."""
 
 from collections.abc import Callable, Sequence
-
-from starlette.types import Receive
 
 from services.intake.ingress.access import Access, Caller
 from services.intake.ingress.content import Header
@@ -17,14 +15,6 @@ class RefusedRequestError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.problem.title)
         self.refusal = refusal
-
-
-class LongBodyError(Exception):
-    """The body is longer than its mode allows; the rest of it was not read."""
-
-
-class CutBodyError(Exception):
-    """The sender went away before the end of the body."""
 
 
 def find_header(headers: Sequence[Header], name: bytes) -> bytes | None:
@@ -45,22 +35,3 @@ def authenticate(headers: Sequence[Header], access: Access) -> Caller:
     if caller is None:
         raise RefusedRequestError(refuse_unauthenticated())
     return caller
-
-
-async def read_body(receive: Receive, headers: Sequence[Header], *, max_bytes: int) -> bytes:
-    """The body. Raises LongBodyError as soon as it is known to be too long, CutBodyError if it ends early."""
-    declared = find_header(headers, b"content-length")
-    if declared is not None and int(declared) > max_bytes:
-        raise LongBodyError
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise CutBodyError
-        part: bytes = message.get("body", b"")
-        # Mostly there is one part: no copy then.
-        body = body + part if body else part
-        if len(body) > max_bytes:
-            raise LongBodyError
-        if not message.get("more_body", False):
-            return body

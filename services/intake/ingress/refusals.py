@@ -138,6 +138,17 @@ def refuse_too_many(retry_after: int) -> Refusal:
     )
 
 
+def refuse_unfinished(max_bytes: int) -> Refusal:
+    return _refuse(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-requests",
+        "Too many requests at once",
+        f"The source has {max_bytes} bytes of requests under way; finish those, and send it again after the "
+        "time given.",
+        retry_after=1,
+    )
+
+
 def refuse_unavailable() -> Refusal:
     return _refuse(
         HTTPStatus.SERVICE_UNAVAILABLE,

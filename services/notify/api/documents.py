@@ -139,6 +139,8 @@ def _tell_problems(document: dict[str, Any]) -> None:
             answers = operation["responses"]
             if "HTTPValidationError" in str(answers.get("422", "")):
                 del answers["422"]
+            if "requestBody" in operation:
+                answers["413"] = _problem("The body is too large.")
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

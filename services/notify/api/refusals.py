@@ -119,7 +119,12 @@ AWAY: Final = Problem(
     detail="Send the same request again; what was done twice counts once.",
     retry_after=RETRY_SECONDS,
 )
+CUT_SHORT: Final = Problem(status=400, title="Malformed", detail="The request ended early.")
 FAULT: Final = Problem(status=500, title="A fault of ours", detail="It was recorded.")
+
+
+def refuse_long_body(most_bytes: int) -> Problem:
+    return Problem(status=413, title="Too large", detail=f"A request here may have {most_bytes} bytes.")
 
 
 def refuse_endpoint(advice: Iterable[str]) -> Problem:

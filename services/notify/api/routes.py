@@ -21,6 +21,7 @@ from services.notify.api.documents import (
     DutyList,
     EvidenceRequest,
 )
+from services.notify.api.guarding import GuardedRoute
 from services.notify.api.onboarding import add_onboarding_routes
 from services.notify.api.operations import add_operator_routes
 from services.notify.api.page_routes import Reception, add_page_routes
@@ -127,6 +128,7 @@ def build_app(door: Door, *, routes: Sequence[BaseRoute] = ()) -> FastAPI:
         redirect_slashes=False,
         routes=list(routes),
     )
+    app.router.route_class = GuardedRoute
     authenticate = _build_authenticate(door)
     _add_alert_routes(app, door, authenticate)
     add_refusal_routes(app, door.enter, authenticate)

@@ -36,6 +36,8 @@ from services.routing.handlers.publishing import ProtocolDesk
 from services.routing.handlers.register import MOST_DUTIES, DutyRegister
 from services.routing.handlers.rotating import Rotator, UnknownEndpointError
 from services.routing.handlers.signatures import SignatureRefusedError, Signatures, Signed
+from services.runtime import bodies
+from services.runtime.bodies import CutBodyError, LongBodyError
 from services.runtime.database import TRANSIENT_ERRORS
 from services.runtime.kafka import PublishError
 from services.runtime.logs import get_logger
@@ -259,13 +261,13 @@ class RoutingApi:
 
 
 async def read_body(request: Request, *, at_most: int) -> bytes:
-    """Raises RefusedRequestError when it is larger."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > at_most:
-            raise RefusedRequestError(Problem(status=413, detail=f"{at_most} bytes at most."))
-    return bytes(body)
+    """Raises RefusedRequestError when it is larger, or ends early."""
+    try:
+        return await bodies.read_body(request.receive, request.scope["headers"], at_most=at_most)
+    except LongBodyError:
+        raise RefusedRequestError(Problem(status=413, detail=f"{at_most} bytes at most.")) from None
+    except CutBodyError:
+        raise RefusedRequestError(Problem(status=400, detail="The request ended early.")) from None
 
 
 def _show(snapshot: DirectorySnapshot) -> ShownDirectory:

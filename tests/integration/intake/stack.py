@@ -15,6 +15,7 @@ from schemas.sealed import SealedContent, SealedEvent
 from schemas.topics import CASE_EVENTS, DIRECTORY, Topic
 from services.intake.app import run_intake
 from services.intake.settings import IntakeSettings
+from services.runtime.connections import DEFAULT_LIMITS, ConnectionLimits
 from services.runtime.crypto import Kek, open_sealed
 from services.runtime.database import open_pool
 from services.runtime.kafka import KafkaSettings, ReceivedRecord, Record, open_publisher, read_topic_to_end
@@ -133,10 +134,12 @@ class RunningIntake:
 
 
 @asynccontextmanager
-async def open_intake(settings: IntakeSettings) -> AsyncIterator[RunningIntake]:
+async def open_intake(
+    settings: IntakeSettings, *, limits: ConnectionLimits = DEFAULT_LIMITS
+) -> AsyncIterator[RunningIntake]:
     """Runs within the block; returns before it is ready."""
     lifetime = Lifetime()
-    running = asyncio.create_task(run_intake(settings, lifetime))
+    running = asyncio.create_task(run_intake(settings, lifetime, limits=limits))
     async with aiohttp.ClientSession() as session:
         member = MemberSystem(session, f"http://{settings.host}:{settings.port}")
         try:
