@@ -30,6 +30,7 @@ from tests.integration.routing.service import (
     service_process,
     wait_for,
 )
+from tests.support.strangers import MEGABYTE, TAKEN_AT_MOST, stranger_at
 from tests.support.wire import open_wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -172,6 +173,26 @@ async def test_without_an_operators_key_nothing_is_told(service: RunningService)
             answer = await service.ask(method, path, key=key, body=b"{}" if method == "PUT" else None)
 
             assert (answer.status, answer.json()["title"]) == (401, "Unauthorized")
+
+
+async def test_no_body_is_read_without_a_key_and_none_further_than_its_route_takes(
+    service: RunningService,
+) -> None:
+    paths = {
+        "PUT /v1/directory": (401, 413),
+        "POST /v1/agencies/a/endpoints/b/rotate": (401, 413),
+        "PUT /v1/protocols/a@1.0.0": (401, 401),
+        "POST /v1/protocols/a@1.0.0/approval": (401, 401),
+        "DELETE /v1/agencies/a/endpoints/b": (401, 404),
+    }
+    for path, statuses in paths.items():
+        for key, status in zip((None, OPERATOR_KEY), statuses, strict=True):
+            authorization = "" if key is None else f"Authorization: Bearer {key}\r\n"
+            head = f"{path} HTTP/1.1\r\nHost: h\r\n{authorization}Content-Length: {100 * MEGABYTE}\r\n\r\n"
+            async with stranger_at(service.url) as stranger:
+                ending = await stranger.pour(head.encode(), fill=b" " * MEGABYTE)
+            assert ending.problem["status"] == status
+            assert ending.sent_bytes < TAKEN_AT_MOST
 
 
 async def test_a_directory_is_applied_and_shown_without_its_secrets(service: RunningService) -> None:
