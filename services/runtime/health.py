@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from services.runtime.clock import Clock, SystemClock
 from services.runtime.faults import error_type
-from services.runtime.logs import dropped_keys, get_logger, line_tally, list_added
+from services.runtime.logs import dropped_keys, find_tally, get_logger
 from services.runtime.tally import Gauges
 
 log = get_logger()
@@ -137,7 +137,7 @@ def health_routes(probes: Probes) -> list[Route]:
         from services.runtime.metrics import MEDIA_TYPE, render  # noqa: PLC0415 -- 65 ms that no start waits for
 
         gauges = (await probes.ask()).gauges
-        body = render(line_tally, list_added(), dropped_keys=dropped_keys.total, gauges=gauges)
+        body = render(*find_tally(), dropped_keys=dropped_keys.total, gauges=gauges)
         return Response(body, media_type=MEDIA_TYPE)
 
     return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]

@@ -12,7 +12,7 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, BinaryIO, cast
@@ -46,9 +46,8 @@ __all__ = [
     "capture_logs",
     "configure",
     "dropped_keys",
+    "find_tally",
     "get_logger",
-    "line_tally",
-    "list_added",
 ]
 
 _LOGGING_PACKAGES = ("structlog", "logging", "services.runtime.log")
@@ -65,8 +64,6 @@ class LogFormat(StrEnum):
 
 dropped_keys = DroppedKeys()
 """The counter of dropped keys, for metrics and tests."""
-line_tally = LineTally()
-"""What the lines of this process came to, whatever their level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +72,8 @@ class _Setup:
     clock: Clock
     render: Callable[[dict[str, object]], bytes]
     write: Callable[[bytes], object]
+    tally: LineTally = field(default_factory=LineTally)
+    """Each setup's own: what is added up of an event is said by its catalogue."""
 
 
 class _Pipeline:
@@ -88,7 +87,7 @@ class _Pipeline:
         rules = setup.rules
         event = keys["event"]
         if event in rules.added:
-            line_tally.add(event, rules.added[event], keys)
+            setup.tally.add(event, rules.added[event], keys)
         if LEVELS[level] < rules.threshold:
             raise structlog.DropEvent
         if keys.get("exc_info") is True:
@@ -180,9 +179,9 @@ def get_logger() -> FilteringBoundLogger:
     )
 
 
-def list_added() -> Mapping[str, HowToAdd]:
-    """How the lines of each event are added up in ``line_tally``."""
-    return _PIPELINE.setup.rules.added
+def find_tally() -> tuple[LineTally, Mapping[str, HowToAdd]]:
+    """What the lines came to, whatever their level, and how those of each event are added up."""
+    return _PIPELINE.setup.tally, _PIPELINE.setup.rules.added
 
 
 @contextmanager

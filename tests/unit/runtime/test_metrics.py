@@ -1,6 +1,6 @@
 """What `/metrics` tells: the numbers of the log lines, and never a value of a case."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import pytest
@@ -11,7 +11,7 @@ from services.notify import logbook as notify_logbook
 from services.routing import logbook as routing_logbook
 from services.runtime import logbook as runtime_logbook
 from services.runtime.logbook import Catalogue, LogEntry
-from services.runtime.logs import capture_logs, get_logger, line_tally
+from services.runtime.logs import capture_logs, find_tally, get_logger
 from services.runtime.metrics import render
 from services.runtime.tally import LABELS, MOST_SERIES, Gauges, LineTally, find_how_to_add
 
@@ -100,20 +100,23 @@ def test_so_many_series_are_kept_and_no_more() -> None:
     assert read(tally)[sample("tocsin_lines_total", event="delivery.attempted")] == 10
 
 
-@pytest.fixture
-def counted() -> Iterator[dict[tuple[object, ...], list[int | float]]]:
-    before = dict(line_tally.rows)
-    line_tally.rows.clear()
+def test_a_line_is_counted_whatever_its_level() -> None:
     with capture_logs(CATALOGUE):
-        yield line_tally.rows
-    line_tally.rows.clear()
-    line_tally.rows.update(before)
+        get_logger().debug("quiet.line")
+        get_logger().info("batch.decided", alert_count=2)
+        tally, how = find_tally()
+    assert tally.rows == {("quiet.line",): [1], ("batch.decided",): [1, 2, 0]}
+    assert how["batch.decided"] == HOW["batch.decided"]
 
 
-def test_a_line_is_counted_whatever_its_level(counted: dict[tuple[object, ...], list[int | float]]) -> None:
-    get_logger().debug("quiet.line")
-    get_logger().info("batch.decided", alert_count=2)
-    assert counted == {("quiet.line",): [1], ("batch.decided",): [1, 2, 0]}
+def test_another_catalogue_counts_an_event_of_the_same_name_for_itself() -> None:
+    other = {"batch.decided": LogEntry("info", "Another service's.", ("source_count",))}
+    with capture_logs(other):
+        get_logger().info("batch.decided", source_count=1)
+        with capture_logs(CATALOGUE):
+            get_logger().info("batch.decided", alert_count=2)
+            assert find_tally()[0].rows == {("batch.decided",): [1, 2, 0]}
+        assert find_tally()[0].rows == {("batch.decided",): [1, 1]}
 
 
 @pytest.mark.parametrize("book", [runtime_logbook, intake_logbook, routing_logbook, notify_logbook])
