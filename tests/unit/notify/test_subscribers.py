@@ -46,6 +46,12 @@ async def test_a_busy_consumer_rests_so_that_the_next_batch_carries_more() -> No
     assert await seconds_for(subscribers.BUSY_FROM, dispatcher) >= subscribers.REST_SECONDS
 
 
+async def test_under_heavy_load_it_rests_longer() -> None:
+    dispatcher = Dispatcher()
+    dispatcher.has_caught_up.set()
+    assert await seconds_for(subscribers.HEAVY_FROM, dispatcher) >= subscribers.HEAVY_REST_SECONDS
+
+
 async def test_a_receiver_that_takes_its_time_holds_nobody_up_for_long() -> None:
     dispatcher = Dispatcher()
     async with asyncio.timeout(SECONDS):
