@@ -38,6 +38,10 @@ class Problem:
     retry_after: int | None = None
 
 
+UNSTORABLE: Final = Problem(status=422, detail="A text of the request holds U+0000, which no text here may.")
+"""Told for ``database.UnstorableTextError``."""
+
+
 def render_problem(problem: Problem) -> ProblemDocument:
     """The JSON object of the problem, also for embedding in a larger body."""
     phrase = HTTPStatus(problem.status).phrase

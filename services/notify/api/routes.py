@@ -54,7 +54,7 @@ from services.notify.handlers.recovery import RecoveryDesk
 from services.notify.pulse import PulseState
 from services.runtime.database import TRANSIENT_ERRORS, UnstorableTextError
 from services.runtime.logs import get_logger
-from services.runtime.problems import Problem
+from services.runtime.problems import UNSTORABLE, Problem
 
 log = get_logger()
 
@@ -243,8 +243,7 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(UnstorableTextError)
     async def on_unstorable(_: Request, __: Exception) -> Response:
-        detail = "A text of the request holds U+0000, which no text here may."
-        return respond(Problem(status=422, detail=detail))
+        return respond(UNSTORABLE)
 
     @app.exception_handler(HTTPException)
     async def on_http_error(_: Request, error: HTTPException) -> Response:

@@ -14,7 +14,7 @@ from services.routing.api.protocols import ProtocolApi
 from services.routing.handlers.operators import Operators
 from services.runtime.database import UnstorableTextError
 from services.runtime.logs import get_logger
-from services.runtime.problems import Problem, problem_response
+from services.runtime.problems import UNSTORABLE, Problem, problem_response
 
 log = get_logger()
 
@@ -78,8 +78,7 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(UnstorableTextError)
     async def on_unstorable(_: Request, __: Exception) -> Response:
-        detail = "A text of the request holds U+0000, which no text here may."
-        return problem_response(Problem(status=422, detail=detail))
+        return problem_response(UNSTORABLE)
 
     @app.exception_handler(HTTPException)
     async def on_http_error(_: Request, error: HTTPException) -> Response:
